@@ -1,0 +1,177 @@
+"""Reading and writing files so that nothing is half written.
+
+A write goes to a temporary name beside its target, is forced to the disk and then renamed:
+whoever looks sees the old file, or the new one, and never a part. Text is UTF-8, compressed
+files are opened as what they hold, and the encoding of foreign tables is found by reading them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from merian.errors import InputError, NotFoundError
+
+__all__ = [
+    "content_hash",
+    "existing",
+    "find_encoding",
+    "new_file",
+    "new_folder",
+    "open_binary",
+    "open_text",
+    "write_json",
+    "write_text",
+]
+
+_BLOCK = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def existing(path: Path | str, what: str = "file or folder") -> Path:
+    """Return the path, or say that it is not there and what lies nearby."""
+    path = Path(path)
+    if path.exists():
+        return path
+    parent = path.parent
+    while not parent.exists():
+        parent = parent.parent
+    inside = ", ".join(sorted(p.name for p in parent.iterdir())[:5]) if parent.is_dir() else ""
+    raise NotFoundError(
+        f"{path}: no such {what}. The nearest folder that exists is {parent.resolve()}"
+        + (f", which holds {inside}" if inside else ", which is empty")
+    )
+
+
+@contextmanager
+def new_file(path: Path | str, *, text: bool = False) -> Iterator[IO[Any]]:
+    """Open a file that appears under its name only when the block ends without an error."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file to write")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    part = Path(name)
+    try:
+        stream: IO[Any] = (
+            open(handle, "w", encoding="utf-8", newline="\n")  # noqa: PTH123, SIM115
+            if text
+            else open(handle, "wb")  # noqa: PTH123, SIM115
+        )
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(path: Path | str) -> Iterator[Path]:
+    """Fill a folder that appears under its name only when the block ends without an error.
+
+    A folder already there is replaced; the caller asks first whether that is wanted.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; give the name of a folder to write")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        yield part
+        for file in part.rglob("*"):
+            if file.is_file():
+                file.chmod(0o644)
+                with file.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+        part.chmod(0o755)
+        if path.exists():
+            old = part.with_suffix(".old")
+            path.rename(old)
+            part.rename(path)
+            shutil.rmtree(old)
+        else:
+            part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a UTF-8 file, complete or not at all."""
+    with new_file(path, text=True) as stream:
+        stream.write(text)
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Write a JSON file, complete or not at all, the same bytes for the same value."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def open_binary(path: Path | str) -> IO[bytes]:
+    """Open a file for reading, unpacking it if its first bytes say that it is gzipped."""
+    path = existing(path, "file")
+    with path.open("rb") as stream:
+        packed = stream.read(2) == _GZIP_MAGIC
+    # gzip.open closes the file that it opened itself, but not a stream of ours.
+    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
+
+
+def find_encoding(path: Path | str) -> str:
+    """Return ``utf-8-sig`` if the whole file is UTF-8 (with or without a mark), else ``cp1252``.
+
+    Old exports are Latin-1, mostly in fact Windows-1252, and say so nowhere. The whole file is
+    read, since the first accent may stand in its last line.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_binary(path) as stream:
+        while block := stream.read(_BLOCK):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                return "cp1252"
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def open_text(path: Path | str, encoding: str | None = None) -> io.TextIOWrapper:
+    """Open a text file, gzipped or not, in its own encoding, with its newlines as they are.
+
+    Bytes that Windows-1252 does not define become the replacement character.
+    """
+    return io.TextIOWrapper(
+        open_binary(path),
+        encoding=encoding or find_encoding(path),
+        errors="replace",
+        newline="",
+    )
+
+
+def content_hash(path: Path | str) -> str:
+    """Return the hash of a file's bytes, or of a folder's names and bytes in order."""
+    path = existing(path)
+    digest = hashlib.blake2b(digest_size=16)
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        if file != path:
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
