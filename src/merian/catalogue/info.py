@@ -1,0 +1,79 @@
+"""What a catalogue holds, counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from merian.catalogue.ingest import REASON
+from merian.catalogue.schema import RANKS, TABLES, quoted
+from merian.catalogue.summary import Info, RunInfo
+
+__all__ = ["describe"]
+
+
+def describe(con: duckdb.DuckDBPyConnection, path: Path) -> Info:
+    """Count everything that `merian info` shows."""
+    cursor = con.cursor()
+
+    def rows(sql: str) -> list[Any]:
+        return cursor.execute(sql).fetchall()
+
+    try:
+        ranks = ", ".join(f"count(DISTINCT {quoted(rank)})" for rank in RANKS)
+        dates = rows(
+            "SELECT min(split_part(eventDate, '/', 1)), max(split_part(eventDate, '/', -1)) "
+            "FROM event"
+        )[0]
+        box = rows(
+            "SELECT min(decimalLongitude), min(decimalLatitude), max(decimalLongitude), "
+            "max(decimalLatitude) FROM event "
+            "WHERE decimalLongitude IS NOT NULL AND decimalLatitude IS NOT NULL"
+        )[0]
+        locks = rows(
+            "SELECT DISTINCT taxonomyLock FROM run WHERE taxonomyLock IS NOT NULL ORDER BY 1"
+        )
+        return Info(
+            path=str(path),
+            tables={name: rows(f"SELECT count(*) FROM {name}")[0][0] for name in TABLES},
+            rejects=dict(
+                rows(f"SELECT {REASON}, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC, 1")
+            ),
+            runs=_runs(rows("SELECT * FROM run ORDER BY finishedAt, runID"), cursor),
+            names=dict(zip(RANKS, rows(f"SELECT {ranks} FROM identification")[0], strict=True)),
+            identified=rows("SELECT count(*) FROM determination WHERE scientificName IS NOT NULL")[
+                0
+            ][0],
+            dates=None if dates[0] is None else dates,
+            box=None if box[0] is None else box,
+            markers=dict(
+                rows(
+                    "SELECT coalesce(targetGene, 'not said'), count(*) FROM sequence "
+                    "GROUP BY 1 ORDER BY 2 DESC, 1"
+                )
+            ),
+            taxonomies=[json.loads(lock) for (lock,) in locks],
+        )
+    finally:
+        cursor.close()
+
+
+def _runs(found: list[Any], cursor: duckdb.DuckDBPyConnection) -> list[RunInfo]:
+    columns = [d[0] for d in cursor.description or []]
+    runs = []
+    for values in found:
+        row = dict(zip(columns, values, strict=True))
+        runs.append(
+            RunInfo(
+                id=row["runID"],
+                verb=row["verb"],
+                inputs=list(json.loads(row["inputs"])),
+                version=row["merianVersion"],
+                finished=f"{row['finishedAt']:%Y-%m-%d %H:%M:%S} UTC",
+                taxonomy=json.loads(row["taxonomyLock"]) if row["taxonomyLock"] else None,
+            )
+        )
+    return runs

@@ -1,0 +1,259 @@
+"""The catalogue: one folder, one database, one writer.
+
+``catalogue.duckdb`` holds the tables, ``merian.json`` says what the folder is; ``media/``,
+``libraries/``, ``models/`` and ``runs/`` appear when something is put there. DuckDB holds a lock
+while the database is open for writing, and a shared one while it is read. Whatever a killed
+process left in its work folder is swept away by the next writer, which then knows that it is alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from merian.catalogue.checks import literal
+from merian.catalogue.export import export
+from merian.catalogue.info import describe
+from merian.catalogue.ingest import Progress, ingest
+from merian.catalogue.query import Result, ask
+from merian.catalogue.schema import SCHEMA_VERSION, definitions
+from merian.catalogue.sources import Reading
+from merian.catalogue.summary import Info, Summary
+from merian.errors import CatalogueError, FormatError
+from merian.files import new_folder, write_json
+from merian.stamp import check_stamp, stamp
+
+__all__ = ["Catalogue"]
+
+_FORMAT = "merian-catalogue"
+_DATABASE, _STAMP = "catalogue.duckdb", "merian.json"
+_WORK = ".work-"
+_TOKEN = secrets.token_hex(6)
+
+# DuckDB lets one process open a file twice; two imports at once must still be refused.
+_WRITERS: set[Path] = set()
+
+_NO_NETWORK: dict[str, Any] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "memory_limit": "1600MB",
+}
+
+# The layout on the disk that the oldest DuckDB we support can read.
+_MADE: dict[str, Any] = {**_NO_NETWORK, "storage_compatibility_version": "v1.4.0"}
+
+
+class Catalogue:
+    """A catalogue of records, open for reading or for writing.
+
+    Open one with `Catalogue.open` or make one with `Catalogue.create`, and close it, or use it in
+    a ``with`` block.
+
+    Attributes:
+        path: Its folder.
+        read_only: Whether it is open for reading only.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool, threads: int | None) -> None:
+        self.path, self.read_only = path, read_only
+        self._threads = threads or os.cpu_count() or 1
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._writing = False
+        self._work = _work_folder(path)
+        if read_only:
+            self._reader()
+            return
+        if path in _WRITERS:
+            raise CatalogueError(f"{path}: is open for writing in this process already; close it")
+        self._writer()
+        _WRITERS.add(path)
+        for left in path.glob(f"{_WORK}*"):
+            if left != self._work:
+                shutil.rmtree(left, ignore_errors=True)
+
+    @classmethod
+    def create(cls, path: Path | str, *, threads: int | None = None) -> Catalogue:
+        """Make an empty catalogue in a new or empty folder, and open it for writing."""
+        path = Path(path).absolute()
+        if (path / _STAMP).exists():
+            raise CatalogueError(f"{path}: is a catalogue already; open it, or choose a new folder")
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise CatalogueError(
+                f"{path}: is not empty; a new catalogue needs a new or empty folder"
+            )
+        with new_folder(path) as part:
+            with duckdb.connect(part / _DATABASE, config=_MADE) as con:
+                for sql in definitions():
+                    con.execute(sql).fetchall()
+            write_json(part / _STAMP, {"merian": stamp(_FORMAT, str(SCHEMA_VERSION), "create")})
+        return cls(path, read_only=False, threads=threads)
+
+    @classmethod
+    def open(
+        cls, path: Path | str, *, read_only: bool = False, threads: int | None = None
+    ) -> Catalogue:
+        """Open a catalogue.
+
+        Args:
+            path: Its folder.
+            read_only: Several processes may read at once; a writer must be alone.
+            threads: How many to use; all cores unless told.
+        """
+        path = Path(path).absolute()
+        if not path.exists():
+            raise CatalogueError(
+                f"{path}: there is no such folder; `merian import` makes a catalogue"
+            )
+        if not (path / _STAMP).is_file() or not (path / _DATABASE).is_file():
+            raise CatalogueError(
+                f"{path}: is no catalogue, which holds {_STAMP} and {_DATABASE}. Give the folder "
+                "of a catalogue, or a new folder to make one"
+            )
+        try:
+            check_stamp(path / _STAMP, _FORMAT, SCHEMA_VERSION)
+        except FormatError as error:
+            raise CatalogueError(str(error)) from None
+        return cls(path, read_only=read_only, threads=threads)
+
+    def close(self) -> None:
+        """Let go of the database and its lock."""
+        self._disconnect()
+        if not self.read_only:
+            _WRITERS.discard(self.path)
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def __enter__(self) -> Catalogue:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ingest(
+        self,
+        reading: Reading,
+        *,
+        arguments: Mapping[str, object] | None = None,
+        taxonomy: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Summary:
+        """Take in what a format found, all of it or nothing.
+
+        Args:
+            reading: Where the rows are.
+            arguments: What else decides the result; a part of the run's id.
+            taxonomy: The lock of the checklist that the names were matched to.
+            progress: Is told what is being done, and how many rows were read so far.
+        """
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        return ingest(
+            self._writer(),
+            self._work,
+            reading,
+            arguments=arguments,
+            taxonomy=taxonomy,
+            progress=progress,
+        )
+
+    def query(self, sql: str) -> Result:
+        """Answer one SQL query, which can read the tables and nothing else."""
+        return ask(self._reader(), sql)
+
+    def write_table(self, what: str, path: Path | str) -> int:
+        """Write a table, or the answer to a query, as the suffix says; return its rows."""
+        return export(self._reader(), self._work, what, Path(path))
+
+    def info(self) -> Info:
+        """Return what it holds, in numbers."""
+        return describe(self._reader(), self.path)
+
+    # -- connections ----------------------------------------------------------------------------
+
+    def _writer(self) -> duckdb.DuckDBPyConnection:
+        if self._con is None or not self._writing:
+            self._connect(
+                writing=True,
+                config={**_NO_NETWORK, "temp_directory": str(self._work / "spill")},
+            )
+        assert self._con is not None
+        return self._con
+
+    def _reader(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection that can neither write nor look at files beside the database."""
+        if self._con is None or self._writing:
+            self._connect(
+                writing=False,
+                config={
+                    **_NO_NETWORK,
+                    "access_mode": "READ_ONLY",
+                    "python_enable_replacements": "false",
+                    "temp_directory": str(self._work / "spill"),
+                },
+            )
+            assert self._con is not None
+            _shut_in(self._con, self._work)
+        assert self._con is not None
+        return self._con
+
+    def _connect(self, *, writing: bool, config: dict[str, Any]) -> None:
+        self._disconnect()
+        try:
+            self._con = duckdb.connect(self.path / _DATABASE, config=config)
+            self._con.execute(f"SET threads = {self._threads}").fetchall()
+        except duckdb.Error as error:
+            raise _explained(self.path, error) from None
+        self._writing = writing
+
+    def _disconnect(self) -> None:
+        if self._con is not None:
+            self._con.close()
+            self._con = None
+
+
+def _work_folder(path: Path) -> Path:
+    """Return where this process puts what it needs for a while.
+
+    The name is the same for all catalogues that a process opens at one path, because DuckDB
+    opens a file twice only with the same settings.
+    """
+    parent = path if os.access(path, os.W_OK) else Path(tempfile.gettempdir())
+    return parent / f"{_WORK}{os.getpid()}-{_TOKEN}"
+
+
+def _shut_in(con: duckdb.DuckDBPyConnection, work: Path) -> None:
+    """Take away access to all files but those in the work folder; it cannot be had again."""
+    if con.execute("SELECT current_setting('enable_external_access')").fetchall()[0][0]:
+        con.execute("SET allowed_directories = [" + literal(work) + "]").fetchall()
+        con.execute("SET enable_external_access = false").fetchall()
+
+
+def _explained(path: Path, error: duckdb.Error) -> CatalogueError:
+    """Return why the database cannot be opened, and what to do."""
+    text = str(error)
+    if "lock" in text.lower():
+        holder = re.search(r"PID (\d+)", text)
+        who = f"process {holder[1]}" if holder else "another process"
+        return CatalogueError(
+            f"{path}: is in use by {who}. One process may write, or several may read; wait until "
+            "it is done, or end it"
+        )
+    if "different configuration" in text:
+        return CatalogueError(
+            f"{path}: is open in this process in the other mode (reading or writing); close it "
+            "first"
+        )
+    return CatalogueError(f"{path}: the database cannot be opened: {text.splitlines()[0]}")
