@@ -1,0 +1,228 @@
+"""A folder of pictures, one organism a picture, sorted into folders named after classes.
+
+::
+
+    pictures/
+        Copepoda__6666/12469415.png     the class is the name of the folder, as it stands
+        train/Copepoda/12469420.png     a folder above a class may name the part of a split
+        Arthropoda/Copepoda/7.png       further folders above are kept as a remark
+        13630370.png                    a picture in no class has no label
+
+Every picture is looked at: it must open, have a size that is not absurd, and end as its format
+ends (a JPEG with its end marker, a PNG with IEND; others are decoded). One that does not is set
+aside with the reason. What is no picture is counted by suffix; hidden files and Windows'
+``Thumbs.db`` are passed over. The id of a picture is its path from the folder's name on.
+
+This is the layout of EcoTaxa, UVP6 and Kaggle exports and of most classification data sets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from merian.catalogue.sources import Chunk, Reading, Reject, Rows
+from merian.errors import FormatError
+from merian.files import existing
+from merian.formats.registry import Format, Options
+
+__all__ = ["FORMAT"]
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+_SPLITS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+_PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
+_LOOKED_AT = 2_000
+_CHUNK = 2_000
+# A file may hold a few bytes behind its end marker: padding, or a maker's notes.
+_TAIL = 4_096
+
+
+def _sniff(path: Path) -> int:
+    if path.is_file():
+        return 2 if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") else 0
+    if not path.is_dir() or (path / "meta.xml").exists():
+        return 0
+    for number, file in enumerate(_walk(path)):
+        if file.suffix.lower() in _SUFFIXES:
+            return 2
+        if number == _LOOKED_AT:
+            break
+    return 0
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Return the visible files below a folder, in order."""
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower() not in _PASSED_OVER:
+                yield Path(folder) / name
+
+
+def _read(path: Path, _options: Options) -> Reading:
+    path = existing(path, "folder of pictures").absolute()
+    files = [path] if path.is_file() else list(_walk(path))
+    pictures = [file for file in files if file.suffix.lower() in _SUFFIXES]
+    if not pictures:
+        raise FormatError(
+            f"holds no picture ({', '.join(sorted(_SUFFIXES))}) among {len(files)} files",
+            path=path,
+        )
+    root = path if path.is_dir() else path.parent
+    others = Counter(
+        f.suffix.lower() or "(none)" for f in files if f.suffix.lower() not in _SUFFIXES
+    )
+    notes = [_describe(root, pictures)]
+    if others:
+        listed = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))
+        notes.append(f"files that are no pictures are passed over: {listed}")
+    # The list of notes grows while the pictures are read: only then are doubles known.
+    chunks = _Pictures(root, pictures, notes)
+    return Reading("image-folder", (Rows(path, "record", chunks),), (path,), notes)
+
+
+def _describe(root: Path, pictures: Sequence[Path]) -> str:
+    classes = Counter(_place(root, file)[0] for file in pictures)
+    bare = classes.pop(None, 0)
+    text = f"{len(pictures)} pictures in {len(classes)} classes"
+    return f"{text}, {bare} of them in no class" if bare else text
+
+
+def _place(root: Path, file: Path) -> tuple[str | None, str | None, str | None]:
+    """Return the class, the part of a split and the folders above that a picture's place says."""
+    above = list(file.relative_to(root).parts[:-1])
+    part = next((_SPLITS[n.lower()] for n in above[:-1] if n.lower() in _SPLITS), None)
+    kept = [name for i, name in enumerate(above)
+            if i == len(above) - 1 or name.lower() not in _SPLITS]  # fmt: skip
+    label = kept[-1] if kept else None
+    return label, part, "/".join(kept) if len(kept) > 1 else None
+
+
+@dataclass(frozen=True)
+class _Picture:
+    hash: str
+    format: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The chunks of a folder, anew each time they are asked for."""
+
+    root: Path
+    files: Sequence[Path]
+    notes: list[str]
+
+    def __iter__(self) -> Iterator[Chunk | Reject]:
+        labels: dict[str, set[str]] = {}
+        same = 0
+        for start in range(0, len(self.files), _CHUNK):
+            rows: list[tuple[object, ...]] = []
+            for line, file in enumerate(self.files[start : start + _CHUNK], start=start + 1):
+                found = _look_at(file)
+                if isinstance(found, str):
+                    yield Reject(file, None, found, file.relative_to(self.root).as_posix())
+                    continue
+                label, part, above = _place(self.root, file)
+                same += found.hash in labels
+                labels.setdefault(found.hash, set()).add(label or "")
+                rows.append((line, *self._row(file, found, label, part, above)))
+            if rows:
+                yield dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+        self._tell_doubles(same, labels)
+
+    def _row(
+        self, file: Path, found: _Picture, label: str | None, part: str | None, above: str | None
+    ) -> tuple[object, ...]:
+        identifier = f"{self.root.name}/{file.relative_to(self.root).as_posix()}"
+        return (
+            identifier, "MachineObservation", part, label,
+            f"folder {above}" if above else None,
+            file.as_posix(), found.hash, found.format, found.width, found.height,
+        )  # fmt: skip
+
+    def _tell_doubles(self, same: int, labels: dict[str, set[str]]) -> None:
+        torn = {hash: names for hash, names in labels.items() if len(names) > 1}
+        notes = []
+        if same:
+            notes.append(f"{same} pictures are byte for byte the same as an earlier one")
+        if torn:
+            first = min(sorted(names) for names in torn.values())
+            notes.append(
+                f"{len(torn)} pictures lie in two classes or more, such as {' and '.join(first)}: "
+                "one of the labels is wrong"
+            )
+        self.notes.extend(note for note in notes if note not in self.notes)
+
+
+_COLUMNS = (
+    "line", "occurrenceID", "basisOfRecord", "split", "verbatimIdentification",
+    "identificationRemarks", "accessURI", "contentHash",
+    "format", "pixelXDimension", "pixelYDimension",
+)  # fmt: skip
+
+
+def _look_at(file: Path) -> _Picture | str:
+    """Return what a picture is, or why it is none."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    if not content:
+        return "the file is empty"
+    try:
+        with warnings.catch_warnings():
+            # A large picture is no bomb yet; Pillow itself refuses twice its limit. Damaged
+            # metadata, which it warns of too, do no harm to the pixels.
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(content)) as image:
+                if image.format not in {"JPEG", "PNG"}:
+                    image.load()
+                width, height = image.size
+                kind = Image.MIME.get(image.format or "", "")
+                ends = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(image.format or "", b"")
+    except Image.DecompressionBombError:
+        return "would unpack to more than 178 million pixels; cut it into tiles"
+    except Exception as error:  # Pillow's plugins raise anything on a damaged file
+        return f"is no picture that can be read ({type(error).__name__}: {str(error)[:100]})"
+    if ends not in content[-_TAIL:]:
+        return "the file is cut short: its end marker is missing"
+    return _Picture(hashlib.blake2b(content, digest_size=16).hexdigest(), kind, width, height)
+
+
+def _fake(folder: Path, seed: int) -> Path:
+    """Write a few small pictures in two classes, one in none, and two that are broken."""
+    root = folder / f"pictures{seed}"
+    for number in range(6):
+        where = root / ("Copepoda__6666", "detritus__8888", "")[number % 3]
+        where.mkdir(parents=True, exist_ok=True)
+        picture = Image.new("L", (20 + number, 30), (seed * 37 + number * 31) % 256)
+        picture.save(where / f"{1000 + number}.{'png' if number % 2 else 'jpg'}")
+    (root / "Copepoda__6666" / "empty.jpg").write_bytes(b"")
+    whole = (root / "Copepoda__6666" / "1000.jpg").read_bytes()
+    (root / "detritus__8888" / "short.jpg").write_bytes(whole[: len(whole) // 2])
+    (root / "notes.txt").write_text("no picture\n", encoding="utf-8")
+    return root
+
+
+FORMAT = Format(
+    name="image-folder",
+    title="Folder of pictures with a folder for each class",
+    sniff=_sniff,
+    read=_read,
+    fake=_fake,
+    tested_on="UVP6 sample of uvpec, ISIIS PlanktonSet 1.0, FlowCam pictures of planktonclass, "
+    "RSMAS corals",
+)
