@@ -1,0 +1,5 @@
+"""Pages that people read: one self-contained HTML file, for the screen, a phone or paper."""
+
+from merian.report.page import Bars, Figures, Name, Note, Section, Table, Text, page
+
+__all__ = ["Bars", "Figures", "Name", "Note", "Section", "Table", "Text", "page"]

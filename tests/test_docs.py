@@ -1,0 +1,211 @@
+"""The pages: every snippet runs, every link leads somewhere, every table is what the code says.
+
+In README.md and docs/, a ``console`` block holds commands after ``$`` and what they print (``...``
+stands for anything); a ``python`` block is run; a block with a title is a file. They are run in
+order, page by page, each page in a folder of its own. A ``sh`` block is shown and not run, and the
+comment before it says why.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+BLOCK = re.compile(r"^```(?P<head>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="([^"]+)"')
+SHOWN = {"text", "sql", "toml"}
+
+
+def blocks(page: Path) -> list[tuple[int, str, str, str]]:
+    """Line, head, body and what stands right before each fenced block."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text.count("\n", 0, m.start()) + 1, m["head"].strip(), m["body"], text[: m.start()])
+        for m in BLOCK.finditer(text)
+    ]
+
+
+def environment() -> dict[str, str]:
+    """The environment of somebody who has activated the virtual environment."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+
+
+def run(command: list[str] | str, folder: Path) -> str:
+    done = subprocess.run(
+        command, shell=isinstance(command, str), cwd=folder, env=environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False,
+        encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def agrees(expected: str, got: str) -> bool:
+    """Whether an output is what the page shows; blanks count once, ``...`` is anything."""
+    parts = [re.escape(" ".join(p.split())) for p in expected.split("...")]
+    return re.fullmatch(r"\s?.*?\s?".join(parts), " ".join(got.split())) is not None
+
+
+def commands(body: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with the output that the page shows."""
+    found: list[tuple[str, str]] = []
+    for line in body.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], ""))
+        elif found:
+            command, output = found[-1]
+            if command.endswith("\\"):
+                found[-1] = (command[:-1] + line.strip(), "")
+            else:
+                found[-1] = (command, f"{output}{line}\n")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_snippet_of_a_page_runs(page, tmp_path):
+    ran = 0
+    for line, head, body, _ in blocks(page):
+        kind = head.split()[0] if head else ""
+        title = TITLE.search(head)
+        if title:
+            file = tmp_path / title[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(body, encoding="utf-8")
+        elif kind == "python":
+            run([sys.executable, "-W", "error", "-c", body], tmp_path)
+        elif kind == "console":
+            for command, expected in commands(body):
+                got = run(command, tmp_path)
+                if expected.strip():
+                    assert agrees(expected, got), f"{page.name}:{line}: {command}\nprints\n{got}"
+                ran += 1
+    assert ran or "```console" not in page.read_text(encoding="utf-8")
+
+
+def test_the_snippet_test_tells_right_from_wrong():
+    assert agrees("a ... c\n", "a  b\nb c\n")
+    assert agrees("2 taxa\n", "2   taxa\n")
+    assert not agrees("2 taxa\n", "3 taxa\n")
+    assert not agrees("a ... c\n", "a b")
+    assert commands("$ one \\\n  two\nout\n$ three\n") == [("one two", "out\n"), ("three", "")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_is_run_or_says_why_not(page):
+    for line, head, _, before in blocks(page):
+        kind = head.split()[0] if head else ""
+        place = f"{page.name}:{line}"
+        if kind == "sh":
+            reason = before.rstrip().endswith("-->") and "<!-- not run: " in before[-200:]
+            assert reason or page.name == "README.md", f"{place} is not run and does not say why"
+        else:
+            known = kind in SHOWN | {"python", "console"} or TITLE.search(head)
+            assert known, f"{place} is of no kind that is run or known: {head!r}"
+
+
+def test_the_readme_has_the_two_commands_and_no_other_that_is_not_run():
+    install, test = [body for _, head, body, _ in blocks(PAGES[0]) if head == "sh"]
+    for block in (install, test):
+        assert block.startswith("python3 -m venv .venv && . .venv/bin/activate\n")
+    assert "merian demo" in install
+    assert test.rstrip().endswith('python -m pip install ".[test]" && python -m pytest')
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_internal_link_leads_somewhere(page):
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"(?<!\!)\[[^\]]*\]\(([^)]+)\)", text):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path) if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name} links to {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page, as the headings give them."""
+    heads = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.replace("`", "")).strip().lower().replace(" ", "-")
+            for head in heads}  # fmt: skip
+
+
+def test_every_page_is_in_the_menu():
+    menu = re.findall(r"^  - .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(menu) == sorted(page.name for page in PAGES[1:])
+
+
+def test_the_pages_build_without_a_warning(tmp_path):
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    printed = run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], tmp_path)
+    assert "Warning" not in printed
+    assert (tmp_path / "site" / "glossary" / "index.html").is_file()
+    home = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "fonts.googleapis" not in home
+
+
+def test_the_glossary_is_in_order_and_explains_each_word():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^([^\n:#]+)\n:   \S", text, re.MULTILINE)
+    assert len(words) > 40
+    assert words == sorted(words, key=str.lower)
+    needed = {"taxon", "usage", "name", "homonym", "synonym", "identification", "determination",
+              "evidence", "novelty", "promise", "posterior", "occurrence", "event", "material",
+              "media", "BIN", "checklist", "lock", "reject", "run"}  # fmt: skip
+    assert needed <= set(words)
+
+
+def test_the_tables_of_the_pages_are_what_the_code_says():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / ".ci" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    seen = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        seen += [m[2] for m in tables.MARK.finditer(text)]
+        assert tables.filled(text) == text, f"{page.name}: run `python .ci/tables.py`"
+    assert sorted(seen) == sorted(tables.TEXTS)
+
+
+def test_the_pages_list_every_format_and_every_column():
+    from merian.catalogue import TABLES
+    from merian.formats import formats
+
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in formats())
+    page = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    for found in TABLES.values():
+        part = page.split(f"### {found.name}\n")[1].split("###")[0]
+        assert all(f"| `{column}` |" in part for column in found.columns)
+
+
+def test_the_page_of_names_explains_every_answer_and_every_cause():
+    from merian.taxonomy import CAUSES
+
+    text = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
+    for cause, meaning in CAUSES.items():
+        assert f"| {cause} | {meaning} |" in text
+    for answer in ("EXACT", "VARIANT", "HIGHERRANK", "NONE"):
+        assert f"| {answer} |" in text
+
+
+def test_the_tree_of_errors_is_the_one_in_the_code():
+    import merian.errors
+
+    drawn = re.search(r"MerianError\n\s*├.*?\n\n", merian.errors.__doc__, re.DOTALL)[0]
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    classes = re.findall(r"\w+Error", drawn)
+    assert classes == re.findall(r"\w+Error", page.split("```text")[1].split("```")[0])
