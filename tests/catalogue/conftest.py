@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from merian.catalogue import Catalogue, Columns, Delimited, Reading
+from merian.taxonomy import Taxonomy, read_checklist
 
 Rows = Sequence[Mapping[str, str]]
 Make = Callable[..., Reading]
@@ -58,6 +59,17 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     """An empty catalogue, open for writing."""
     with Catalogue.create(tmp_path / "catalogue") as made:
         yield made
+
+
+@pytest.fixture
+def checklist(tmp_path: Path) -> Taxonomy:
+    """A checklist of three species."""
+    path = tmp_path / "checklist.csv"
+    path.write_text(
+        "family,genus,species\nApidae,Apis,Apis mellifera\nApidae,Bombus,Bombus lucorum\n"
+        "Calanidae,Calanus,Calanus finmarchicus\n"
+    )
+    return read_checklist(path)[0]
 
 
 @pytest.fixture

@@ -81,15 +81,15 @@ def test_what_is_written_is_what_is_held(catalogue: Catalogue, make, tmp_path: P
         assert con.execute(f"SELECT * FROM '{tmp_path}/t.parquet'").fetchall() == expected
 
 
-def test_a_written_table_says_what_it_is(catalogue: Catalogue, make, tmp_path: Path) -> None:
-    catalogue.ingest(
-        make([{"occurrenceID": "a"}]), taxonomy={"checklist": "COL", "version": "26", "hash": "x"}
-    )
+def test_a_written_table_says_what_it_is(
+    catalogue: Catalogue, make, checklist, tmp_path: Path
+) -> None:
+    catalogue.ingest(make([{"occurrenceID": "a"}]), taxonomy=checklist)
     catalogue.write_table("occurrence", tmp_path / "t.tsv")
     mark = json.loads((tmp_path / "t.tsv.merian.json").read_text())["merian"]
     assert mark["format"] == "merian-table"
     assert mark["run"].startswith("export-")
-    assert mark["taxonomy"] == {"checklist": "COL", "version": "26", "hash": "x"}
+    assert mark["taxonomy"] == checklist.lock.as_dict()
     catalogue.write_table("occurrence", tmp_path / "t.parquet")
     assert not (tmp_path / "t.parquet.merian.json").exists()
     with duckdb.connect() as con:

@@ -220,3 +220,20 @@ def test_a_doubted_species_is_a_genus_whatever_the_row_says(catalogue: Catalogue
         ("Calanus", "genus"),
         ("Calanus", "genus"),
     ]
+
+
+def test_names_are_matched_to_a_checklist(catalogue: Catalogue, make, checklist) -> None:
+    rows = [
+        {"occurrenceID": str(i), "verbatimIdentification": label}
+        for i, label in enumerate(
+            ("Apis mellifera", "Calanus cf. finmarchicus", "Vespa", "detritus")
+        )
+    ]
+    catalogue.ingest(make(rows), taxonomy=checklist)
+    lock = str(checklist.lock)
+    found = identified(catalogue, "taxonID", "taxonomyLock")
+    assert [(taxon is not None, locked) for taxon, locked in found] == [
+        (True, lock), (True, lock), (False, None), (False, None)
+    ]  # fmt: skip
+    names = {taxon: checklist.names[n] for n, taxon in enumerate(checklist.ids)}
+    assert [names.get(taxon) for taxon, _ in found] == ["Apis mellifera", "Calanus", None, None]

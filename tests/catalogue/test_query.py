@@ -68,6 +68,10 @@ def test_only_reading_is_allowed(filled: Catalogue, sql: str, tmp_path: Path, mo
     assert not (tmp_path / "stolen.csv").exists()
 
 
+def test_no_progress_is_printed_among_answers(filled: Catalogue) -> None:
+    assert filled.query("SELECT current_setting('enable_progress_bar')").value() is False
+
+
 def test_two_statements_are_refused(filled: Catalogue) -> None:
     with pytest.raises(InputError, match="found 2 statements"):
         filled.query("SELECT 1; SELECT 2")
@@ -110,7 +114,7 @@ def test_an_error_in_the_middle_is_told(filled: Catalogue) -> None:
         filled.query("SELECT CAST(occurrenceID AS INTEGER) FROM occurrence").fetch()
 
 
-def test_info_counts_everything(filled: Catalogue, make) -> None:
+def test_info_counts_everything(filled: Catalogue, make, checklist) -> None:
     filled.ingest(
         make(
             [
@@ -136,7 +140,7 @@ def test_info_counts_everything(filled: Catalogue, make) -> None:
                 },
             ]
         ),
-        taxonomy={"checklist": "COL", "version": "26", "hash": "abc"},
+        taxonomy=checklist,
     )
     info = filled.info()
     assert info.tables["occurrence"] == 25_002
@@ -149,5 +153,5 @@ def test_info_counts_everything(filled: Catalogue, make) -> None:
     assert info.rejects == {
         "value decimalLatitude: out of range, expected at least -90 and at most 90": 1
     }
-    assert info.taxonomies == [{"checklist": "COL", "version": "26", "hash": "abc"}]
+    assert info.taxonomies == [checklist.lock.as_dict()]
     assert [run.verb for run in info.runs] == ["import", "import"]

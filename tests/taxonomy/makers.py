@@ -52,3 +52,8 @@ ANIMALS_AND_DIATOMS = [
     ("g4", "p2", None, "Morphia", "Smith, 1900", "genus", "accepted", "zoological"),
     ("g5", "p3", None, "Morphia", "Brown, 1901", "genus", "accepted", "botanical"),
 ]
+
+
+def checklist() -> Taxonomy:
+    """The taxonomy of `ANIMALS_AND_DIATOMS`."""
+    return make(ANIMALS_AND_DIATOMS)[0]

@@ -19,6 +19,7 @@ from merian.taxonomy import (
     save_taxonomy,
 )
 from merian.taxonomy import parallel as parallel_module
+from merian.taxonomy.candidates import same_author
 
 from .makers import ANIMALS_AND_DIATOMS, make
 
@@ -51,7 +52,24 @@ def answer(match: Match) -> tuple[str, str | None, str | None]:
         ("Calanus finmarchica", ("VARIANT", "s1", None)),
         ("Callanus finmarchicus", ("VARIANT", "s1", None)),
         ("Kalanus finmarchicus", ("VARIANT", "s1", None)),
-        ("Calanidea", ("VARIANT", "f1", None)),
+        # A single word that is nearly a name is not enough; see the context below.
+        ("Calanidea", ("NONE", None, "low confidence")),
+        ("Calanus Finmarchicus", ("EXACT", "s1", None)),
+        ("Callanus finmarchicos", ("VARIANT", "s1", None)),
+        ("Calanus finmarchikus", ("VARIANT", "s1", None)),
+        ("Calanus vinmarchicus", ("HIGHERRANK", "g1", None)),
+        ("unidentified Calanidae", ("EXACT", "f1", None)),
+        ("larvae_Copepoda", ("EXACT", "c1", None)),
+        ("copepoda_nauplii", ("EXACT", "c1", None)),
+        ("spiky<Copepoda", ("EXACT", "c1", None)),
+        ("Calanus finmarchicus/glacialis", ("EXACT", "g1", None)),
+        ("Calanus finmarchicus Calanus glacialis", ("EXACT", "g1", None)),
+        ("Calanus/Neocalanus", ("NONE", None, "not in the checklist")),
+        ("Calanus finmarchicus complex", ("HIGHERRANK", "g1", None)),
+        ("Calanus 'Peace'", ("EXACT", "g1", None)),
+        ("Ctenophora<Chromista", ("EXACT", "g3", None)),
+        ("Animalia; Ctenophora", ("EXACT", "p1", None)),
+        ("Calanus (Morphia)", ("HIGHERRANK", "g1", None)),
         ("Calanus cf. finmarchicus", ("EXACT", "g1", None)),
         ("Calanus sp.", ("EXACT", "g1", None)),
         ("Calanus sp. 1", ("EXACT", "g1", None)),
@@ -128,6 +146,71 @@ def test_wrong_words_are_errors(taxonomy: Taxonomy) -> None:
         match_name(taxonomy, "Aus", code="zoo")
     with pytest.raises(NotFoundError, match="no rank 'specie'"):
         match_name(taxonomy, "Aus", rank="specie")
+
+
+def test_a_single_word_needs_more_than_its_spelling(taxonomy: Taxonomy) -> None:
+    """Genera one letter apart are mostly different animals."""
+    alone = match_name(taxonomy, "Calanidea")
+    assert alone.alternatives == (taxonomy.find("Calanidae")[0],)
+    wide = match_name(taxonomy, "Calannus", higher={"class": "Copepoda"})
+    assert answer(wide) == ("HIGHERRANK", "c1", None)
+    near = match_name(taxonomy, "Calannus", higher={"family": "Calanidae"})
+    assert answer(near) == ("VARIANT", "g1", None)
+    by_author = match_name(taxonomy, "Calannus Leach, 1816")
+    assert answer(by_author) == ("VARIANT", "g1", None)
+    assert match_name(taxonomy, "Calannus Smith, 1999").match_type == "NONE"
+
+
+def test_ages_and_names_that_look_alike() -> None:
+    """The checklist knows a butterfly from a barnacle's age; an age is no daisy."""
+    insects, _ = make(
+        [
+            ("1", None, None, "Morpho", "Fabricius, 1807", "genus", "accepted"),
+            ("2", "1", None, "Morpho cypris", "Westwood, 1851", "species", "accepted"),
+            ("3", None, None, "Nauplius", "Cass.", "genus", "accepted"),
+            ("4", None, None, "Cirripedia", "", "class", "accepted"),
+        ]
+    )
+    assert answer(match_name(insects, "Morpho cypris")) == ("EXACT", "2", None)
+    assert answer(match_name(insects, "Cirripedia cypris")) == ("EXACT", "4", None)
+    assert answer(match_name(insects, "Nauplius")) == ("EXACT", "3", None)
+    age = match_name(insects, "nauplius")
+    assert answer(age) == ("NONE", None, "placeholder")
+    assert age.alternatives == (insects.find("Nauplius")[0],)
+    batch = match_names(insects, ["Morpho cypris", "Cirripedia cypris", "nauplius"], {})
+    assert batch.match_type.tolist() == ["EXACT", "EXACT", "NONE"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("L.", "Linnaeus, 1758", True),
+        ("L.", "Latreille, 1802", False),
+        ("Linn.", "(Linné, 1758)", True),
+        ("Kütz.", "Kützing, 1844", True),
+        ("Smith", "Smithson, 1900", False),
+        ("van Beneden", "van Duzee", False),
+        ("O.F. Müller, 1776", "(Mueller, 1776)", True),
+        ("de Geer, 1775", "DeGeer", False),
+        ("Smith, 1900", "Smith, 1901", False),
+        ("", "Smith", False),
+    ],
+)
+def test_authors(one: str, other: str, same: bool) -> None:
+    assert same_author(one, other) is same
+    assert same_author(other, one) is same
+
+
+def test_context_in_other_words(taxonomy: Taxonomy) -> None:
+    """Small letters, NCBI's name of the animals, and a synonym of a higher taxon."""
+    for kingdom in ("animalia", " Animalia ", "ANIMALIA", "Metazoa"):
+        match = match_name(taxonomy, "Ctenophora", higher={"kingdom": kingdom})
+        assert answer(match) == ("EXACT", "p1", None)
+    renamed, _ = make(
+        [*ANIMALS_AND_DIATOMS, ("y9", None, "k2", "Stramenopila", "", "kingdom", "synonym")]
+    )
+    match = match_name(renamed, "Ctenophora", higher={"kingdom": "Stramenopila"})
+    assert answer(match) == ("EXACT", "g3", None)
 
 
 def test_another_author_is_said(taxonomy: Taxonomy) -> None:
@@ -257,7 +340,7 @@ def test_a_table_that_cannot_be_used(taxonomy: Taxonomy, tmp_path: Path) -> None
         match_table(taxonomy, source, tmp_path / "out.tsv")
     with pytest.raises(InputError, match=r"use \.tsv, \.csv or \.parquet"):
         match_table(taxonomy, source, tmp_path / "out.xlsx", column="name")
-    with pytest.raises(NotFoundError, match="'famly' is no rank. Did you mean"):
+    with pytest.raises(NotFoundError, match=r"'famly' is no rank\. Did you mean"):
         match_table(
             taxonomy, source, tmp_path / "out.tsv", column="name", hints={"famly": "family"}
         )

@@ -1,5 +1,7 @@
 """What is read in a label."""
 
+# ruff: noqa: E501  (a label and what it says belong on one line)
+
 from __future__ import annotations
 
 import pytest
@@ -52,7 +54,61 @@ def said(label: Label) -> dict[str, str]:
         ("not_classified", {"kind": "placeholder"}),
         ("Incertae sedis", {"kind": "placeholder"}),
         ("Unidentified", {"kind": "placeholder"}),
-        ("unclassified Copepoda", {"kind": "placeholder"}),
+        ("unclassified Copepoda", {"name": "Copepoda", "qualifier": "unclassified", "kind": "scientific"}),
+        ("Fungi_gen_Incertae_sedis", {"name": "Fungi", "qualifier": "gen Incertae sedis", "kind": "scientific"}),
+        ("Culicidae gen. et sp. indet.", {"name": "Culicidae", "qualifier": "gen. et sp. indet.", "kind": "scientific"}),
+        ("larval fish", {"life_stage": "larva", "kind": "placeholder"}),
+        ("acantharia_protist_halo", {"kind": "placeholder"}),
+        # A word is an epithet where it is no age, and an age where it is no epithet.
+        ("Culex pipiens female", {"name": "Culex pipiens", "rank": "species", "qualifier": "female", "kind": "scientific"}),
+        ("Culex pipiens egg raft", {"name": "Culex pipiens", "rank": "species", "life_stage": "egg", "qualifier": "raft", "kind": "scientific"}),
+        ("larva of Culex pipiens", {"name": "Culex pipiens", "rank": "species", "life_stage": "larva", "kind": "scientific"}),
+        ("bract_Abylopsis tetragona", {"name": "Abylopsis tetragona", "rank": "species", "part": "bract", "kind": "scientific"}),
+        ("species", {"qualifier": "species", "kind": "placeholder"}),
+        ("Palaemon ssp.", {"name": "Palaemon", "qualifier": "ssp.", "kind": "scientific"}),
+        ("zoea_Decapoda", {"name": "Decapoda", "life_stage": "zoea", "kind": "scientific"}),
+        ("trunk_Appendicularia", {"name": "Appendicularia", "part": "body", "kind": "scientific"}),
+        ("other_Crustacea", {"name": "Crustacea", "qualifier": "other", "kind": "scientific"}),
+        ("Pluteus cervinus", {"name": "Pluteus cervinus", "rank": "species", "kind": "scientific"}),
+        ("Pluteus larva", {"life_stage": "pluteus", "qualifier": "larva", "kind": "placeholder"}),
+        ("Egg", {"life_stage": "egg", "kind": "placeholder"}),
+        ("Chaetoceros_other", {"name": "Chaetoceros", "qualifier": "other", "kind": "scientific"}),
+        ("spiky<Acantharia", {"name": "Acantharia", "qualifier": "spiky", "kind": "scientific"}),
+        ("dark<fluffy", {"qualifier": "dark fluffy", "kind": "placeholder"}),
+        ("Insecta<Hexapoda", {"name": "Insecta", "above": "Hexapoda", "kind": "scientific"}),
+        ("Insecta > Diptera", {"name": "Diptera", "above": "Insecta", "kind": "scientific"}),
+        ("Bacteriastrum_Mediophyceae", {"name": "Bacteriastrum", "above": "Mediophyceae", "kind": "scientific"}),
+        ("Culex (Neoculex)", {"name": "Neoculex", "rank": "subgenus", "above": "Culex", "kind": "scientific"}),
+        # Doubt in any spelling; what follows it is no author and no epithet.
+        ("Culex c.f. pipiens", {"name": "Culex", "rank": "genus", "qualifier": "cf. pipiens", "kind": "informal"}),
+        ("Culex cfr. pipiens", {"name": "Culex", "rank": "genus", "qualifier": "cf. pipiens", "kind": "informal"}),
+        ("Culex (cf.) pipiens", {"name": "Culex", "rank": "genus", "qualifier": "cf. pipiens", "kind": "informal"}),
+        ("Culex near pipiens", {"name": "Culex", "rank": "genus", "qualifier": "nr. pipiens", "kind": "informal"}),
+        ("Culex gr. pipiens", {"name": "Culex", "rank": "genus", "qualifier": "ex gr. pipiens", "kind": "informal"}),
+        ("Culex pipiens complex", {"name": "Culex pipiens", "rank": "species aggregate", "kind": "scientific"}),
+        ("CULEX SP.", {"name": "Culex", "qualifier": "sp.", "kind": "informal"}),
+        ("Culex sp1", {"name": "Culex", "qualifier": "sp. 1", "kind": "informal"}),
+        ("Aedes sp. JL-2020", {"name": "Aedes", "qualifier": "sp. JL-2020", "kind": "informal"}),
+        # Of two names only what both share is sure.
+        ("Culex pipiens/Culex torrentium", {"name": "Culex", "rank": "genus", "qualifier": "pipiens/Culex torrentium", "kind": "informal"}),
+        ("Chaetoceros_protuberans_Chaetoceros_didymus", {"name": "Chaetoceros", "rank": "genus", "qualifier": "Chaetoceros protuberans Chaetoceros didymus", "kind": "informal"}),
+        ("Apis or Bombus", {"qualifier": "Apis or Bombus", "kind": "informal"}),
+        ("Proboscia_spp._Rhizosolenia_spp", {"qualifier": "Proboscia spp. Rhizosolenia spp", "kind": "informal"}),
+        # Nothing is thrown away, and nothing is an author that cannot be one.
+        ("Calanus finmarchicus C5", {"name": "Calanus finmarchicus", "rank": "species", "qualifier": "C5", "kind": "scientific"}),
+        ("Escherichia coli K-12", {"name": "Escherichia coli", "rank": "species", "qualifier": "K-12", "kind": "scientific"}),
+        ("Culex pipiens s.l.", {"name": "Culex pipiens", "rank": "species", "qualifier": "s.l.", "kind": "scientific"}),
+        ("Apis m. mellifera", {"name": "Apis", "rank": "genus", "qualifier": "m. mellifera", "kind": "informal"}),
+        ("Rosa 'Peace'", {"name": "Rosa", "qualifier": "'Peace'", "kind": "scientific"}),
+        ("CULEX PIPIENS LINNAEUS, 1758", {"name": "Culex pipiens", "rank": "species", "authorship": "Linnaeus, 1758", "kind": "scientific"}),
+        ("Adalia bipunctata de Geer", {"name": "Adalia bipunctata", "rank": "species", "authorship": "de Geer", "kind": "scientific"}),
+        ("Culex.pipiens", {"name": "Culex pipiens", "rank": "species", "kind": "scientific"}),
+        ("'Culex pipiens'", {"name": "Culex pipiens", "rank": "species", "kind": "scientific"}),
+        ("&lt;i&gt;Culex  pipiens&lt;/i&gt;", {"name": "Culex pipiens", "rank": "species", "kind": "scientific"}),
+        # The number that EcoTaxa's folders carry is of its software, and no name's.
+        ("Copepoda__6666", {"name": "Copepoda", "kind": "scientific"}),
+        ("badfocus__4444", {"kind": "placeholder"}),
+        ("Culex_sp_BOLD_AAA1234", {"name": "Culex", "qualifier": "sp", "concept": "BOLD:AAA1234", "kind": "informal"}),
         ("Abies alba × Abies nigra", {"kind": "hybrid"}),
         ("Tobacco mosaic virus", {"kind": "virus"}),
         ("", {"kind": "none"}),

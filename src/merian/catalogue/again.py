@@ -32,11 +32,7 @@ def merge(staging: Staging, table: str, key: str, what: str, whole: str | None =
     )
     if not staging.count("SELECT count(*) FROM twice"):
         return 0
-    columns = [
-        column
-        for (column,) in staging.run(f"SELECT column_name FROM (DESCRIBE {table})")
-        if column not in ("ord", key)
-    ]
+    columns = [column for column in staging.columns(table) if column != key]
     staging.run(
         f"CREATE OR REPLACE TABLE rival AS SELECT * FROM {table} "
         f"WHERE {k} IN (SELECT {k} FROM twice)"

@@ -57,8 +57,11 @@ END
 # A decimal comma is read where it can be nothing else: 9,748 may be nine and a bit or thousands.
 _NUMBER = r"""
 CREATE MACRO number(x) AS CASE
-    WHEN try_cast(x AS DOUBLE) BETWEEN -1e300 AND 1e300 THEN try_cast(x AS DOUBLE)
-    WHEN contains(x, ',') AND regexp_full_match(x, '[+-]?[0-9]+,([0-9]{1,2}|[0-9]{4,})')
+    WHEN contains(x, 'n') OR contains(x, 'N') THEN NULL -- nan and inf are no numbers
+    WHEN contains(x, 'e') OR contains(x, 'E')
+        THEN if(isfinite(try_cast(x AS DOUBLE)), try_cast(x AS DOUBLE), NULL)
+    WHEN NOT contains(x, ',') THEN try_cast(x AS DOUBLE)
+    WHEN regexp_full_match(x, '[+-]?[0-9]+,([0-9]{1,2}|[0-9]{4,})')
         THEN try_cast(replace(x, ',', '.') AS DOUBLE)
 END
 """

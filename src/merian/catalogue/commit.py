@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 from merian.catalogue.checks import literal
 from merian.catalogue.schema import TABLES, quoted
-from merian.catalogue.split import has_table
 from merian.catalogue.staging import CONTENT, Staging, line_of, source_of
 
 __all__ = ["reconcile", "write"]
@@ -36,7 +35,7 @@ def reconcile(staging: Staging) -> dict[str, int]:
     Returns:
         By table, how many rows it holds already.
     """
-    present = [name for name in TABLES if has_table(staging, f"new_{name}")]
+    present = [name for name in TABLES if staging.has(f"new_{name}")]
     for name in present:
         _reject_keyless(staging, name)
         if any(feed.table == name for feed in staging.feeds):
@@ -49,8 +48,7 @@ def reconcile(staging: Staging) -> dict[str, int]:
 
 def _columns(staging: Staging, table: str) -> list[str]:
     """Return the columns of a table but ours."""
-    found = [c for (c,) in staging.run(f"SELECT column_name FROM (DESCRIBE {table})")]
-    return [c for c in found if c != "ord" and not c.endswith("__")]
+    return [c for c in staging.columns(table) if not c.endswith("__")]
 
 
 def _reject_keyless(staging: Staging, name: str) -> None:
@@ -66,7 +64,7 @@ def _reject_orphans(staging: Staging, name: str) -> None:
         target = _SUBJECTS[column]
         c = quoted(column)
         known = f"SELECT {c} FROM catalogue.main.{target}"
-        if has_table(staging, f"new_{target}"):
+        if staging.has(f"new_{target}"):
             known += f" UNION ALL SELECT {c} FROM new_{target} WHERE {c} IS NOT NULL"
         what = f"{_ARTICLE.get(target, 'a')} {target}"
         reason = literal(f"hangs on {what} that is neither in this input nor in the catalogue: ")
@@ -124,7 +122,7 @@ def _reject_difference(staging: Staging, name: str, column: str) -> None:
     k, c = quoted(TABLES[name].key), quoted(column)
     content = f"left(CAST(n.{c} AS VARCHAR), {CONTENT})"
     source = "known n"
-    if column == "eventID" and has_table(staging, "new_event"):
+    if column == "eventID" and staging.has("new_event"):
         # The identifier of an event is mostly a hash; its place and date say more.
         told = [x for x in _columns(staging, "new_event") if x != "eventID"]
         texts = ", ".join(f"CAST(e.{quoted(x)} AS VARCHAR)" for x in told) or "e.eventID"
@@ -142,7 +140,7 @@ def _reject_difference(staging: Staging, name: str, column: str) -> None:
 
 def _drop_events_of_known(staging: Staging) -> None:
     """Take out events that only occurrences known already would have used."""
-    if has_table(staging, "new_event") and "eventID" in _columns(staging, "known"):
+    if staging.has("new_event") and "eventID" in _columns(staging, "known"):
         staging.run(
             "DELETE FROM new_event WHERE eventID IN (SELECT eventID FROM known) AND eventID NOT IN "
             "(SELECT eventID FROM new_occurrence WHERE eventID IS NOT NULL) AND eventID NOT IN "
@@ -156,7 +154,7 @@ def write(staging: Staging, run: Mapping[str, object]) -> None:
     staging.run("BEGIN TRANSACTION")
     try:
         for name in TABLES:
-            if has_table(staging, f"new_{name}"):
+            if staging.has(f"new_{name}"):
                 staging.step(f"writing {name}", staging.rows_read)
                 _write_table(staging, name, identifier)
         staging.run(

@@ -15,7 +15,7 @@ import duckdb
 
 from merian import __version__
 from merian.catalogue.checks import literal
-from merian.catalogue.query import readable, refuse
+from merian.catalogue.query import quiet_cursor, readable, refuse
 from merian.catalogue.schema import REJECTS, RUN, TABLES, quoted
 from merian.errors import InputError
 from merian.files import new_file
@@ -46,7 +46,7 @@ def export(con: duckdb.DuckDBPyConnection, work: Path, what: str, path: Path) ->
             f"{path}: the suffix says how to write, and {path.suffix or 'none'!r} is not known; "
             f"use one of {', '.join(_OPTIONS)}"
         )
-    cursor = con.cursor()
+    cursor = quiet_cursor(con)
     try:
         select = _ordered(cursor, what)
         run = run_id("export", {"what": what, "runs": _runs(cursor)})

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from merian.catalogue.ingest import REASON
+from merian.catalogue.query import quiet_cursor
 from merian.catalogue.schema import RANKS, TABLES, quoted
 from merian.catalogue.summary import Info, RunInfo
 
@@ -17,7 +18,7 @@ __all__ = ["describe"]
 
 def describe(con: duckdb.DuckDBPyConnection, path: Path) -> Info:
     """Count everything that `merian info` shows."""
-    cursor = con.cursor()
+    cursor = quiet_cursor(con)
 
     def rows(sql: str) -> list[Any]:
         return cursor.execute(sql).fetchall()

@@ -15,19 +15,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from merian import __version__
 from merian.catalogue.commit import reconcile, write
+from merian.catalogue.matching import match_identifications
 from merian.catalogue.schema import TABLES
 from merian.catalogue.sources import Reading
-from merian.catalogue.split import has_table, split
+from merian.catalogue.split import split
 from merian.catalogue.staging import Staging
 from merian.catalogue.summary import Summary
 from merian.files import content_hash
 from merian.stamp import run_id
+
+if TYPE_CHECKING:
+    from merian.taxonomy import Taxonomy
 
 __all__ = ["REASON", "Progress", "ingest"]
 
@@ -44,12 +48,15 @@ def ingest(
     reading: Reading,
     *,
     arguments: Mapping[str, object] | None = None,
-    taxonomy: Mapping[str, str] | None = None,
+    taxonomy: Taxonomy | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Take a reading into the catalogue that is open for writing on ``con``."""
     start, clock = time.perf_counter(), datetime.now(UTC).replace(tzinfo=None)
     step = progress or (lambda _what, _rows: None)
+    if taxonomy is not None:
+        # Matched to another checklist, the same input is another import.
+        arguments = {**(arguments or {}), "taxonomy": str(taxonomy.lock)}
     # The hashes are worked out while the rows are read, unless they may show that all is done.
     hashing = _Hashing(reading, arguments)
     if con.execute("SELECT count(*) FROM run").fetchall()[0][0]:
@@ -64,6 +71,8 @@ def ingest(
         staging.load(reading)
         run, inputs = hashing.result()
         repeats = split(staging)
+        if taxonomy is not None:
+            match_identifications(staging, taxonomy)
         already = reconcile(staging)
         summary = _summary(staging, run, reading, repeats, already)
         write(
@@ -74,7 +83,7 @@ def ingest(
                 "arguments": _json({"format": reading.format, **(arguments or {})}),
                 "inputs": _json(inputs),
                 "merianVersion": __version__,
-                "taxonomyLock": _json(taxonomy) if taxonomy else None,
+                "taxonomyLock": _json(taxonomy.lock.as_dict()) if taxonomy is not None else None,
                 "summary": _json(summary.as_dict()),
                 "startedAt": clock,
                 "finishedAt": datetime.now(UTC).replace(tzinfo=None),
@@ -118,7 +127,7 @@ def _summary(
     added = {
         name: staging.count(f"SELECT count(*) FROM new_{name}")
         for name in TABLES
-        if has_table(staging, f"new_{name}")
+        if staging.has(f"new_{name}")
     }
     rejected = dict(
         staging.run(f"SELECT {REASON}, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC, 1")

@@ -30,7 +30,7 @@ class Labels:
     """
 
     def __init__(self, staging: Staging) -> None:
-        # Imported here: the parser of names is loaded only where there are names.
+        # Imported here, because the parser is needed for an import alone.
         from merian.taxonomy import read_labels  # noqa: PLC0415
 
         texts = _distinct(staging, LABEL_TERMS)

@@ -15,7 +15,7 @@ import duckdb
 from merian.catalogue.schema import REJECTS, RUN, TABLES
 from merian.errors import CatalogueError, InputError, did_you_mean
 
-__all__ = ["Result", "ask", "readable", "refuse"]
+__all__ = ["Result", "ask", "quiet_cursor", "readable", "refuse"]
 
 _BATCH = 10_000
 
@@ -67,9 +67,16 @@ class Result:
         return rows[0][0] if rows else None
 
 
+def quiet_cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a cursor that writes no progress of its own to where our answers go."""
+    cursor = con.cursor()
+    cursor.execute("SET enable_progress_bar = false").fetchall()
+    return cursor
+
+
 def ask(con: duckdb.DuckDBPyConnection, sql: str) -> Result:
     """Run one query on a read-only connection."""
-    cursor = con.cursor()
+    cursor = quiet_cursor(con)
     try:
         cursor.execute(readable(cursor, sql))
     except duckdb.Error as error:

@@ -9,22 +9,15 @@ recognised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from merian.catalogue.again import merge
 from merian.catalogue.checks import checked_terms, literal, problem, typed
+from merian.catalogue.facts import any_of, content_id, keep_date, split_facts
 from merian.catalogue.labels import LABEL_TERMS, Labels
 from merian.catalogue.naming import identification_rows
 from merian.catalogue.schema import TABLES, quoted
 from merian.catalogue.staging import CONTENT, Feed, Staging, line_of
 
-__all__ = ["content_id", "split"]
-
-# A record has a thing in a collection only if one of these says so; a preparation alone does not.
-_MATERIAL_SIGNS = (
-    "catalogNumber", "otherCatalogNumbers", "institutionCode", "collectionCode", "fieldNumber",
-    "typeStatus",
-)  # fmt: skip
+__all__ = ["split"]
 
 # What makes a row of evidence the same row again.
 _IDENTITY = {
@@ -56,21 +49,6 @@ _SUBJECTS = {
 }
 
 
-def content_id(columns: Iterable[str]) -> str:
-    """Return the SQL of an identifier made of what the columns hold.
-
-    Empty columns do not enter it, so that a file that lacks a column and a file that leaves it
-    empty agree.
-    """
-    parts = ", ".join(f"{literal(c + '=')} || CAST({quoted(c)} AS VARCHAR)" for c in columns)
-    return f"left(md5(concat_ws(chr(31), {parts})), 20)"
-
-
-def any_of(columns: Iterable[str]) -> str:
-    """Return the SQL of whether any of the columns holds something."""
-    return f"coalesce({', '.join(quoted(c) for c in columns)}) IS NOT NULL"
-
-
 def split(staging: Staging) -> int:
     """Make the tables ``new_*``; return how many rows repeated an earlier one word for word."""
     labels = Labels(staging)
@@ -81,39 +59,16 @@ def split(staging: Staging) -> int:
         fed = staging.terms(table)
         if fed:
             staging.step(f"checking {table}", staging.rows_read)
-            _take(staging, table, _direct_rows(staging, table, labels))
+            staging.take(table, _direct_rows(staging, table, labels))
             if table in _EVIDENCE:
                 _drop_empty(staging, table)
     staging.step("checking values", staging.rows_read)
     _reject_values(staging)
     staging.forget_columns()
     for name in TABLES:
-        if has_table(staging, f"new_{name}"):
+        if staging.has(f"new_{name}"):
             merge(staging, f"new_{name}", TABLES[name].key, name)
     return repeats
-
-
-def has_table(staging: Staging, name: str) -> bool:
-    """Return whether the staging database has this table."""
-    return bool(
-        staging.count(
-            "SELECT count(*) FROM duckdb_tables() "
-            f"WHERE database_name = 'staging' AND table_name = {literal(name)}"
-        )
-    )
-
-
-def _take(staging: Staging, table: str, rows: str) -> None:
-    """Add rows to ``new_<table>``, whichever columns they have."""
-    name = f"new_{table}"
-    if not has_table(staging, name):
-        staging.run(f"CREATE TABLE {name} AS {rows}")
-        return
-    have = {column for (column,) in staging.run(f"SELECT column_name FROM (DESCRIBE {name})")}
-    for column, kind in staging.run(f"SELECT column_name, column_type FROM (DESCRIBE {rows})"):
-        if column not in have:
-            staging.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
-    staging.run(f"INSERT INTO {name} BY NAME {rows}")
 
 
 # -- records ------------------------------------------------------------------------------------
@@ -125,10 +80,7 @@ def _split_record(staging: Staging, labels: Labels) -> int:
     view = f"(SELECT * FROM {staging.view('record')} WHERE occurrenceID IS NOT NULL)"
     _reject_unidentified(staging)
     staging.step("splitting records", staging.rows_read)
-    staging.run(f"CREATE TABLE facts AS {_facts(terms, view, labels)}")
-    repeats = merge(staging, "facts", "occurrenceID", "occurrence", whole=view)
-    _take_facts(staging)
-    staging.run("DROP TABLE facts")
+    repeats = split_facts(staging, view, labels)
     label = tuple(t for t in LABEL_TERMS if t in terms and labels.has_parts)
     for table, signs in _EVIDENCE.items():
         fed = [t for t in terms if t in TABLES[table].columns]
@@ -140,12 +92,12 @@ def _split_record(staging: Staging, labels: Labels) -> int:
                 if t in _SUBJECTS[table] or not t.endswith("ID") or t in _own_ids(table)
             ]
             staging.step(f"splitting {table}", staging.rows_read)
-            _take(staging, table, _evidence_rows(staging, table, tuple(keep), view, label))
+            staging.take(table, _evidence_rows(staging, table, tuple(keep), view, label))
             _drop_empty(staging, table)
     named = identification_rows(tuple(terms), view, labels, ("occurrenceID",))
     if named:
         staging.step("splitting identification", staging.rows_read)
-        _take(staging, "identification", named)
+        staging.take("identification", named)
     return repeats
 
 
@@ -170,82 +122,6 @@ def _reject_unidentified(staging: Staging) -> None:
             f"ON o.line__ = {line_of('r.ord')} "
             f"JOIN files f ON f.source = {feed.source}"
         )
-
-
-def _facts(terms: tuple[str, ...], view: str, labels: Labels) -> str:
-    """Return the SQL of what a record says of its occurrence, its event and its material."""
-    own = [
-        t
-        for table in ("event", "occurrence", "material")
-        for t in TABLES[table].columns
-        if t in terms
-    ]
-    own = list(dict.fromkeys(own))
-    columns = {t: typed(t, quoted(t)) for t in own}
-    keep_date(columns)
-    source = view
-    label = [t for t in LABEL_TERMS if t in terms]
-    if labels.has_stages and label:
-        given = [quoted("lifeStage")] if "lifeStage" in terms else []
-        columns["lifeStage"] = f"coalesce({', '.join([*given, 'label__.lifeStage'])})"
-        key = f"coalesce({', '.join('r.' + quoted(t) for t in label)})"
-        if given:
-            columns["lifeStage"] = 'coalesce(r."lifeStage", label__.lifeStage)'
-        source = f"{view} r LEFT JOIN labels label__ ON label__.verbatim = {key}"
-    listed = ", ".join(f"{sql} AS {quoted(t)}" for t, sql in columns.items())
-    return f"SELECT ord, {listed} FROM {source}"
-
-
-def keep_date(columns: dict[str, str]) -> None:
-    """Keep the text of a date that cannot be read, beside the empty date."""
-    if "eventDate" in columns:
-        unread = f'if({columns["eventDate"]} IS NULL, "eventDate", NULL)'
-        given = columns.get("verbatimEventDate")
-        columns["verbatimEventDate"] = f"coalesce({given}, {unread})" if given else unread
-
-
-def _take_facts(staging: Staging) -> None:
-    """Split merged facts into events, occurrences and materials."""
-    have = [column for (column,) in staging.run("SELECT column_name FROM (DESCRIBE facts)")]
-    event = [c for c in TABLES["event"].columns if c in have and c != "eventID"]
-    event_id = [quoted("eventID")] if "eventID" in have else []
-    if event:
-        event_id.append(f"if({any_text(event)}, {content_id(event)}, NULL)")
-    columns = ["ord", "occurrenceID"]
-    columns += [quoted(c) for c in TABLES["occurrence"].columns[2:] if c in have]
-    if event_id:
-        made = f"coalesce({', '.join(event_id)})"
-        columns.append(f"{made} AS eventID")
-        told = ", ".join(quoted(c) for c in event)
-        rows = f"SELECT min(ord) AS ord, {made} AS eventID{', ' if told else ''}{told} FROM facts"
-        _take(
-            staging,
-            "event",
-            f"SELECT * FROM ({rows} GROUP BY ALL) WHERE eventID IS NOT NULL ORDER BY ord",
-        )
-    _take(staging, "occurrence", f"SELECT {', '.join(columns)} FROM facts")
-    material = [
-        c
-        for c in TABLES["material"].columns
-        if c in have and c not in ("occurrenceID", "materialEntityID")
-    ]
-    signs = [c for c in ("materialEntityID", *_MATERIAL_SIGNS) if c in have]
-    if signs:
-        given = ["materialEntityID"] if "materialEntityID" in have else []
-        identity = content_id(("occurrenceID", *[c for c in _MATERIAL_SIGNS if c in have]))
-        key = f"coalesce({', '.join([*given, identity])})"
-        told = ", ".join(["", *(quoted(c) for c in material)])
-        _take(
-            staging,
-            "material",
-            f"SELECT ord, {key} AS materialEntityID, occurrenceID{told} "
-            f"FROM facts WHERE {any_of(signs)}",
-        )
-
-
-def any_text(columns: Iterable[str]) -> str:
-    """Return the SQL of whether any of the columns, of different types, holds something."""
-    return "(" + " OR ".join(f"{quoted(c)} IS NOT NULL" for c in columns) + ")"
 
 
 # -- evidence -----------------------------------------------------------------------------------
@@ -288,18 +164,18 @@ def _evidence_rows(
     signs = [c for c in _EVIDENCE[table] if c in terms]
     return (
         f"SELECT ord, {made} AS {quoted(key)}, {others} "
-        f"FROM (SELECT ord, {inner} FROM (SELECT * FROM {source} WHERE {any_text(signs)}))"
+        f"FROM (SELECT ord, {inner} FROM (SELECT * FROM {source} WHERE {any_of(signs)}))"
     )
 
 
 def _drop_empty(staging: Staging, table: str) -> None:
     """Take out rows of evidence whose only content was refused."""
-    columns = [c for (c,) in staging.run(f"SELECT column_name FROM (DESCRIBE new_{table})")]
+    columns = staging.columns(f"new_{table}")
     signs = ["sequenceLength" if c == "sequence" else c for c in _EVIDENCE[table]]
     signs = [c for c in signs if c in columns and c != TABLES[table].key]
     given = TABLES[table].key in staging.terms(table) + staging.terms("record")
     if signs and not given:
-        staging.run(f"DELETE FROM new_{table} WHERE NOT {any_text(signs)}")
+        staging.run(f"DELETE FROM new_{table} WHERE NOT {any_of(signs)}")
 
 
 def _with_parts(view: str, columns: dict[str, str], label: tuple[str, ...]) -> str:
@@ -331,7 +207,7 @@ def _direct_rows(staging: Staging, table: str, labels: Labels) -> str:
     others = [c for c in columns if c != key]
     given = [quoted(key)] if key in columns else []
     if table != "occurrence":
-        given.append(f"if({any_text(others)}, {content_id(others)}, NULL)")
+        given.append(f"if({any_of(others)}, {content_id(others)}, NULL)")
     made = f"coalesce({', '.join(given)})" if given else "CAST(NULL AS VARCHAR)"
     listed = ", ".join(["", *(quoted(c) for c in others)])
     return f"SELECT ord, {made} AS {quoted(key)}{listed} FROM (SELECT ord, {inner} FROM {view})"
@@ -354,7 +230,7 @@ def _reject_value(staging: Staging, feed: Feed, term: str, known: str) -> None:
     """Write down the values of one term that were refused."""
     x = quoted(term)
     rows = f"SELECT ord, {x} AS x FROM ({feed.sql}) WHERE {x} IS NOT NULL{known}"
-    if term == "sequence" and has_table(staging, "new_sequence"):
+    if term == "sequence" and staging.has("new_sequence"):
         # Testing a barcode again is slow, and nearly all of them are known to be good.
         staging.run(
             f"CREATE OR REPLACE TABLE doubted AS SELECT ord FROM ({rows}) WHERE ord NOT IN "

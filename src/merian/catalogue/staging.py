@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from merian.catalogue.checks import MACROS
+from merian.catalogue.checks import MACROS, literal
 from merian.catalogue.schema import TABLES, quoted, record_terms
 from merian.catalogue.sources import Chunk, Columns, Delimited, Reading, Reject, Rows
 from merian.catalogue.text_table import DelimitedTable, field_value, table_view
@@ -92,6 +92,32 @@ class Staging:
     def count(self, sql: str) -> int:
         """Return the one number that a query gives."""
         return int(self.run(sql)[0][0])
+
+    def has(self, name: str) -> bool:
+        """Return whether the staging database has this table."""
+        return bool(
+            self.count(
+                "SELECT count(*) FROM duckdb_tables() "
+                f"WHERE database_name = 'staging' AND table_name = {literal(name)}"
+            )
+        )
+
+    def columns(self, table: str) -> list[str]:
+        """Return the columns of a table but its place."""
+        found = self.run(f"SELECT column_name FROM (DESCRIBE {table})")
+        return [column for (column,) in found if column != "ord"]
+
+    def take(self, table: str, rows: str) -> None:
+        """Add rows, as SQL, to ``new_<table>``, whichever columns they have."""
+        name = f"new_{table}"
+        if not self.has(name):
+            self.run(f"CREATE TABLE {name} AS {rows}")
+            return
+        have = self.columns(name)
+        for column, kind in self.run(f"SELECT column_name, column_type FROM (DESCRIBE {rows})"):
+            if column not in have and column != "ord":
+                self.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
+        self.run(f"INSERT INTO {name} BY NAME {rows}")
 
     def load(self, reading: Reading) -> None:
         """Stage all sources."""
@@ -255,7 +281,7 @@ class Staging:
         """Give back the room of all columns that are not needed for sequences any more."""
         for number in sorted({feed.source for feed in self.feeds}):
             texts = [f.texts for f in self.feeds if f.source == number and f.texts]
-            columns = [c for (c,) in self.run(f"SELECT column_name FROM (DESCRIBE text_{number})")]
+            columns = self.columns(f"text_{number}")
             needed = {c for c in columns if any(c in text for text in texts)}
             needed |= {c for c in columns if c.endswith("__")}
             if not texts or not self.texts_stay:

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -32,11 +32,15 @@ from merian.errors import CatalogueError, FormatError
 from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
 
+if TYPE_CHECKING:
+    from merian.taxonomy import Taxonomy
+
 __all__ = ["Catalogue"]
 
 _FORMAT = "merian-catalogue"
 _DATABASE, _STAMP = "catalogue.duckdb", "merian.json"
 _WORK = ".work-"
+_MEMORY = "1600MB"
 _TOKEN = secrets.token_hex(6)
 
 # DuckDB lets one process open a file twice; two imports at once must still be refused.
@@ -45,7 +49,6 @@ _WRITERS: set[Path] = set()
 _NO_NETWORK: dict[str, Any] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    "memory_limit": "1600MB",
 }
 
 # The layout on the disk that the oldest DuckDB we support can read.
@@ -63,8 +66,8 @@ class Catalogue:
         read_only: Whether it is open for reading only.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, threads: int | None) -> None:
-        self.path, self.read_only = path, read_only
+    def __init__(self, path: Path, *, read_only: bool, threads: int | None, memory: str) -> None:
+        self.path, self.read_only, self._memory = path, read_only, memory
         self._threads = threads or os.cpu_count() or 1
         self._con: duckdb.DuckDBPyConnection | None = None
         self._writing = False
@@ -81,7 +84,9 @@ class Catalogue:
                 shutil.rmtree(left, ignore_errors=True)
 
     @classmethod
-    def create(cls, path: Path | str, *, threads: int | None = None) -> Catalogue:
+    def create(
+        cls, path: Path | str, *, threads: int | None = None, memory: str = _MEMORY
+    ) -> Catalogue:
         """Make an empty catalogue in a new or empty folder, and open it for writing."""
         path = Path(path).absolute()
         if (path / _STAMP).exists():
@@ -95,11 +100,16 @@ class Catalogue:
                 for sql in definitions():
                     con.execute(sql).fetchall()
             write_json(part / _STAMP, {"merian": stamp(_FORMAT, str(SCHEMA_VERSION), "create")})
-        return cls(path, read_only=False, threads=threads)
+        return cls(path, read_only=False, threads=threads, memory=memory)
 
     @classmethod
     def open(
-        cls, path: Path | str, *, read_only: bool = False, threads: int | None = None
+        cls,
+        path: Path | str,
+        *,
+        read_only: bool = False,
+        threads: int | None = None,
+        memory: str = _MEMORY,
     ) -> Catalogue:
         """Open a catalogue.
 
@@ -107,6 +117,8 @@ class Catalogue:
             path: Its folder.
             read_only: Several processes may read at once; a writer must be alone.
             threads: How many to use; all cores unless told.
+            memory: How much DuckDB may take; what does not fit is kept in the work folder. The
+                process takes some 100 MB more.
         """
         path = Path(path).absolute()
         if not path.exists():
@@ -122,7 +134,7 @@ class Catalogue:
             check_stamp(path / _STAMP, _FORMAT, SCHEMA_VERSION)
         except FormatError as error:
             raise CatalogueError(str(error)) from None
-        return cls(path, read_only=read_only, threads=threads)
+        return cls(path, read_only=read_only, threads=threads, memory=memory)
 
     def close(self) -> None:
         """Let go of the database and its lock."""
@@ -147,7 +159,7 @@ class Catalogue:
         reading: Reading,
         *,
         arguments: Mapping[str, object] | None = None,
-        taxonomy: Mapping[str, str] | None = None,
+        taxonomy: Taxonomy | None = None,
         progress: Progress | None = None,
     ) -> Summary:
         """Take in what a format found, all of it or nothing.
@@ -155,7 +167,7 @@ class Catalogue:
         Args:
             reading: Where the rows are.
             arguments: What else decides the result; a part of the run's id.
-            taxonomy: The lock of the checklist that the names were matched to.
+            taxonomy: The checklist to match the names to.
             progress: Is told what is being done, and how many rows were read so far.
         """
         if self.read_only:
@@ -213,7 +225,9 @@ class Catalogue:
         self._disconnect()
         try:
             self._con = duckdb.connect(self.path / _DATABASE, config=config)
+            self._con.execute("SET enable_progress_bar = false").fetchall()
             self._con.execute(f"SET threads = {self._threads}").fetchall()
+            self._con.execute(f"SET memory_limit = {literal(self._memory)}").fetchall()
         except duckdb.Error as error:
             raise _explained(self.path, error) from None
         self._writing = writing

@@ -20,6 +20,7 @@ def import_files(
     map: tuple[str, ...] = (),
     images: Path | None = None,
     marker: str | None = None,
+    taxonomy: Path | None = None,
     set: tuple[str, ...] = (),
     quiet: screen.Quiet = False,
 ) -> None:
@@ -35,6 +36,8 @@ def import_files(
         map: What a column means, as column=term: --map Fundort=locality. Once or more often.
         images: The folder with the pictures that a table names.
         marker: The gene of the sequences, where the files do not say: COI-5P, ITS.
+        taxonomy: A taxonomy that `merian taxonomy build` made: the names are matched to it, and the
+            identifications get the taxon and the lock of the checklist.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
@@ -44,6 +47,11 @@ def import_files(
         raise InputError("give the files to take in: merian import FILE... --into CATALOGUE")
     mapping = screen.pairs("--map", map)
     options = Options(mapping, images, marker, screen.pairs("--set", set))
+    checklist = None
+    if taxonomy is not None:
+        from merian.taxonomy import Taxonomy
+
+        checklist = Taxonomy.open(taxonomy)
     # All are looked at before anything is written, so that a wrong name costs nothing.
     readings = [(path, read_path(path, options, format)) for path in paths]
     decisive = {"map": mapping, "images": images and str(images), "marker": marker,
@@ -60,7 +68,9 @@ def import_files(
                     job.tell(what)
                     job(rows)
 
-                summary = catalogue.ingest(reading, arguments=arguments, progress=progress)
+                summary = catalogue.ingest(
+                    reading, arguments=arguments, taxonomy=checklist, progress=progress
+                )
             print(screen.printable_lines(summary.as_text()))
             usable = usable or summary.done_before or bool(summary.added or summary.already)
             set_aside += summary.rows_rejected + summary.values_rejected

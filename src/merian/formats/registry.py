@@ -96,6 +96,10 @@ def find_format(name: str) -> Format:
 def sniff(path: Path | str) -> Format:
     """Return the format that is surest of this file or folder."""
     path = existing(path)
+    if path.is_file() and not path.stat().st_size:
+        raise FormatError("the file is empty", path=path)
+    if path.is_dir() and not any(path.iterdir()):
+        raise FormatError("the folder is empty", path=path)
     sure = {f.name: f.sniff(path) for f in formats().values()}
     best = max(sure.values())
     winners = [name for name, value in sure.items() if value == best]

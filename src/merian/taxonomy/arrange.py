@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.errors import InputError
 from merian.taxonomy.tree import FIRST_SYNONYM_STATUS, NONE, STATUSES
 
 __all__ = ["Arranged", "arrange"]
 
 _ABSENT = -2  # a link that was given and leads nowhere
+_DEEPEST = 32_767  # what int16 can count
 _LONGEST_CHAIN = 32  # synonyms of synonyms of synonyms ...
 
 Rows = NDArray[np.int64]
@@ -30,7 +32,7 @@ class Arranged:
         parent: int32, in output rows, -1 for roots.
         accepted: int32, in output rows.
         end: int32, for taxa.
-        depth: uint8, for taxa.
+        depth: int16, for taxa.
         status: uint8, after what the links say.
         problems: Input row and reason.
     """
@@ -39,7 +41,7 @@ class Arranged:
     parent: NDArray[np.int32]
     accepted: NDArray[np.int32]
     end: NDArray[np.int32]
-    depth: NDArray[np.uint8]
+    depth: NDArray[np.int16]
     status: NDArray[np.uint8]
     problems: list[tuple[int, str]] = field(default_factory=list)
 
@@ -66,9 +68,11 @@ def arrange(parent: Rows, accepted: Rows, name: Rows, status: Rows, rank: Rows) 
     synonyms = synonyms[np.lexsort((synonyms, name[synonyms], place[accepted[synonyms]]))]
     rows = np.concatenate([taxa, synonyms])
 
-    depth = np.zeros(len(parent), dtype=np.uint8)
+    if len(levels) > _DEEPEST:
+        raise InputError(f"the tree has {len(levels)} levels; at most {_DEEPEST} are possible")
+    depth = np.zeros(len(parent), dtype=np.int16)
     for level, nodes in enumerate(levels):
-        depth[nodes] = min(level, 255)
+        depth[nodes] = level
     above = np.where(parent[taxa] == NONE, NONE, place[parent[taxa]]).astype(np.int32)
     target = place[accepted[synonyms]].astype(np.int32)
     final = status[rows].copy()

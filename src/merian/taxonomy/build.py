@@ -270,6 +270,7 @@ def _reader_problems(con: duckdb.DuckDBPyConnection) -> list[Problem]:
 
 def _tree_problems(con: duckdb.DuckDBPyConnection, arranged: Arranged) -> list[Problem]:
     """Name the rows that did not fit into the tree."""
+    arranged.problems.extend(_repeated_ids(con))
     rows = np.array([row for row, _ in arranged.problems], dtype=np.int64)
     if not len(rows):
         return []
@@ -289,6 +290,19 @@ def _tree_problems(con: duckdb.DuckDBPyConnection, arranged: Arranged) -> list[P
             found, arranged.problems, strict=True
         )
     ]
+
+
+def _repeated_ids(con: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
+    """Name the rows whose id another row has: links to it lead to that one."""
+    if _one(con, "SELECT count(*) FROM numbered WHERE id <> ''") == _one(
+        con, "SELECT count(*) FROM by_id"
+    ):
+        return []
+    rows = con.execute(
+        "SELECT n.row FROM numbered n JOIN by_id ON by_id.id = n.id AND by_id.row <> n.row "
+        "ORDER BY n.row"
+    ).fetchall()
+    return [(int(row), "another row has this id; links lead to that one") for (row,) in rows]
 
 
 def _strings(con: duckdb.DuckDBPyConnection, query: str, count: int) -> Strings:
@@ -359,5 +373,5 @@ def _retired(
         "ORDER BY alias.id"
     ).fetchall()
     kept = [(name, place[row]) for name, row in found if place[row] != NONE]
-    text = "".join(f"{name}\n" for name, _ in kept)
+    text = "".join(" ".join(name.split("\n")) + "\n" for name, _ in kept)
     return Strings.pack(text.encode()), np.array([row for _, row in kept], dtype=np.int32)

@@ -17,13 +17,24 @@ from merian.taxonomy.names import Label
 from merian.taxonomy.ranks import RANK_NUMBER, RANKS, UNRANKED, read_rank
 from merian.taxonomy.tree import CODES, FIRST_SYNONYM_STATUS, NONE, STATUSES, Node, Taxonomy
 
-__all__ = ["Choice", "Hints", "choose"]
+__all__ = ["Choice", "Hints", "choose", "same_author"]
 
 _SPECIES = RANK_NUMBER["species"]
 _FAMILY = RANK_NUMBER["family"]
 # Only these weaken a name enough to leave it for another taxon's.
 _WEAK = frozenset({STATUSES.index("ambiguous synonym"), STATUSES.index("misapplied")})
+_SUBGENUS = RANK_NUMBER["subgenus"]
+# NCBI's names for the two kingdoms that all others call by another.
+_SAME_KINGDOM = {
+    "Animalia": "Metazoa", "Metazoa": "Animalia",
+    "Plantae": "Viridiplantae", "Viridiplantae": "Plantae",
+}  # fmt: skip
 _PENALTY = {"misapplied": 10, "doubtful": 5, "ambiguous synonym": 4, "provisionally accepted": 1}
+
+
+_PARTICLES = frozenset(
+    "de da do dos du des del della la le las van von vom der den ten ter zu zur et in ex".split()
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +46,14 @@ class Hints:
         authorship: Its author.
         code: Number of its nomenclatural code.
         higher: Names above it: rank number -> taxa of that name and rank in the checklist.
+        within: Taxa that the label itself names above it.
     """
 
     rank: int | None = None
     authorship: str | None = None
     code: int | None = None
     higher: Mapping[int, tuple[Node, ...]] = field(default_factory=dict)
+    within: tuple[Node, ...] = ()
 
     @staticmethod
     def read(
@@ -62,20 +75,34 @@ class Hints:
             level = RANK_NUMBER.get(word)
             if level is None:
                 raise NotFoundError(f"there is no rank {word!r}; there are {', '.join(RANKS[1:])}")
-            found = taxonomy.accepted[taxonomy.find((name or "").strip())]
-            taxa = sorted({int(n) for n in found if taxonomy.rank[n] == level})
+            taxa = _taxa_called(taxonomy, name or "", level)
             if taxa:
-                above[level] = tuple(taxa)
+                above[level] = taxa
         return Hints(
             number or None, authorship or None, CODES.index(code.lower()) if code else None, above
         )
 
-    def with_label(self, label: Label) -> Hints:
+    def with_label(self, taxonomy: Taxonomy, label: Label) -> Hints:
         """Return the hints with what the label itself shows, where nothing else was said."""
+        within: set[int] = set()
+        if label.above:
+            within = {int(n) for n in taxonomy.accepted[taxonomy.find(label.above)]}
         rank = self.rank
         if rank is None and label.rank is not None:
             rank = RANK_NUMBER.get(label.rank)
-        return replace(self, rank=rank, authorship=self.authorship or label.authorship)
+        authorship = self.authorship or label.authorship
+        return replace(self, rank=rank, authorship=authorship, within=tuple(sorted(within)))
+
+
+def _taxa_called(taxonomy: Taxonomy, name: str, level: int) -> tuple[Node, ...]:
+    """Return the taxa that a word of the context means: of its rank, else of no stated rank."""
+    name = " ".join(name.split())
+    for spelling in (name, name.capitalize(), _SAME_KINGDOM.get(name.capitalize(), "")):
+        nodes = {int(n) for n in taxonomy.accepted[taxonomy.find(spelling)]}
+        for rank in (level, UNRANKED):
+            if taxa := sorted(n for n in nodes if taxonomy.rank[n] == rank):
+                return tuple(taxa)
+    return ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +152,7 @@ def choose(taxonomy: Taxonomy, nodes: Iterable[int], hints: Hints) -> Choice:
         why = why or "the context decides between homonyms"
     theirs = taxonomy.authorship[node]
     asked = hints.authorship
-    if asked and theirs and not _same_author(_author_key(asked), _author_key(theirs)):
+    if asked and theirs and not same_author(asked, theirs):
         score -= 6
         why = "; ".join(filter(None, [why, f"the checklist's author is {theirs}"]))
     return Choice(node, score, others, refused, why=why)
@@ -140,6 +167,8 @@ def _contradiction(taxonomy: Taxonomy, node: Node, hints: Hints) -> str:
     if hints.code and code and code != hints.code:
         return f"under the {CODES[code]} code"
     taxon = int(taxonomy.accepted[node])
+    if hints.within and hints.rank == _SUBGENUS and not _is_under(taxonomy, taxon, hints.within):
+        return f"not in {taxonomy.name_of(hints.within[0])}"
     path = taxonomy.path(taxon)
     above = {int(taxonomy.rank[n]): n for n in path}
     for level, meant in hints.higher.items():
@@ -155,6 +184,10 @@ def _contradiction(taxonomy: Taxonomy, node: Node, hints: Hints) -> str:
     return ""
 
 
+def _is_under(taxonomy: Taxonomy, taxon: Node, above: Iterable[Node]) -> bool:
+    return any(bool(taxonomy.is_ancestor(node, taxon)) for node in above)
+
+
 def _ranks_agree(found: int, asked: int) -> bool:
     """Return whether two ranks may be the same thing in other words: all below species are."""
     return found >= _SPECIES and asked >= _SPECIES
@@ -163,9 +196,8 @@ def _ranks_agree(found: int, asked: int) -> bool:
 def _agreement(taxonomy: Taxonomy, node: Node, hints: Hints) -> int:
     """Return in how many respects the context confirms a usage."""
     taxon = int(taxonomy.accepted[node])
-    confirmed = sum(
-        any(taxonomy.is_ancestor(n, taxon) for n in meant) for meant in hints.higher.values()
-    )
+    confirmed = sum(_is_under(taxonomy, taxon, meant) for meant in hints.higher.values())
+    confirmed += int(_is_under(taxonomy, taxon, hints.within))
     return confirmed + int(bool(hints.rank) and int(taxonomy.rank[node]) == hints.rank)
 
 
@@ -173,24 +205,32 @@ def _by_authorship(taxonomy: Taxonomy, nodes: list[Node], authorship: str | None
     """Keep the usages of this author, if there are any."""
     if not authorship or len(nodes) < 2:
         return nodes
-    asked = _author_key(authorship)
-    same = [n for n in nodes if _same_author(asked, _author_key(taxonomy.authorship[n]))]
+    same = [n for n in nodes if same_author(authorship, taxonomy.authorship[n])]
     return same or nodes
 
 
-def _author_key(text: str) -> tuple[str, str]:
-    """Return the first author's letters, and the year."""
+def _author_key(text: str) -> tuple[str, bool, str]:
+    """Return the first author's letters, whether they are an abbreviation, and the year."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     year = re.search(r"\b1[5-9]\d\d|\b20\d\d", plain)
-    names = re.findall(r"[a-z]{2,}|\bl\b", plain)
-    return (names[0] if names else ""), (year.group() if year else "")
+    for found in re.finditer(r"([a-z]{2,}|\bl\b)(\.?)", plain):
+        # "van der", "de" and "d'" say nothing of the person.
+        if found[1] not in _PARTICLES:
+            # Müller is written Muller and Mueller.
+            name = re.sub(r"(?<=[aou])e", "", found[1])
+            return name, bool(found[2]), year.group() if year else ""
+    return "", False, year.group() if year else ""
 
 
-def _same_author(a: tuple[str, str], b: tuple[str, str]) -> bool:
+def same_author(one: str, other: str) -> bool:
     """Compare authors; ``L.`` and ``Linn.`` are Linnaeus, and a year counts where both have it."""
-    if not a[0] or not b[0] or (a[1] and b[1] and a[1] != b[1]):
+    (a, a_short, a_year), (b, b_short, b_year) = _author_key(one), _author_key(other)
+    if not a or not b or (a_year and b_year and a_year != b_year):
         return False
-    return a[0].startswith(b[0]) or b[0].startswith(a[0])
+    linnaeus = [name == "l" or name.startswith("linn") for name in (a, b)]
+    if any(linnaeus):
+        return all(linnaeus)
+    return a == b or (b_short and a.startswith(b)) or (a_short and b.startswith(a))
 
 
 def _one_of(taxonomy: Taxonomy, nodes: list[Node]) -> tuple[Node, str]:

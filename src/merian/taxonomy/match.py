@@ -11,15 +11,18 @@ Reference: https://techdocs.gbif.org/en/openapi/v1/species (match v2)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from merian.taxonomy.candidates import Choice, Hints, choose
+from merian.taxonomy.beside import take_beside
+from merian.taxonomy.candidates import Choice, Hints, choose, same_author
 from merian.taxonomy.names import Label, read_label
 from merian.taxonomy.ranks import RANK_NUMBER, RANKS
 from merian.taxonomy.spelling import variants
 from merian.taxonomy.tree import CODES, NONE, STATUSES, Node, Taxonomy
+from merian.taxonomy.vocabulary import ALSO_GENERA, PLACEHOLDERS
 
 __all__ = ["CAUSES", "Hints", "Match", "match_label", "match_name"]
 
@@ -34,6 +37,8 @@ CAUSES = {
     "no name": "nothing was given",
 }
 
+_ORDER = RANK_NUMBER["order"]
+_YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d")
 _NOT_ON_ITS_OWN = ("placeholder", "none", "identifier", "virus", "hybrid")
 
 
@@ -137,10 +142,11 @@ def match_name(
 
 def match_label(taxonomy: Taxonomy, label: Label, hints: Hints) -> Match:
     """Match what was read in a label."""
+    label = _as_the_checklist_reads_it(taxonomy, label)
     none = Match(label.verbatim, NO_MATCH, NONE, 0, taxonomy, label=label)
     if label.kind in _NOT_ON_ITS_OWN or label.name is None:
         return _no_scientific_name(none, label, hints)
-    hints = hints.with_label(label)
+    hints = hints.with_label(taxonomy, label)
     choice = choose(taxonomy, taxonomy.find(label.name), hints)
     if choice.node != NONE:
         return _found(none, EXACT, choice, choice.score)
@@ -163,6 +169,25 @@ def match_label(taxonomy: Taxonomy, label: Label, hints: Hints) -> Match:
             alternatives=refused,
         )
     return replace(none, cause="not in the checklist", note=f"no {label.name} and none like it")
+
+
+def _as_the_checklist_reads_it(taxonomy: Taxonomy, label: Label) -> Label:
+    """Read what a label leaves open as the checklist has it.
+
+    *Morpho cypris* is a butterfly, *Cirripedia cypris* an age of a barnacle: the name that is in
+    the checklist is meant. The same holds for an epithet that is written large.
+    """
+    spelled = None
+    if label.life_stage or label.part:
+        spelled = " ".join(label.verbatim.replace("_", " ").split())
+        if spelled.count(" ") and len(taxonomy.find(spelled)):
+            return Label(label.verbatim, name=spelled, kind="scientific")
+    author = label.authorship or ""
+    if label.name and " " not in label.name and author.isalpha():
+        spelled = f"{label.name} {author.lower()}"
+        if len(taxonomy.find(spelled)):
+            return replace(label, name=spelled, rank="species", authorship=None)
+    return label
 
 
 def _found(none: Match, kind: str, choice: Choice, confidence: int, note: str = "") -> Match:
@@ -196,13 +221,21 @@ def _no_scientific_name(none: Match, label: Label, hints: Hints) -> Match:
     if node != NONE:
         return _found(none, EXACT, Choice(node, 100), 100, "matched by its identifier")
     # Checklists also hold what no code governs; its own spelling must fit to the letter.
-    # A lower-case taxon ("copepoda") looks like a placeholder until the checklist knows it.
-    for spelling in dict.fromkeys([text, text.capitalize()] if text else []):
-        choice = choose(taxonomy, taxonomy.find(spelling), hints)
+    # A lower-case taxon ("copepoda") looks like a placeholder until the checklist knows it; but
+    # "nauplius" is an age, and no daisy of the genus *Nauplius*.
+    core = take_beside(label.verbatim).rest
+    other: tuple[Node, ...] = ()
+    for spelling in dict.fromkeys([text, text.capitalize(), core, core.capitalize()]):
+        found = taxonomy.find(spelling) if spelling else ()
+        if spelling != text and (spelling.lower() in ALSO_GENERA | PLACEHOLDERS):
+            other = tuple(int(node) for node in found)
+            continue
+        choice = choose(taxonomy, found, hints)
         if choice.node != NONE:
             return _found(none, EXACT, choice, choice.score - (spelling != text))
         if choice.homonym:
             return _homonym(none, choice)
+    none = replace(none, alternatives=other)
     above = _match_hints(none, hints)
     if above is not None:
         return above
@@ -222,17 +255,35 @@ def _match_variant(none: Match, label: Label, hints: Hints) -> Match | None:
         return None
     nodes = [int(n) for v in near for n in taxonomy.rows_of_name(v.row)]
     choice = choose(taxonomy, nodes, hints)
-    if choice.node != NONE:
-        found = taxonomy.names[int(taxonomy.canonical[choice.node])]
-        confidence = choice.score - 4 * near[0].distance - (0 if " " in label.name else 4)
-        return _found(none, VARIANT, choice, confidence, f"read as {found}")
-    return replace(
-        none,
-        cause="low confidence",
-        note=f"{len(choice.others or choice.refused)} names are as near as each other"
-        if choice.others
-        else f"names like {label.name} are in the checklist, but {choice.why}",
-        alternatives=choice.others or choice.refused,
+    if choice.node == NONE:
+        others = choice.others or choice.refused
+        why = choice.why
+        note = f"names like {label.name} are in the checklist, but {why}"
+        if choice.others:
+            note = f"{len(others)} names are as near as each other"
+        return replace(none, cause="low confidence", note=note, alternatives=others)
+    found = taxonomy.names[int(taxonomy.canonical[choice.node])]
+    if " " not in label.name and not _confirmed(taxonomy, choice.node, hints):
+        note = f"{found} is spelled nearly so, but nothing else says that it is meant"
+        others = (choice.node, *choice.others)
+        return replace(none, cause="low confidence", note=note, alternatives=others)
+    confidence = choice.score - 4 * near[0].distance - (0 if " " in label.name else 4)
+    return _found(none, VARIANT, choice, confidence, f"read as {found}")
+
+
+def _confirmed(taxonomy: Taxonomy, node: Node, hints: Hints) -> bool:
+    """Return whether more than the spelling speaks for a single word.
+
+    One genus in ten is one or two letters away from a genus of quite other animals
+    (*Rhinoceros*, *Rhinolekos*), so that a family, an order or the author must agree.
+    """
+    theirs = taxonomy.authorship[node]
+    if hints.authorship and _YEAR.search(hints.authorship) and _YEAR.search(theirs):
+        return same_author(hints.authorship, theirs)
+    taxon = int(taxonomy.accepted[node])
+    return any(
+        level >= _ORDER and any(bool(taxonomy.is_ancestor(n, taxon)) for n in meant)
+        for level, meant in hints.higher.items()
     )
 
 
@@ -251,6 +302,9 @@ def _match_above(none: Match, label: Label, hints: Hints) -> Match | None:
             return _found(none, HIGHERRANK, choice, choice.score - 5, note)
         if choice.homonym:
             return _homonym(none, choice)
+    if len(hints.within) == 1:
+        note = f"{label.name} is not in the checklist"
+        return _found(none, HIGHERRANK, Choice(hints.within[0], 90), 90, note)
     return _match_hints(none, hints)
 
 

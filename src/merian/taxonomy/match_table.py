@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 
 from merian.database import connect
 from merian.errors import InputError, NotFoundError, did_you_mean
-from merian.files import existing, find_encoding
+from merian.files import existing
 from merian.stamp import run_id, stamp, stamp_beside
 from merian.taxonomy.candidates import Hints, choose
 from merian.taxonomy.match import match_label
+from merian.taxonomy.name_table import read_name_table
 from merian.taxonomy.names import read_labels
 from merian.taxonomy.parallel import in_two_processes
 from merian.taxonomy.ranks import MAIN_RANKS, RANK_NUMBER, RANKS
@@ -205,14 +206,15 @@ def match_table(
     source, out = existing(source, "table"), Path(out)
     if out.suffix.lower() not in _WRITERS:
         raise InputError(f"{out}: cannot write {out.suffix or 'this'}; use .tsv, .csv or .parquet")
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give the name of a file to write")
     say = progress or (lambda _: None)
-    work = Path(tempfile.mkdtemp(prefix=".merian-match-", dir=_parent(out)))
+    work = _work_folder(out)
     try:
         con = connect(work / "match.duckdb", spill=work / "spill")
         try:
             say("reading the table")
-            con.execute(f"CREATE VIEW asked AS SELECT * FROM {_reader(source)}").fetchall()
-            columns = [row[0] for row in con.execute("DESCRIBE asked").fetchall()]
+            columns = read_name_table(con, source, work)
             used = _used_columns(columns, column, hints, source)
             summary = _match_rows(con, taxonomy, used, columns, out, work, say)
         finally:
@@ -227,23 +229,13 @@ def match_table(
     return summary
 
 
-def _parent(out: Path) -> Path:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return out.parent
-
-
-def _reader(path: Path) -> str:
-    """Return SQL that reads a table with all its columns as text."""
-    text = str(path).replace("'", "''")
-    if path.suffix == ".parquet":
-        return f"read_parquet('{text}')"
-    tab = path.name.removesuffix(".gz").endswith((".tsv", ".txt", ".tab"))
-    encoding = "utf-8" if find_encoding(path).startswith("utf") else "latin-1"
-    return (
-        f"read_csv('{text}', all_varchar=true, header=true, null_padding=true, "
-        + ("delim='\t', quote='', " if tab else "")
-        + f"encoding='{encoding}')"
-    )
+def _work_folder(out: Path) -> Path:
+    """Make a folder beside the file to be written, so that it can be put in place at once."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".merian-match-", dir=out.parent))
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written here ({error.strerror})") from None
 
 
 def _used_columns(
@@ -351,8 +343,8 @@ def _answer_columns(taxonomy: Taxonomy, answers: Answers) -> dict[str, NDArray[A
         has = np.flatnonzero(accepted != NONE)
         above[has] = taxonomy.at_rank(accepted[has], rank)
         columns[f"matched_{rank}"] = of(above, names)
-    columns["matchNote"] = answers.note
-    columns["alternatives"] = answers.alternatives
+    for title, text in (("matchNote", answers.note), ("alternatives", answers.alternatives)):
+        columns[title] = np.array([words or None for words in text], dtype=object)
     return columns
 
 

@@ -13,20 +13,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import nameparser
 
+from merian.taxonomy.beside import take_beside
 from merian.taxonomy.parallel import in_two_processes
+from merian.taxonomy.ranks import RANK_NUMBER
 from merian.taxonomy.vocabulary import LIFE_STAGES, NEED_A_PARSER, PARTS, PLACEHOLDERS, REMARKS
 
 __all__ = ["Label", "bare_name", "bare_names", "read_label", "read_labels"]
 
 _PLAIN = re.compile(r"[A-Z][a-z]+(?:-[a-z]+)?(?: [a-z]{2,}(?:-[a-z]+)?){0,2}")
-_CONCEPT = re.compile(r"\bBOLD:[A-Z]{3}\d{4}\b|\bSH\d{6,}\.\d{2}FU\b")
-_MARKER = re.compile(r"^(?:[dkpcofgs]__|[dkpcofgs]:)(?=[A-Z])")
-_EITHER = re.compile(r"([A-Z][a-z-]+) ([a-z-]+ ?/ ?[a-z-]+)")  # one of two species
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ufeff]+")
+# One of two: "Aus bus/cus", "Aus bus or Aus cus", "Aus/Bus", "Aus & Bus".
+_EITHER = re.compile(
+    r"([A-Z][a-z-]+)(?: ([a-z-]{2,}))?(?: ?/ ?| (?:or|and|et|and/or|&|[+]) )(?:([A-Z][a-z-]+)\b)?.*"
+)
+_TWO_OPEN = re.compile(r"\bspp?\b.*\b[A-Z][a-z]{3,}\b.*\bspp?\b")
+_ONE_CASE = re.compile(r"([A-Za-z-]{3,}) ([A-Za-z-]{3,}) (\(?[^\W\d_]{2}.*\d{4}\)?)")
+_DOTTED = re.compile(r"([A-Z][a-z]{2,})\.([a-z]{3,})")  # as R writes it
+_PARTICLES = frozenset(
+    "de da do dos du des del della di la le las les van von vom der den ten ter ver zu zur zum "
+    "auf y e et al ex in and apud non nec not sensu emend auct auctt hort f fil filius bis st "
+    "af ap el ben bin ibn".split()
+)
+_COPEPODITE = re.compile(r"C(?:[1-6]|I{1,3}|IV|VI?)(?:-C?\w+)?\.?")
 
 _QUALIFIED_PARTS = ("GENERIC", "INFRAGENERIC", "SPECIFIC", "INFRASPECIFIC")
 
@@ -45,6 +56,7 @@ class Label:
         part: ``head``, ``wing`` ...
         concept: A BIN or a species hypothesis.
         kind: scientific, informal, hybrid, virus, identifier, placeholder or none.
+        above: A higher taxon that the label names too: the genus of a subgenus, a parent.
     """
 
     verbatim: str
@@ -56,6 +68,7 @@ class Label:
     part: str | None = None
     concept: str | None = None
     kind: str = "none"
+    above: str | None = None
 
 
 def read_label(text: str) -> Label:
@@ -82,8 +95,11 @@ def _read_plain(text: str) -> Label | None:
     if not _PLAIN.fullmatch(text):
         return None
     words = text.split(" ")
-    if words[0].lower() in PLACEHOLDERS:
+    first = words[0].lower()
+    if first in PLACEHOLDERS and len(words) == 1:
         return Label(text, kind="placeholder")
+    if first in PLACEHOLDERS or first in LIFE_STAGES or first in PARTS:
+        return None
     if any(word in LIFE_STAGES or word in PARTS or word in REMARKS for word in words[1:]):
         return None
     if not NEED_A_PARSER.isdisjoint(words):
@@ -94,59 +110,39 @@ def _read_plain(text: str) -> Label | None:
 
 def _read_slowly(text: str) -> Label:
     """Read any label: first what stands beside the name, then the name."""
-    rest = _MARKER.sub("", _CONTROL.sub(" ", text).strip())
-    rest = " ".join(rest.replace("_", " ").split())
-    found = _CONCEPT.search(rest)
-    concept = found.group() if found else None
-    if found:
-        rest = " ".join((rest[: found.start()] + " " + rest[found.end() :]).split())
-        rest = rest.strip("()[]|,; ")
-        if not rest or rest.lower() in PLACEHOLDERS:
-            return Label(text, concept=concept, kind="identifier")
-    rest, stage, part, remarks = _take_age_and_part(rest)
-    words = rest.split()
-    if not words:
-        kind = "placeholder" if stage or part or remarks else "none"
-        return Label(text, None, None, None, remarks, stage, part, concept, kind)
-    if words[0].lower().strip("?") in PLACEHOLDERS and words[0].lower() != "x":
-        return Label(text, None, None, None, remarks, stage, part, concept, "placeholder")
+    beside = take_beside(text)
+    rest = beside.rest
+    remarks = " ".join(beside.remarks) or None
+    known = Label(
+        text, qualifier=remarks, life_stage=beside.life_stage, part=beside.part,
+        concept=beside.concept,
+    )  # fmt: skip
+    first = rest.split(" ", 1)[0].lower().strip("?")
+    empty = not rest or rest.lower() in PLACEHOLDERS
+    if empty and beside.concept:
+        return replace(known, kind="identifier")
+    if not rest:
+        told = beside.life_stage or beside.part or remarks
+        return replace(known, kind="placeholder" if told else "none")
+    if first in PLACEHOLDERS and first != "x":
+        return replace(known, kind="placeholder")
     name = _parse(rest)
     qualifier = "; ".join(q for q in (name.qualifier, remarks) if q) or None
-    return Label(
-        text, name.name, name.rank, name.authorship, qualifier, stage, part, concept, name.kind
+    return replace(
+        known,
+        name=name.name,
+        rank=name.rank,
+        authorship=name.authorship,
+        qualifier=qualifier,
+        concept=beside.concept or name.concept,
+        kind=name.kind,
+        above=(name.above or beside.above) if name.name else None,
     )
 
 
 def _read_fields(texts: list[str]) -> list[tuple[str | None, ...]]:
     """Read labels into plain fields, which pass from one process to another."""
     return [astuple(_read_slowly(text)) for text in texts]
-
-
-def _take_age_and_part(text: str) -> tuple[str, str | None, str | None, str | None]:
-    """Split ``Copepoda nauplii`` and EcoTaxa's ``nauplii<Copepoda`` into taxon and the rest."""
-    if "<" in text and ">" not in text:
-        # EcoTaxa writes the child first and its parent behind the sign.
-        child, _, parent = (piece.strip() for piece in text.partition("<"))
-        text = child if child[:1].isupper() else f"{parent} {child}"
-    words = text.split()
-    stage = part = None
-    remarks: list[str] = []
-    kept: list[str] = []
-    for position, word in enumerate(words):
-        bare = word.strip("(),;:").lower()
-        beside = position > 0 or len(words) == 1
-        if beside and word[:1].islower() | word.startswith("("):
-            if stage is None and bare in LIFE_STAGES:
-                stage = LIFE_STAGES[bare]
-                continue
-            if part is None and bare in PARTS:
-                part = PARTS[bare]
-                continue
-            if bare in REMARKS and not (bare in {"group", "aggregate"} and position > 1):
-                remarks.append(bare)
-                continue
-        kept.append(word)
-    return " ".join(kept), stage, part, " ".join(remarks) or None
 
 
 def bare_names(texts: list[str]) -> list[tuple[str, str | None, str]]:
@@ -173,14 +169,22 @@ def bare_name(text: str) -> tuple[str, str | None, str]:
 def _parse(text: str) -> Label:
     """Read a name with GBIF's parser."""
     if either := _EITHER.fullmatch(text):
-        return Label(text, either[1], "genus", qualifier=either[2], kind="informal")
+        shared = either[1] if either[3] in (None, either[1]) else None
+        said = text[len(shared) + 1 :] if shared else text
+        return Label(text, shared, "genus" if shared else None, qualifier=said, kind="informal")
     try:
-        parsed = nameparser.parse(text)
+        parsed = nameparser.parse(_usual_case(text))
     except nameparser.UnparsableNameError as error:
         kind = {"FORMULA": "hybrid", "IDENTIFIER": "identifier"}.get(error.name_type)
         kind = kind or ("virus" if error.code == "VIRUS" else "placeholder")
+        if kind == "identifier" and not any(letter.isdigit() for letter in text):
+            kind = "placeholder"
         return Label(text, kind=kind, concept=text if kind == "identifier" else None)
     if isinstance(parsed, nameparser.Informal):
+        if _TWO_OPEN.search(parsed.phrase or ""):
+            return Label(text, qualifier=text, kind="informal")
+        if not (parsed.taxon or "")[:1].isalpha():
+            return Label(text, qualifier=parsed.phrase, kind="placeholder")
         return Label(text, name=parsed.taxon, qualifier=parsed.phrase, kind="informal")
     canonical = (parsed.canonical_name_minimal() or "").strip(chr(34)).removeprefix("Candidatus ")
     if not canonical:
@@ -188,14 +192,72 @@ def _parse(text: str) -> Label:
     doubts = parsed.epithet_qualifier or {}
     if doubts:
         return _qualified(text, parsed, doubts)
-    rank = parsed.rank.lower().replace("_", " ")
+    return _scientific(text, parsed, canonical)
+
+
+def _usual_case(text: str) -> str:
+    """Return a name in capitals, all small, or with a dot for a space, as names are written."""
+    if dotted := _DOTTED.fullmatch(text):
+        return f"{dotted[1]} {dotted[2]}"
+    if (text.isupper() or text.islower()) and (whole := _ONE_CASE.fullmatch(text)):
+        return f"{whole[1].capitalize()} {whole[2].lower()} {whole[3].title()}"
+    words = text.split(" ")
+    if len(words) == 2 and words[0].istitle() and words[1].isupper() and len(words[1]) > 3:
+        return f"{words[0]} {words[1].lower()}" if words[1].isalpha() else text
+    return text
+
+
+def _scientific(text: str, parsed: nameparser.ParsedName, canonical: str) -> Label:
+    """Read a full name: what the parser could not place becomes the qualifier."""
+    author = parsed.authorship_complete()
+    beside = [parsed.phrase, parsed.taxonomic_note]
+    if parsed.cultivar_epithet:
+        beside.append(f"'{parsed.cultivar_epithet}'")
+    words = canonical.split(" ")
+    if author and not _is_author(author, words[0]):
+        beside.append(author)
+        if re.search(r"\b[A-Z][a-z]{3,} [a-z]{3,}", author):
+            # Two names in one label: only a genus that both share is sure.
+            shared = words[0] if words[0] in author else None
+            only = "genus" if shared else None
+            return Label(text, shared, only, qualifier=text, kind="informal")
+        author = None
+    if len(words) > 1 and len(words[1]) == 1:
+        return Label(text, words[0], "genus", qualifier=text[len(words[0]) + 1 :], kind="informal")
+    above = None
+    rank: str | None = parsed.rank.lower().replace("_", " ")
+    if parsed.infrageneric_epithet and len(words) == 1:
+        above = parsed.genus
+        rank = None if (above or "").endswith(("idae", "aceae")) else "subgenus"
+    elif len(words) == 1 and RANK_NUMBER.get(rank or "", 0) >= RANK_NUMBER["species"]:
+        rank = None
+    elif len(words) == 2 and RANK_NUMBER.get(rank or "", 0) > RANK_NUMBER["species"]:
+        rank = "species"
     return Label(
         text,
         name=canonical,
         rank=None if rank in {"unranked", "infraspecific name"} else rank,
-        authorship=parsed.authorship_complete(),
+        authorship=author,
+        qualifier="; ".join(word for word in beside if word) or None,
         kind="scientific",
+        above=above,
     )
+
+
+def _is_author(text: str, genus: str) -> bool:
+    """Return whether this can be an author: names are written large, and hold no numbers."""
+    words = re.findall(r"[^\W_][\w.'’-]*", text)
+    for word in words:
+        plain = word.strip(".'").lower()
+        if plain in _PARTICLES or re.fullmatch(r"1[5-9]\d\d[a-z]?|20\d\d[a-z]?", plain):
+            continue
+        if word == genus or any(letter.isdigit() for letter in word):
+            return False
+        if word[0].islower() and not word.startswith(("d'", "d’", "l'", "o'")):
+            return False
+        if _COPEPODITE.fullmatch(word):
+            return False
+    return True
 
 
 def _qualified(text: str, parsed: nameparser.ParsedName, doubts: dict[str, str]) -> Label:

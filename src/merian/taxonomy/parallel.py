@@ -10,10 +10,15 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from merian.errors import MerianError
 
 __all__ = ["in_two_processes"]
 
@@ -42,7 +47,13 @@ def in_two_processes(function: str, texts: Sequence[Any], *arguments: str) -> li
             child.stdin.write(json.dumps(texts[:half]).encode())
             child.stdin.close()
             mine = _find(function)(list(texts[half:]), *arguments)
-            theirs = json.loads(child.stdout.read())
+            answers = child.stdout.read()
+            if child.wait():
+                raise MerianError(
+                    f"the second process ended with {child.returncode}; if memory was short, "
+                    "ask for fewer names at a time"
+                )
+            theirs = json.loads(answers)
         except BaseException:
             child.kill()
             raise
@@ -55,7 +66,17 @@ def _find(function: str) -> Callable[..., list[Any]]:
     return found
 
 
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
 def answer() -> None:
     """Be the child: do what the command line names with the list on standard input."""
+    # Ctrl-C reaches both; the parent ends this process, and no second traceback is shown.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     done = _find(sys.argv[1])(json.load(sys.stdin.buffer), *sys.argv[2:])
     sys.stdout.buffer.write(json.dumps(done).encode())

@@ -3,8 +3,10 @@
 Comparing with millions of names one by one would take seconds a name. A slip of the pen is either
 behind the first letters of a word, and then the words that start alike are compared; or in them,
 and then all words that one slip can make are few enough to be looked up. What counts as near is
-strict, because species with nearly the same name are often real: one slip in a word of five
-letters or more, two from nine on, and the usual change of a Latin ending.
+strict, because species with nearly the same name are often real: one slip in an epithet of six
+letters or more behind its first, the usual change of a Latin ending, and letters that sound alike
+(``y`` and ``i``, ``ae`` and ``e``, one letter or two). A genus that the checklist lacks may be
+misspelled only where the epithet fits.
 
 Distances are optimal string alignments (insert, delete, replace, swap), by rapidfuzz.
 """
@@ -27,6 +29,13 @@ _MOST_WORDS = 12  # near genera looked into
 
 # Endings that change with the gender or the spelling of the genus, and nothing else.
 _ENDINGS = re.compile(r"(?:us|a|um|is|e|os|on|ii|i|er|ris|re|ra|rum)$")
+
+
+_SOUNDS = (
+    ("ae", "e"), ("oe", "e"), ("ph", "f"), ("rh", "r"), ("th", "t"), ("y", "i"), ("j", "i"),
+    ("k", "c"), ("ch", "c"), ("w", "v"), ("z", "s"),
+)  # fmt: skip
+_DOUBLE = re.compile(r"([a-z])\1")
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def _in_genus(pool: NamePool, genus: str, rest: str, so_far: int, found: dict[in
         # A slip in the genus leaves less room for one in the epithet.
         total = so_far
         for mine, other in zip(parts, theirs, strict=True):
-            step = _epithet_distance(mine, other, allowed(mine) if not so_far else 1)
+            step = _epithet_distance(mine, other, 0 if so_far else allowed(mine))
             if step is None:
                 break
             total += step
@@ -86,14 +95,23 @@ def _epithet_distance(mine: str, other: str, most: int) -> int | None:
     """Return the distance of two epithets, or None if they are too far apart."""
     if mine == other:
         return 0
-    if abs(len(mine) - len(other)) <= 3 and mine[:2] == other[:2]:
-        stem = _ENDINGS.sub("", mine)
-        if len(stem) >= 3 and stem == _ENDINGS.sub("", other):
-            return 1
-    if len(mine) < 5 or len(other) < 5:
+    if _sound(mine) == _sound(other) and min(len(mine), len(other)) > 3:
+        return 1
+    if mine[:1] != other[:1] or min(len(mine), len(other)) < 6:
         return None
-    distance = OSA.distance(mine, other, score_cutoff=most)
+    # Two letters apart are *chinensis* and *chiloensis*: a second slip only by the ear.
+    distance = OSA.distance(mine, other, score_cutoff=1)
+    if distance > 1 and most > 1:
+        distance = 1 + OSA.distance(_sound(mine), _sound(other), score_cutoff=1)
     return int(distance) if distance <= most else None
+
+
+def _sound(word: str) -> str:
+    """Return an epithet without what is often written in another way, and without its gender."""
+    stem = _ENDINGS.sub("", word)
+    for written, heard in _SOUNDS:
+        stem = stem.replace(written, heard)
+    return _DOUBLE.sub(r"\1", stem) if len(stem) > 2 else word
 
 
 def near_words(pool: NamePool, word: str) -> list[tuple[str, int]]:

@@ -143,7 +143,7 @@ def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
     The format: eight bytes with the length of a JSON header, the header, the data.
     """
-    types = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "U64": np.uint64}
+    types = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "U64": np.uint64}
     data = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
     try:
         length = int(data[:8].view(np.uint64)[0])

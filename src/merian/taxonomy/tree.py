@@ -52,7 +52,7 @@ class Taxonomy:
         canonical: int32[rows], the bare name by which it is found, in ``names``.
         accepted: int32[rows], the accepted taxon; a taxon's own row.
         end: int32[taxa], one behind the last taxon below.
-        depth: uint8[taxa], number of taxa above.
+        depth: int16[taxa], number of taxa above.
         status: uint8[rows], number in `STATUSES`.
         code: uint8[rows], number in `CODES`.
         rows_by_name: int32[rows], rows in the order of their canonical name.
@@ -72,7 +72,7 @@ class Taxonomy:
     canonical: Nodes
     accepted: Nodes
     end: Nodes
-    depth: NDArray[np.uint8]
+    depth: NDArray[np.int16]
     status: NDArray[np.uint8]
     code: NDArray[np.uint8]
     rows_by_name: Nodes

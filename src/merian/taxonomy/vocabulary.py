@@ -5,7 +5,15 @@ In the spellings that instruments and people use. A word here is never taken for
 
 from __future__ import annotations
 
-__all__ = ["LIFE_STAGES", "NEED_A_PARSER", "PARTS", "PLACEHOLDERS", "REMARKS"]
+__all__ = [
+    "ALSO_GENERA",
+    "LIFE_STAGES",
+    "NEED_A_PARSER",
+    "OPEN_WORDS",
+    "PARTS",
+    "PLACEHOLDERS",
+    "REMARKS",
+]
 
 PLACEHOLDERS = frozenset(
     "unclassified unidentified unknown undetermined undefined unassigned uncultured unnamed "
@@ -63,6 +71,9 @@ PARTS = _spelled(
     {
         "part": "part parts partial fragment fragments piece pieces",
         "head": "head heads",
+        "body": "body bodies trunk",
+        "comb": "comb combs",
+        "spicule": "spicule spicules",
         "tail": "tail tails",
         "leg": "leg legs",
         "wing": "wing wings",
@@ -81,9 +92,29 @@ PARTS = _spelled(
 )
 
 # Words that qualify what was seen and are neither age nor part.
-REMARKS = frozenset("like multiple chain colony colonial aggregate dead broken pair group".split())
+REMARKS = frozenset(
+    "like multiple chain colony colonial aggregate dead broken pair group female females male "
+    "males ♀ ♂ other others mix mixed single unknown unidentified undetermined environmental "
+    "sample".split()
+)
+
+# Words that say of the taxon behind them only that nothing closer is known.
+OPEN_WORDS = frozenset(
+    "unidentified unclassified unknown undetermined uncultured unassigned other others "
+    "indeterminate like multiple dead".split()
+)
+
+# Ages and parts whose word is also the name of a genus, or an epithet: *Pluteus* is a mushroom,
+# *Morpho cypris* a butterfly, *Ovula ovum* a cowrie. Written alone and large, or before an
+# epithet, such a word is a name; behind a name, the checklist decides.
+ALSO_GENERA = frozenset(
+    "nauplius cypris pluteus auricularia ephyra planula pupa imago zoea megalopa phyllosoma "
+    "leptocephalus tornaria bipinnaria brachiolaria eudoxia siphonula actinotrocha trochophora "
+    "furcilia calyptopis ovum antenna embryo nympha".split()
+)
 
 # Plain words that are no epithet, or stand before what is no plain name.
 NEED_A_PARSER = frozenset(
-    "sp spp cf aff indet nr gen ssp subsp var virus viroid phage Candidatus".split()
+    "sp spp cf cfr confer aff indet nr near prox gen ssp subsp var virus viroid phage Candidatus "
+    "species complex agg gr or and et in of det nomen spec".split()
 )
