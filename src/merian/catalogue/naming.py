@@ -116,7 +116,12 @@ def _rank(
     It is the rank that the row gives, unless the label doubts a part of the name (*Calanus cf.
     finmarchicus* is a genus, whatever the row says); else that of the column which holds the name.
     """
-    found = [f"if({table}.qualifier IS NULL, NULL, {table}.rank)" for table in said]
+    # The doubt of the label that gives the name, and of no other.
+    doubted = " ".join(
+        f"WHEN {table}.name IS NOT NULL THEN if({table}.qualifier IS NULL, NULL, {table}.rank)"
+        for table in said
+    )
+    found = [f"CASE {doubted} END"] if said else []
     if "taxonRank" in terms:
         found.append(f"lower(r.{quoted('taxonRank')})")
     if clean:
