@@ -139,6 +139,8 @@ def find_encoding(path: Path | str) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_binary(path) as stream:
         while block := stream.read(_BLOCK):
+            if block.isascii() and not decoder.getstate()[0]:
+                continue  # nothing to decode, and nothing left over from the block before
             try:
                 decoder.decode(block)
             except UnicodeDecodeError:
