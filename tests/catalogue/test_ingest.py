@@ -434,7 +434,7 @@ def test_nothing_is_left_behind(catalogue: Catalogue, make) -> None:
 def test_the_summary_speaks(catalogue: Catalogue, make) -> None:
     text = catalogue.ingest(make([SPECIMEN, SPECIMEN | {"decimalLatitude": "99"}])).as_text()
     assert "1 occurrence" in text
-    assert "set aside: 0 rows and 1 values" in text
+    assert "set aside: 0 rows and 1 value of" in text
     assert "value decimalLatitude: out of range" in text
 
 

@@ -156,3 +156,21 @@ def test_a_checklist_is_sent_to_the_taxonomy(tmp_path: Path) -> None:
     assert find_format("dwc-a").sniff(path) == 0
     with pytest.raises(FormatError, match="merian taxonomy build"):
         read_path(path, format="dwc-a")
+
+
+def test_a_reject_names_the_archive_and_not_its_copy(tmp_path: Path, new_catalogue) -> None:
+    """The copy that was unpacked has another name each time, and is gone."""
+    folder = find_format("dwc-a").fake(tmp_path / "fake", 1)
+    table = folder / "occurrence.txt"
+    table.write_text(table.read_text().rstrip("\n") + "\nonly two\tfields\n")
+    packed = tmp_path / "archive.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    found = []
+    for _ in range(2):
+        catalogue = new_catalogue()
+        catalogue.ingest(read_path(packed))
+        found.append(catalogue.query("SELECT file, reason FROM rejects").fetch())
+    assert found[0] == found[1]
+    assert [file for file, _ in found[0]] == [str(packed / "occurrence.txt")]

@@ -56,7 +56,7 @@ def test_the_place_of_a_picture_is_its_label(tmp_path: Path) -> None:
         ("set/Copepoda__6666/b.png", "Copepoda__6666", None, None),
         ("set/train/fiber/c.png", "fiber", "train", None),
     ]
-    assert notes == ["5 pictures in 3 classes, 1 of them in no class"]
+    assert notes == ["pictures: 5 (1 in no class), classes: 3"]
 
 
 def test_what_is_known_of_a_picture(tmp_path: Path) -> None:

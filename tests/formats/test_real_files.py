@@ -123,7 +123,7 @@ def test_the_insect_benchmark_is_read_from_its_own_columns(shared: Path, take_in
 
 def test_planktonset_has_its_classes(shared: Path) -> None:
     reading = read_path(shared / "plankton" / "isiis_planktonset1")
-    assert reading.notes[0] == "4357 pictures in 121 classes"
+    assert reading.notes[0] == "pictures: 4357, classes: 121"
 
 
 def test_uvp6_tells_its_torn_labels(shared: Path, take_in: Take) -> None:

@@ -50,6 +50,7 @@ class Delimited:
         quote: The character around fields that hold a delimiter, or ``""`` for none.
         nulls: Texts that mean "no value" (``None``, ``not_classified``); empty always does.
         padded: Whether a row may have fewer fields than columns (spreadsheets drop empty ends).
+        shown: What to call the file where it is named, if ``path`` is an unpacked copy.
     """
 
     path: Path
@@ -61,6 +62,12 @@ class Delimited:
     quote: str = '"'
     nulls: Sequence[str] = ()
     padded: bool = False
+    shown: Path | None = None
+
+    @property
+    def called(self) -> Path:
+        """The file as the user knows it."""
+        return self.shown or self.path
 
 
 Chunk = Mapping[str, Sequence[object]]
@@ -86,6 +93,11 @@ class Rows:
     path: Path
     table: str
     chunks: Iterable[Chunk | Reject]
+
+    @property
+    def called(self) -> Path:
+        """The file as the user knows it."""
+        return self.path
 
 
 Source = Delimited | Rows

@@ -122,14 +122,14 @@ class Staging:
     def load(self, reading: Reading) -> None:
         """Stage all sources."""
         for number, source in enumerate(reading.sources):
-            self.run("INSERT INTO files VALUES (?, ?)", [number, str(source.path)])
+            self.run("INSERT INTO files VALUES (?, ?)", [number, str(source.called)])
             before = self.rows_read
             if isinstance(source, Delimited):
                 self._load_delimited(number, source)
             else:
                 self._load_rows(number, source)
             if self.rows_read == before:
-                self.notes.append(f"{source.path} has no rows")
+                self.notes.append(f"{source.called} has no rows")
         self.flush_rejects()
         if not self.rows_read:
             where = reading.sources[0].path if reading.sources else None
@@ -177,9 +177,9 @@ class Staging:
             raise FormatError(
                 "two columns have the same name, or names that differ only in case: "
                 + ", ".join(source.columns),
-                path=source.path,
+                path=source.called,
             )
-        self.step(f"reading {source.path.name}", self.rows_read)
+        self.step(f"reading {source.called.name}", self.rows_read)
         table = DelimitedTable(self, number, source)
         self.rows_read += table.load()
         for feed in source.feeds:
@@ -199,12 +199,12 @@ class Staging:
             for term in chunk:
                 if term != "line" and term not in terms:
                     if term not in allowed:
-                        raise FormatError(f"no term {term!r} in {source.table}", path=source.path)
+                        raise FormatError(f"no term {term!r} in {source.table}", path=source.called)
                     terms[term] = None
                     self.run(f"ALTER TABLE {table} ADD COLUMN {quoted(term)} VARCHAR")
             self._append_chunk(table, chunk)
             self.rows_read += len(chunk["line"])
-            self.step(f"reading {source.path.name}", self.rows_read)
+            self.step(f"reading {source.called.name}", self.rows_read)
         same = Columns(source.table, {term: quoted(term) for term in terms})
         self.run(table_view(number))
         self._add_feed(number, f"raw_{number}", same, tuple(terms))

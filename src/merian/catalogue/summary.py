@@ -55,17 +55,18 @@ class Summary:
                 f"{self.run}. Nothing was written."
             )
         rate = f", {self.rows_read / self.seconds:,.0f} rows/s" if self.seconds > 0.5 else ""
-        lines = [f"{self.rows_read:,} rows of {self.format} in {self.seconds:.1f} s{rate}"]
+        lines = [f"{_many(self.rows_read, 'row')} of {self.format} in {self.seconds:.1f} s{rate}"]
         lines += [f"  {count:>12,} {table}" for table, count in self.added.items()]
         if self.already:
             held = ", ".join(f"{count:,} {table}" for table, count in self.already.items())
             lines.append(f"already there: {held}")
         if self.repeats:
-            lines.append(f"{self.repeats:,} rows repeat an earlier one word for word")
+            lines.append(f"rows that repeat an earlier one word for word: {self.repeats:,}")
         if self.rejected:
             lines.append(
-                f"set aside: {self.rows_rejected:,} rows and {self.values_rejected:,} values of "
-                "rows that were kept (see the table rejects)"
+                f"set aside: {_many(self.rows_rejected, 'row')} and "
+                f"{_many(self.values_rejected, 'value')} of rows that were kept "
+                "(see the table rejects)"
             )
             most = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0]))
             lines += [f"  {count:>12,} {reason}" for reason, count in most[:12]]
@@ -73,6 +74,11 @@ class Summary:
                 lines.append(f"  and {len(most) - 12} further reasons")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+
+def _many(count: int, what: str) -> str:
+    """Return a count of things in words: ``1 row``, ``2 rows``."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class DelimitedTable:
             raise FormatError(
                 f"cannot be read as lines of UTF-8 text of at most {LONGEST_LINE:,} bytes: "
                 + "; ".join(reason[:1] + [r for r in reason if "unicode" in r][:1]),
-                path=source.path,
+                path=source.called,
             ) from None
         self.staging.run(
             f"UPDATE {self._table} SET rest__ = '' WHERE rowid < {source.header_lines}"
@@ -140,7 +140,7 @@ class DelimitedTable:
         """Reject lines with another number of fields than the header has."""
         found = f"len(string_split(rest__, {literal(self.source.delimiter)}))"
         self.staging.run(
-            f"INSERT INTO rejects SELECT 'row', {literal(self.source.path)}, rowid + 1, NULL, "
+            f"INSERT INTO rejects SELECT 'row', {literal(self.source.called)}, rowid + 1, NULL, "
             f"'found ' || {found} || if({found} = 1, ' field', ' fields') || "
             f"', expected {len(self.source.columns)}', left(rest__, 1000) FROM {self._table} "
             f"WHERE rest__ <> '' AND rowid < {lines}"
@@ -175,7 +175,7 @@ class DelimitedTable:
                 split = zip(*(fields for _, fields in good), strict=True)
                 columns.update(zip(names, split, strict=True))
                 self.staging.append(self._table, columns, select)
-            self.staging.step(f"reading {self.source.path.name}", count)
+            self.staging.step(f"reading {self.source.called.name}", count)
         self.staging.run(
             f"UPDATE {self._table} SET rest__ = '' "
             f"WHERE rowid < {lines} AND rowid + 1 IN (SELECT line FROM taken)"
@@ -194,7 +194,7 @@ class DelimitedTable:
             self._with_quotes(lines), self._between, source.delimiter, source.quote
         ):
             if isinstance(row, Unreadable):
-                self.staging.reject(Reject(source.path, row.line, row.reason, row.content))
+                self.staging.reject(Reject(source.called, row.line, row.reason, row.content))
                 yield row.line, row.line, None
                 continue
             first, last, fields = row
@@ -206,7 +206,7 @@ class DelimitedTable:
             found = f"{len(fields)} field{'s' * (len(fields) != 1)}"
             content = source.delimiter.join(fields)
             self.staging.reject(
-                Reject(source.path, first, f"found {found}, expected {width}", content)
+                Reject(source.called, first, f"found {found}, expected {width}", content)
             )
             yield first, last, None
 

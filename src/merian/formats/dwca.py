@@ -21,7 +21,7 @@ from __future__ import annotations
 import csv
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -101,6 +101,9 @@ def _read(path: Path, options: Options) -> Reading:
         else:
             notes.append(f"the extension {table.row_type or 'of no type'} is ignored")
     notes.insert(0, f"core {core}" + (f", extensions {', '.join(kinds)}" if kinds else ""))
+    if path.is_file() and path.name.lower() != "meta.xml":
+        # What was unpacked is gone tomorrow; a reject names the archive and the table in it.
+        sources = [replace(source, shown=path / source.path.name) for source in sources]
     return _Held("dwc-a", tuple(sources), (path,), tuple(dict.fromkeys(notes)), archive)
 
 

@@ -95,8 +95,8 @@ def _read(path: Path, _options: Options) -> Reading:
 def _describe(root: Path, pictures: Sequence[Path]) -> str:
     classes = Counter(_place(root, file)[0] for file in pictures)
     bare = classes.pop(None, 0)
-    text = f"{len(pictures)} pictures in {len(classes)} classes"
-    return f"{text}, {bare} of them in no class" if bare else text
+    without = f" ({bare} in no class)" if bare else ""
+    return f"pictures: {len(pictures)}{without}, classes: {len(classes)}"
 
 
 def _place(root: Path, file: Path) -> tuple[str | None, str | None, str | None]:
