@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from merian import processes as processes_module
 from merian.errors import InputError, NotFoundError
 from merian.taxonomy import (
     CAUSES,
@@ -18,7 +19,6 @@ from merian.taxonomy import (
     match_table,
     save_taxonomy,
 )
-from merian.taxonomy import parallel as parallel_module
 from merian.taxonomy.candidates import same_author
 
 from .makers import ANIMALS_AND_DIATOMS, make
@@ -280,8 +280,8 @@ def test_a_batch_answers_as_one_by_one(
     if folder:
         save_taxonomy(taxonomy, tmp_path / "t")
         taxonomy = Taxonomy.open(tmp_path / "t")
-        monkeypatch.setattr(parallel_module, "_WORTH_A_PROCESS", 50)
-        monkeypatch.setattr(parallel_module.os, "cpu_count", lambda: 2)
+        monkeypatch.setattr(processes_module, "_WORTH_A_PROCESS", 50)
+        monkeypatch.setattr(processes_module.os, "cpu_count", lambda: 2)
     rows = dirty_names(taxonomy, 400)
     names, kingdoms, ranks = (list(column) for column in zip(*rows, strict=True))
     answers = match_names(taxonomy, names, {"kingdom": kingdoms, "rank": ranks})

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from merian import processes as processes_module
 from merian.errors import FormatError, InputError, MerianError
 from merian.taxonomy import Taxonomy, match_table, save_taxonomy
-from merian.taxonomy import parallel as parallel_module
 
 from .makers import ANIMALS_AND_DIATOMS, make
 
@@ -143,11 +143,11 @@ def test_ctrl_c_leaves_nothing(taxonomy: Taxonomy, tmp_path: Path) -> None:
 
 
 def test_a_second_process_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel_module, "_WORTH_A_PROCESS", 2)
-    monkeypatch.setattr(parallel_module.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(parallel_module, "_CHILD", "import sys; sys.stdin.read(); sys.exit(3)")
-    with pytest.raises(MerianError, match="second process ended with 3"):
-        parallel_module.in_two_processes("merian.taxonomy.names:bare_names", ["Aus", "Bus"] * 5)
+    monkeypatch.setattr(processes_module, "_WORTH_A_PROCESS", 2)
+    monkeypatch.setattr(processes_module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes_module, "_CHILD", "import sys; sys.stdin.read(); sys.exit(3)")
+    with pytest.raises(MerianError, match="a process ended with 3"):
+        processes_module.in_processes("merian.taxonomy.names:bare_names", ["Aus", "Bus"] * 5)
 
 
 def test_a_format_error_names_the_file(taxonomy: Taxonomy, tmp_path: Path) -> None:

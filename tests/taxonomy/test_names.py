@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from merian import processes as processes_module
 from merian.taxonomy import Label, read_label, read_labels
-from merian.taxonomy import parallel as parallel_module
 
 
 def said(label: Label) -> dict[str, str]:
@@ -137,7 +137,7 @@ def test_two_processes_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         "Culex sp. 3",
     ] * 4
     alone = read_labels(texts)
-    monkeypatch.setattr(parallel_module, "_WORTH_A_PROCESS", 5)
-    monkeypatch.setattr(parallel_module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes_module, "_WORTH_A_PROCESS", 5)
+    monkeypatch.setattr(processes_module.os, "cpu_count", lambda: 2)
     assert alone == read_labels(texts)
     assert alone == [read_label(text) for text in texts]

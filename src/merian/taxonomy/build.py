@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from merian.errors import InputError
+from merian.processes import in_processes
 from merian.taxonomy.arrange import Arranged, arrange
 from merian.taxonomy.lock import TaxonomyLock
-from merian.taxonomy.parallel import in_two_processes
 from merian.taxonomy.ranks import UNRANKED, read_rank
 from merian.taxonomy.store import content_lock
 from merian.taxonomy.strings import NamePool, Strings
@@ -139,7 +139,7 @@ def _canonical_names(con: duckdb.DuckDBPyConnection) -> None:
     ]
     if not hard:
         return
-    read = in_two_processes("merian.taxonomy.names:bare_names", hard)
+    read = in_processes("merian.taxonomy.names:bare_names", hard)
     columns = {
         "name": np.array(hard, dtype=object),
         "canonical": np.array([fields[0] for fields in read], dtype=object),

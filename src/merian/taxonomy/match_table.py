@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from merian.database import connect
 from merian.errors import InputError, NotFoundError, did_you_mean
 from merian.files import existing
+from merian.processes import in_processes
 from merian.stamp import run_id, stamp, stamp_beside
 from merian.taxonomy.candidates import Hints, choose
 from merian.taxonomy.match import match_label
 from merian.taxonomy.name_table import read_name_table
 from merian.taxonomy.names import read_labels
-from merian.taxonomy.parallel import in_two_processes
 from merian.taxonomy.ranks import MAIN_RANKS, RANK_NUMBER, RANKS
 from merian.taxonomy.tree import NONE, STATUSES, Taxonomy
 
@@ -96,9 +96,7 @@ def match_names(
     if taxonomy.folder is None:
         found = _match_each(asked, taxonomy)
     else:
-        found = in_two_processes(
-            "merian.taxonomy.match_table:_match_each", asked, str(taxonomy.folder)
-        )
+        found = in_processes("merian.taxonomy.match_table:_match_each", asked, str(taxonomy.folder))
     for i, (node, kind, confidence, cause, note, others) in zip(slow, found, strict=True):
         answers.node[i], answers.match_type[i], answers.confidence[i] = node, kind, confidence
         answers.cause[i], answers.note[i], answers.alternatives[i] = cause, note, others

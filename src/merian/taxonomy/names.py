@@ -17,8 +17,8 @@ from dataclasses import astuple, dataclass, replace
 
 import nameparser
 
+from merian.processes import in_processes
 from merian.taxonomy.beside import take_beside
-from merian.taxonomy.parallel import in_two_processes
 from merian.taxonomy.ranks import RANK_NUMBER
 from merian.taxonomy.vocabulary import LIFE_STAGES, NEED_A_PARSER, PARTS, PLACEHOLDERS, REMARKS
 
@@ -84,7 +84,7 @@ def read_labels(texts: Sequence[str]) -> list[Label]:
     """
     labels = [_read_plain(text) for text in texts]
     hard = [i for i, label in enumerate(labels) if label is None]
-    read = in_two_processes("merian.taxonomy.names:_read_fields", [texts[i] for i in hard])
+    read = in_processes("merian.taxonomy.names:_read_fields", [texts[i] for i in hard])
     for i, fields in zip(hard, read, strict=True):
         labels[i] = Label(*fields)
     return [label for label in labels if label is not None]
