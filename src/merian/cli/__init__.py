@@ -29,6 +29,7 @@ from merian.cli import (
     query,
     screen,
     taxonomy,
+    world,
 )
 
 __all__ = ["app", "main"]
@@ -48,7 +49,12 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "formats": formats.formats,
     },
     "Names": {"taxonomy": taxonomy.app},
-    "Try it": {"demo": demo.demo, "doctor": doctor.doctor, "bench": bench.bench},
+    "Try it": {
+        "world": world.app,
+        "demo": demo.demo,
+        "doctor": doctor.doctor,
+        "bench": bench.bench,
+    },
 }
 
 # Faults of the place and not of the program: no room, no right, no such drive.

@@ -1,4 +1,4 @@
-"""``merian demo``: see all of it work on a toy collection."""
+"""``merian demo``: see all of it work on a small world."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from merian.cli import screen
 def demo(
     out: Path = Path("merian-demo"), /, *, force: bool = False, quiet: screen.Quiet = False
 ) -> None:
-    """Make a toy collection and a page about it.
+    """Make a small world with a known truth, name what is in it, and write a page about it.
 
     Args:
         out: The folder to make.
@@ -20,5 +20,10 @@ def demo(
     from merian.demo import make_demo
 
     with screen.working("Making the demonstration", quiet) as job:
-        made = make_demo(out, force=force, progress=job.tell)
+
+        def tell(what: str, done: float, total: float | None) -> None:
+            job.tell(what)
+            job(done, total)
+
+        made = make_demo(out, force=force, progress=tell)
     print(screen.printable_lines(made.as_text()))

@@ -12,7 +12,8 @@ crop, ``inferred_ranks`` a code for ranks whose label was inferred (0 for none).
 ``images/{package}/{split}/{chunk}/{processid}.jpg``; a package is ``cropped_256``,
 ``original_256``, ``cropped`` or ``original_full``; without ``chunk`` that folder is left out. They
 are found beside the CSV, or where the user says. A folder that holds such a CSV is read too.
-A further column ``px_per_mm`` is taken as the calibration of the picture.
+Further columns are taken where they are there: ``px_per_mm``, the calibration of the picture,
+``instrument``, what took it, and ``event_date``. A folder that `merian world make` made has them.
 
 Reference: Gharaee et al. 2024, doi:10.48550/arXiv.2406.12723; https://biodiversitygenomics.net
 """
@@ -47,7 +48,7 @@ from merian.formats.registry import Format, Options
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue
 
-__all__ = ["FORMAT"]
+__all__ = ["COLUMNS", "FORMAT", "FURTHER"]
 
 COLUMNS = (
     "processid", "sampleid", "taxon", "phylum", "class", "order", "family", "subfamily", "genus",
@@ -55,7 +56,9 @@ COLUMNS = (
     "image_measurement_value", "area_fraction", "scale_factor", "inferred_ranks", "split",
     "index_bioscan_1M_insect", "chunk",
 )  # fmt: skip
-_CALIBRATION = "px_per_mm"
+# Columns that the published table lacks and ours may have; the first two are of the picture.
+FURTHER = ("px_per_mm", "instrument", "event_date")
+_OF_PICTURES = FURTHER[:2]
 _SURE = frozenset({"processid", "sampleid", "taxon", "dna_bin", "dna_barcode", "split"})
 _PACKAGES = ("cropped_256", "original_256", "cropped", "original_full")
 
@@ -71,7 +74,9 @@ _PLAIN = {
     "coord-lat": "decimalLatitude",
     "coord-lon": "decimalLongitude",
     "split": "split",
-    _CALIBRATION: "pixelsPerMillimetre",
+    "px_per_mm": "pixelsPerMillimetre",
+    "instrument": "captureDevice",
+    "event_date": "eventDate",
 }  # fmt: skip
 # What was measured on a picture -> its unit.
 _MEASURED = {"image_measurement_value": "px", "area_fraction": "", "scale_factor": ""}
@@ -107,11 +112,12 @@ def _read(path: Path, options: Options) -> Reading:
     images = options.images or _images_beside(table)
     pattern, note = _pattern(images, head) if images else (None, "")
     feeds = [_record(head, pattern, options.marker or "COI-5P"), *_measurements(head)]
-    known = {*COLUMNS, _CALIBRATION}
+    known = {*COLUMNS, *FURTHER}
     unknown = [name for name in head.columns if name not in known]
     notes = [*head.notes, *([note] if note else [])]
-    if _CALIBRATION in head.columns and pattern is None:
-        notes.append(f"{_CALIBRATION} belongs to pictures, and there are none: it is ignored")
+    idle = [name for name in _OF_PICTURES if name in head.columns and pattern is None]
+    if idle:
+        notes.append(f"{' and '.join(idle)}: of pictures, and there are none; ignored")
     if unknown:
         notes.append(f"columns that BIOSCAN-5M does not have are ignored: {', '.join(unknown)}")
     return Reading("bioscan-5m", (delimited(head, feeds),), (table,), tuple(notes))
@@ -130,7 +136,7 @@ def _record(head: Head, picture: str | None, marker: str) -> Columns:
         head.columns,
     )
     index = column("index_bioscan_1M_insect")
-    plain = {c: t for c, t in _PLAIN.items() if picture or c != _CALIBRATION}
+    plain = {c: t for c, t in _PLAIN.items() if picture or c not in _OF_PICTURES}
     return Columns(
         "record",
         terms_of(
@@ -209,7 +215,7 @@ SELECT o.occurrenceID, t.catalogNumber, i.verbatimIdentification,
     if(starts_with(t.otherCatalogNumbers, 'BIOSCAN-1M:'), t.otherCatalogNumbers[12:], NULL),
     CASE WHEN o.split = 'pretrain' THEN left(md5(o.occurrenceID), 2)
         WHEN o.split IN ('train', 'other_heldout') THEN left(md5(o.occurrenceID), 1) END,
-    p.pixelsPerMillimetre
+    p.pixelsPerMillimetre, p.captureDevice, e.eventDate
 FROM occurrence o
 LEFT JOIN event e USING (eventID)
 LEFT JOIN ({FIRST_MATERIAL}) t ON t.occurrenceID = o.occurrenceID
@@ -230,9 +236,9 @@ ORDER BY o.occurrenceID
 
 
 def _write(catalogue: Catalogue, path: Path) -> int:
-    """Write the 23 columns, and the calibration if any picture has one."""
+    """Write the 23 columns, and the further ones if any picture has a calibration."""
     found = rows(catalogue, "SELECT count(pixelsPerMillimetre) FROM media")
-    columns = (*COLUMNS, _CALIBRATION) if next(found)[0] else COLUMNS
+    columns = (*COLUMNS, *FURTHER) if next(found)[0] else COLUMNS
     return write_delimited(
         path, columns, (row[: len(columns)] for row in rows(catalogue, _EXPORT)), ","
     )

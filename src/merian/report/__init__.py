@@ -1,5 +1,29 @@
 """Pages that people read: one self-contained HTML file, for the screen, a phone or paper."""
 
-from merian.report.page import Bars, Figures, Name, Note, Section, Table, Text, page
+from merian.report.page import (
+    Bars,
+    Figures,
+    Histogram,
+    Name,
+    Note,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    page,
+)
 
-__all__ = ["Bars", "Figures", "Name", "Note", "Section", "Table", "Text", "page"]
+__all__ = [
+    "Bars",
+    "Figures",
+    "Histogram",
+    "Name",
+    "Note",
+    "Picture",
+    "Pictures",
+    "Section",
+    "Table",
+    "Text",
+    "page",
+]

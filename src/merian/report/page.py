@@ -7,6 +7,7 @@ escaped; a name is never markup.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,22 @@ import jinja2
 
 from merian import __version__
 from merian.report.bars import bars
+from merian.report.histogram import histogram
 
-__all__ = ["Bars", "Figures", "Name", "Note", "Part", "Section", "Table", "Text", "page"]
+__all__ = [
+    "Bars",
+    "Figures",
+    "Histogram",
+    "Name",
+    "Note",
+    "Part",
+    "Picture",
+    "Pictures",
+    "Section",
+    "Table",
+    "Text",
+    "page",
+]
 
 
 @dataclass(frozen=True)
@@ -82,13 +97,68 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """Two or more sets of values over the same bins, one below the other.
+
+    Attributes:
+        title: What is counted.
+        series: Name and values of each set.
+        edges: Of the bins, one more than there are bins.
+        axis: What the values are, with their unit.
+    """
+
+    title: str
+    series: Sequence[tuple[str, Sequence[float]]]
+    edges: Sequence[float]
+    axis: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes:
+        data: The bytes of a JPEG or PNG file.
+        caption: Under it; a `Name` is slanted.
+        remark: In smaller letters below.
+        alternative: What it shows, for who cannot see it; the caption if not given.
+    """
+
+    data: bytes
+    caption: str = ""
+    remark: str = ""
+    alternative: str = ""
+
+    @property
+    def address(self) -> str:
+        """The picture itself as an address."""
+        kind = "png" if self.data.startswith(b"\x89PNG") else "jpeg"
+        return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures side by side, or one over the whole width.
+
+    Attributes:
+        pictures: The pictures.
+        title: What they show.
+        width: Of one, in pixels at most; they wrap.
+    """
+
+    pictures: Sequence[Picture]
+    title: str = ""
+    width: int = 150
+
+
+@dataclass(frozen=True)
 class Note:
     """A remark set off from the text."""
 
     text: str
 
 
-Part = Text | Figures | Table | Bars | Note
+Part = Text | Figures | Table | Bars | Histogram | Pictures | Note
 
 
 @dataclass(frozen=True)
@@ -140,6 +210,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters["cell"] = _cell
     environment.globals["bars"] = bars
+    environment.globals["histogram"] = histogram
     environment.tests["a_name"] = lambda value: isinstance(value, Name)
     environment.tests["kind"] = lambda part, kind: type(part).__name__ == kind
     return environment.get_template("page.html.j2")

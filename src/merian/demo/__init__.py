@@ -1,0 +1,153 @@
+"""The demonstration: a small world, from its files to a page about it, in less than two minutes.
+
+It makes a world whose truth is known and then does what a user would do: builds the taxonomy,
+imports the records, matches their names, splits them, names barcodes by their nearest neighbour,
+and writes a page that holds the answers against the truth. Everything is made here and nothing is
+fetched, so it works without a network. A later part of Merian hangs its step on this road.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from merian.catalogue import Catalogue
+from merian.demo.answers import name_barcodes
+from merian.demo.story import tell_story
+from merian.errors import InputError
+from merian.files import write_text
+from merian.formats import read_path
+from merian.taxonomy import Taxonomy, match_table, read_checklist, save_taxonomy
+from merian.world import Settings, make_world
+
+__all__ = ["WORLD", "Demo", "make_demo"]
+
+# 1717: the year in which Merian's last book on caterpillars came out.
+WORLD = Settings(species=240, specimens=840, seed=1717, level=2, trays=1, quadrats=2)
+
+_UNFINISHED = ".unfinished"
+_NAMES_SQL = """
+SELECT verbatimIdentification AS scientificName, phylum, class, "order", family, count(*) AS records
+FROM identification
+WHERE verbatimIdentification IS NOT NULL
+GROUP BY ALL
+ORDER BY ALL
+"""
+
+Tell = Callable[[str, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What was made.
+
+    Attributes:
+        folder: Where.
+        records: Occurrences in the catalogue.
+        names: Distinct labels.
+        matched: Those that the checklist knows, in whatever spelling.
+        named: Barcodes that were named by their nearest neighbour.
+        right: Share of those of known species whose name is the true one.
+    """
+
+    folder: Path
+    records: int
+    names: int
+    matched: int
+    named: int
+    right: float
+
+    def as_text(self) -> str:
+        """Return what was made, and what to do with it."""
+        catalogue, taxonomy = self.folder / "catalogue", self.folder / "taxonomy"
+        return (
+            f"{self.records} records in a catalogue, {self.matched} of {self.names} labels matched "
+            f"to a checklist,\n{self.named} barcodes named by their nearest neighbour: "
+            f"{100 * self.right:.1f} % right where the species is known.\n"
+            f"The page about it: {(self.folder / 'report.html').resolve()}\n\n"
+            "Look around:\n"
+            f"  merian info {catalogue}\n"
+            f'  merian query {catalogue} "SELECT country, count(*) FROM event GROUP BY ALL"\n'
+            f"  merian taxonomy show {taxonomy}"
+        )
+
+
+def make_demo(
+    out: Path | str,
+    *,
+    world: Settings | None = None,
+    force: bool = False,
+    progress: Tell | None = None,
+) -> Demo:
+    """Make the demonstration in a new folder, all of it or nothing.
+
+    Args:
+        out: The folder to make.
+        world: What the world is made of; WORLD if not given.
+        force: Replace what is there. It stays until the new one is complete.
+        progress: Is told what is being done, how much of it is done and of how much.
+    """
+    tell = progress or (lambda *_: None)
+    with _place(Path(out), force) as folder:
+        make_world(folder / "world", world or WORLD, progress=tell)
+        tell("building the taxonomy", 0, None)
+        checklist, report = read_checklist(folder / "world" / "checklist")
+        save_taxonomy(checklist, folder / "taxonomy", report)
+        taxonomy = Taxonomy.open(folder / "taxonomy")
+        tell("importing the records", 0, None)
+        with Catalogue.create(folder / "catalogue") as catalogue:
+            summary = catalogue.ingest(read_path(folder / "world"), taxonomy=taxonomy)
+            catalogue.write_table(_NAMES_SQL, folder / "names.tsv")
+            tell("matching the names", 0, None)
+            matches = match_table(
+                taxonomy, folder / "names.tsv", folder / "matches.tsv", column="scientificName"
+            )
+            tell("naming the barcodes", 0, None)
+            answers = name_barcodes(catalogue, taxonomy, folder)
+            tell("writing the page", 0, None)
+            write_text(
+                folder / "report.html",
+                tell_story(folder, catalogue, taxonomy, summary, matches, answers),
+            )
+            records = int(str(catalogue.query("SELECT count(*) FROM occurrence").value()))
+    return Demo(
+        Path(out), records, matches.distinct, matches.rows - matches.match_types["NONE"],
+        len(answers.query), answers.right_of_known(),
+    )  # fmt: skip
+
+
+@contextmanager
+def _place(out: Path, force: bool) -> Iterator[Path]:
+    """Give a folder that is there afterwards, complete, or not at all.
+
+    A catalogue remembers where its pictures lie, so it is made where it will stay and not
+    elsewhere under another name. What a killed run left behind is marked, and is replaced.
+    """
+    left_behind = (out / _UNFINISHED).exists()
+    if out.exists() and not (force or left_behind):
+        raise InputError(
+            f"{out}: is there already. Look at {out / 'report.html'}, name another folder "
+            "(merian demo FOLDER), or replace it with --force"
+        )
+    if out.exists() and not (left_behind or (out / "report.html").is_file()):
+        raise InputError(f"{out}: is no demonstration, so it is not replaced; name another folder")
+    aside = out.with_name(f".{out.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if left_behind:
+        shutil.rmtree(out)
+    elif out.exists():
+        out.rename(aside)
+    try:
+        out.mkdir(parents=True)
+        (out / _UNFINISHED).touch()
+        yield out
+        (out / _UNFINISHED).unlink()
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
+        if aside.exists():
+            aside.rename(out)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

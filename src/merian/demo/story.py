@@ -1,0 +1,315 @@
+"""The page of the demonstration: what was found, what it was called, and what is so."""
+
+from __future__ import annotations
+
+import csv
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from merian.catalogue import Catalogue, Summary
+from merian.demo.answers import Answers
+from merian.report import (
+    Bars,
+    Figures,
+    Histogram,
+    Name,
+    Note,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Text,
+    page,
+)
+from merian.stamp import run_id, stamp
+from merian.taxonomy import Taxonomy
+from merian.taxonomy.match_table import MatchSummary
+from merian.world.environment import read_environment
+
+__all__ = ["tell_story"]
+
+_THUMB = 150
+_GALLERY = 30
+_QUALITY = 82
+
+_SPECIMENS = """
+SELECT o.occurrenceID, p.accessURI, i.scientificName, i.taxonRank, i."order", i.family,
+    e.country, e.eventDate, p.pixelsPerMillimetre
+FROM occurrence o
+JOIN media p USING (occurrenceID)
+LEFT JOIN determination i USING (occurrenceID)
+LEFT JOIN event e USING (eventID)
+ORDER BY o.occurrenceID
+"""
+_PLACES = """
+SELECT decimalLatitude, decimalLongitude, count(*) FROM event
+WHERE decimalLatitude IS NOT NULL GROUP BY ALL ORDER BY ALL
+"""
+_HELD = """
+SELECT (SELECT count(*) FROM occurrence), (SELECT count(*) FROM media),
+    (SELECT count(*) FROM sequence), (SELECT count(DISTINCT family) FROM identification),
+    (SELECT count(DISTINCT species) FROM identification)
+"""
+
+
+def tell_story(
+    folder: Path,
+    catalogue: Catalogue,
+    taxonomy: Taxonomy,
+    summary: Summary,
+    matches: MatchSummary,
+    answers: Answers,
+) -> str:
+    """Return the page."""
+    run = run_id("demo", {"run": summary.run, "taxonomy": taxonomy.lock.as_dict()})
+    sections = [
+        _found(catalogue),
+        _where(folder, catalogue),
+        _names(matches, taxonomy),
+        _barcodes(catalogue, answers),
+        _not_yet(folder),
+    ]
+    return page(
+        "A small world",
+        sections,
+        subtitle="An invented biota whose truth is known, and what Merian makes of it today",
+        stamp=stamp("merian-page", "1.0", run),
+    )
+
+
+def _found(catalogue: Catalogue) -> Section:
+    (records, pictures, barcodes, families, species), *_ = catalogue.query(_HELD)
+    return Section(
+        "What was found",
+        [
+            Figures(
+                [
+                    (records, "records in one catalogue"),
+                    (pictures, "pictures with a scale"),
+                    (barcodes, "DNA barcodes"),
+                    (families, "families"),
+                    (species, "species on the labels"),
+                ]
+            ),
+            Text(
+                "None of these species exists. A tree of life was grown, and barcodes, bodies, "
+                "ranges and seasons evolved along it; then specimens were collected, photographed, "
+                "sequenced and labelled with the errors of real collections. So for every answer "
+                "it is known whether it is right."
+            ),
+            Pictures(
+                _gallery(catalogue), "One specimen of each family; below it the name on its label"
+            ),
+        ],
+    )
+
+
+def _gallery(catalogue: Catalogue) -> list[Picture]:
+    """Return a picture of each family, as many as there is room for."""
+    of_family: dict[object, Picture] = {}
+    for _, address, name, rank, order, family, country, date, _ in catalogue.query(_SPECIMENS):
+        if family is None or family in of_family or rank != "species":
+            continue
+        where = ", ".join(str(part) for part in (country, str(date or "")[:7]) if part)
+        of_family[family] = Picture(
+            _thumb(Path(str(address))), Name(str(name)), f"{order}: {family}. {where}",
+            f"photograph of {name}",
+        )  # fmt: skip
+    step = max(1, len(of_family) // _GALLERY)
+    return list(of_family.values())[::step][:_GALLERY]
+
+
+def _thumb(path: Path) -> bytes:
+    with Image.open(path) as picture:
+        return _jpeg(picture.convert("RGB").resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    stream = BytesIO()
+    picture.save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()
+
+
+def _where(folder: Path, catalogue: Catalogue) -> Section:
+    countries = catalogue.query(
+        "SELECT e.country, count(*) FROM occurrence JOIN event e USING (eventID) "
+        "WHERE e.country IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1"
+    )
+    return Section(
+        "Where and when",
+        [
+            Text(
+                "The world is an archipelago with a climate of its own. Each species has a niche, "
+                "a range and a season; collectors went where the ways are good."
+            ),
+            Pictures([Picture(_map(folder, catalogue), alternative="map of the records")],
+                     "The places of the records, on the relief", width=420),
+            Bars("Records by country", [(str(c), float(str(n))) for c, n in countries]),
+        ],
+    )  # fmt: skip
+
+
+def _map(folder: Path, catalogue: Catalogue) -> bytes:
+    """Return the relief with a dot at each place."""
+    environment = read_environment(folder / "world" / "environment")
+    height = environment.layers["elevation"]
+    land = height > 0
+    up, down = np.clip(height / 2500, 0, 1), np.clip(-height / 4500, 0, 1)
+    # Light from the north-west, as on a printed map.
+    slope = np.clip(0.5 + (np.gradient(height)[0] + np.gradient(height)[1]) / 500, 0, 1)
+    colours = np.where(
+        land[..., None],
+        np.stack([0.62 + 0.3 * up, 0.72 + 0.08 * up, 0.52 + 0.2 * up], axis=-1),
+        np.stack([0.80 - 0.45 * down, 0.88 - 0.35 * down, 0.92 - 0.28 * down], axis=-1),
+    )
+    colours = colours * (0.8 + 0.4 * np.where(land, slope, 0.5))[..., None]
+    scale = 2
+    picture = Image.fromarray((np.clip(colours, 0, 1) * 255).astype(np.uint8)).resize(
+        (height.shape[1] * scale, height.shape[0] * scale), Image.Resampling.BICUBIC
+    )
+    draw = ImageDraw.Draw(picture)
+    for latitude, longitude, count in catalogue.query(_PLACES):
+        x = (float(str(longitude)) - environment.west) / environment.step * scale
+        y = (environment.north - float(str(latitude))) / environment.step * scale
+        radius = 2.5 + min(float(str(count)), 9) ** 0.5
+        draw.ellipse(
+            (x - radius, y - radius, x + radius, y + radius), fill=(164, 72, 31), outline="white"
+        )
+    return _jpeg(picture)
+
+
+def _names(matches: MatchSummary, taxonomy: Taxonomy) -> Section:
+    with Path(matches.out).open(encoding="utf-8", newline="") as stream:
+        answers = list(csv.DictReader(stream, delimiter="\t"))
+    odd = [
+        a for a in answers
+        if a["matchType"] != "EXACT" or a["scientificName"] != a["acceptedName"]
+    ]  # fmt: skip
+    odd.sort(key=lambda a: (a["matchType"], a["scientificName"]))
+    shown = odd[:14]
+    return Section(
+        "What the labels say",
+        [
+            Text(
+                f"The {matches.distinct} different labels against the {taxonomy.lock}. Slips of "
+                "the pen and synonyms lead to the accepted name; what nobody has described has no "
+                "name in the checklist, and a name that two taxa share is not guessed."
+            ),
+            Bars(
+                "Labels by answer",
+                [(kind, float(count)) for kind, count in matches.match_types.items()],
+                marked=frozenset({"NONE"}),
+            ),
+            Table(
+                ["label", "answer", "accepted name", "rank", "what decided"],
+                [
+                    [a["scientificName"], a["matchType"], Name(a["acceptedName"]),
+                     a["matchedRank"], a["cause"] or a["matchNote"] or _synonym(a)]
+                    for a in shown
+                ],
+                caption="Labels that are not the accepted name itself",
+                more=len(odd) - len(shown),
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _synonym(answer: dict[str, str]) -> str:
+    return "a synonym" if answer["usageKey"] != answer["acceptedKey"] else ""
+
+
+def _barcodes(catalogue: Catalogue, answers: Answers) -> Section:
+    known, unknown = int(answers.known.sum()), int((~answers.known).sum())
+    identity = 100 * answers.identity
+    return Section(
+        "What the barcodes say",
+        [
+            Text(
+                f"{len(answers.query)} barcodes were named as most laboratories do it: by the most "
+                f"similar of {answers.references} references. {known} of them are of species that "
+                f"the references have. {unknown} are not: nobody has sequenced their species, or "
+                "described it."
+            ),
+            Figures(
+                [
+                    (f"{100 * answers.right_of_known():.1f} %", "right, if the species is known"),
+                    ("0 %", "right, if it is not: each gets the name of another species"),
+                    (f"{100 * answers.named_of_unknown():.0f} %",
+                     "of those are 97 % alike or more, and many a rule would believe them"),
+                ]
+            ),
+            Histogram(
+                "How alike a barcode and its nearest reference are",
+                [
+                    ("its species is known", identity[answers.known].tolist()),
+                    ("its species is unknown", identity[~answers.known].tolist()),
+                ],
+                [float(edge) for edge in range(76, 101)],
+                "percent identity over what both have",
+            ),
+            Pictures(_pairs(catalogue, answers), "Barcodes whose names are wrong, the most alike "
+                     "first: the specimen, and the reference whose name it would get"),
+            Note(
+                "No threshold parts the two. That is why Merian is to say how far down the tree an "
+                "answer holds, with something new under here as a possible answer, and to keep the "
+                "rate of error that it states. This version does not do that yet."
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _pairs(catalogue: Catalogue, answers: Answers, most: int = 4) -> list[Picture]:
+    """Return wrongly named queries beside the references that they were named after."""
+    address = {str(key): str(path) for key, path, *_ in catalogue.query(_SPECIMENS)}
+    order = np.argsort(-answers.identity, kind="stable")
+    wrong = [i for i in order.tolist() if answers.truth[i] != answers.name[i]]
+    shown: list[Picture] = []
+    seen: set[str] = set()
+    for i in wrong:
+        query, reference = answers.query[i], answers.reference[i]
+        if answers.truth[i] in seen or query not in address or reference not in address:
+            continue
+        seen.add(answers.truth[i])
+        alike = f"{100 * answers.identity[i]:.1f} % alike over {answers.overlap[i]} bases"
+        truth = f"in truth {answers.truth[i]}" if answers.known[i] else "undescribed"
+        if answers.reasons[i]:
+            truth += f"; {answers.reasons[i]}"
+        shown += [
+            Picture(_thumb(Path(address[query])), query, truth, f"photograph of {query}"),
+            Picture(_thumb(Path(address[reference])), Name(answers.name[i]), alike),
+        ]
+        if len(seen) == most:
+            break
+    return shown
+
+
+def _not_yet(folder: Path) -> Section:
+    """Show what the world has that no step uses yet."""
+    bulk = [
+        Picture(_shrunk(path), remark=remark, alternative=remark)
+        for place, remark in (
+            ("trays", "A tray: everything in it has a mask and a name in trays.coco.json"),
+            ("quadrats", "A quadrat: labels of three trees at points, in quadrats.csv"),
+        )
+        for path in sorted((folder / "world" / place).glob("*.jpg"))[:1]
+    ]
+    return Section(
+        "What waits for its step",
+        [
+            Text(
+                "The world holds more than this version can use: bulk photographs, pictures of the "
+                "seafloor, measures in millimetres, accounts of species, and what is true of each."
+            ),
+            *([Pictures(bulk, width=380)] if bulk else []),
+        ],
+    )
+
+
+def _shrunk(path: Path) -> bytes:
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((820, 820), Image.Resampling.LANCZOS)
+        return _jpeg(small)

@@ -1,0 +1,1 @@
+"""Drawing bodies, what they lie on, and what a camera makes of it."""
