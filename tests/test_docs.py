@@ -119,7 +119,7 @@ def test_the_readme_has_the_two_commands_and_no_other_that_is_not_run():
     for block in (install, test):
         assert block.startswith("python3 -m venv .venv && . .venv/bin/activate\n")
     assert "merian demo" in install
-    assert test.rstrip().endswith('python -m pip install ".[test]" && python -m pytest')
+    assert test.rstrip().endswith('python -m pip install ".[models,test]" && python -m pytest')
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

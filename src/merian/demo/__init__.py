@@ -25,8 +25,8 @@ from merian.world import Settings, make_world
 
 __all__ = ["WORLD", "Demo", "make_demo"]
 
-# 1717: the year in which Merian's last book on caterpillars came out.
-WORLD = Settings(species=240, specimens=840, seed=1717, level=2, trays=1, quadrats=2)
+# 1679: the year in which Merian's first book on caterpillars came out.
+WORLD = Settings(species=240, specimens=840, seed=1679, level=2, trays=1, quadrats=2)
 
 _UNFINISHED = ".unfinished"
 _NAMES_SQL = """

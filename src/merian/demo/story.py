@@ -251,11 +251,11 @@ def _barcodes(catalogue: Catalogue, answers: Answers) -> Section:
                 "percent identity over what both have",
             ),
             Pictures(_pairs(catalogue, answers), "Barcodes whose names are wrong, the most alike "
-                     "first: the specimen, and the reference whose name it would get"),
+                     "first: the specimen, and the reference whose name it would get", width=180),
             Note(
-                "No threshold parts the two. That is why Merian is to say how far down the tree an "
-                "answer holds, with something new under here as a possible answer, and to keep the "
-                "rate of error that it states. This version does not do that yet."
+                "No threshold parts the two cleanly. That is why Merian is to say how far down the "
+                "tree an answer holds, with something new under here as a possible answer, and to "
+                "keep the rate of error that it states. This version does not do that yet."
             ),
         ],
     )  # fmt: skip
