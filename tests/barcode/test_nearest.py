@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merian.barcode import nearest
-from merian.barcode.words import LENGTH, NONE, clean, reverse_complement, words_of
+from merian.barcode.words import LENGTH, NONE, clean, words_of
+from merian.nucleotides import reverse_complement
 
 COUNT = 3
 

@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from merian.world.barcodes import LENGTH, as_text, evolve, reverse_complement
+from merian.nucleotides import reverse_complement
+from merian.world.barcodes import LENGTH, as_text, evolve
 from merian.world.biota import RANKS, Biota, make_biota
 from merian.world.genealogy import Genealogy, bins, draw_genealogy
 from merian.world.reads import read_barcode, read_given

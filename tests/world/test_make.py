@@ -20,9 +20,9 @@ from merian.cli import main
 from merian.errors import InputError
 from merian.files import content_hash
 from merian.formats import read_path
+from merian.nucleotides import reverse_complement
 from merian.taxonomy import Taxonomy, read_checklist, save_taxonomy
 from merian.world import Settings, make_world
-from merian.world.barcodes import reverse_complement
 
 SMALL = Settings(species=40, specimens=80, seed=3, size=64, trays=1, quadrats=1)
 

@@ -26,9 +26,9 @@ from merian.barcode.words import (
     Words,
     candidates,
     clean,
-    reverse_complement,
     words_of,
 )
+from merian.nucleotides import reverse_complement
 
 __all__ = ["Neighbours", "nearest"]
 

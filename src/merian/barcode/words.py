@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LENGTH", "NONE", "Words", "candidates", "clean", "reverse_complement", "words_of"]
+__all__ = ["LENGTH", "NONE", "Words", "candidates", "clean", "words_of"]
 
 LENGTH = 6
 NONE = 4**LENGTH  # in place of a word that has anything but A, C, G, T
@@ -35,18 +35,12 @@ class _Read(dict[int, str]):
 
 _READ = _Read({ord(x): x for x in "ACGTRYSWKMBDHVN"})
 _READ |= {ord("U"): "T"} | {ord(x): "" for x in "-. \t\r\n"}
-_COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 Integers = npt.NDArray[np.integer[Any]]
 
 
 def clean(sequence: str) -> str:
     """Return a sequence in capital letters of the IUPAC code, without gaps and outer N."""
     return sequence.upper().translate(_READ).strip("N")
-
-
-def reverse_complement(sequence: str) -> str:
-    """Return the other strand of a clean sequence."""
-    return sequence.translate(_COMPLEMENT)[::-1]
 
 
 def _other_strand() -> npt.NDArray[np.uint16]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from merian.world.genealogy import Genealogy
 
-__all__ = ["LENGTH", "as_text", "evolve", "reverse_complement"]
+__all__ = ["LENGTH", "as_text", "evolve"]
 
 LENGTH = 658
 _FRAME = 1  # the first base is the last but two of a codon that began in the primer
@@ -44,7 +44,6 @@ _CODE = "KNKNTTTTSSSSMIMIQHQHPPPPRRRRLLLLEDEDAAAAGGGGVVVV*Y*YSSSSWCWCLFLF"
 _AMINO_ACID = np.frombuffer(_CODE.encode(), dtype=np.uint8)
 _STOP = ord("*")
 _LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
-_COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _CHUNK = 4096
 
 
@@ -174,8 +173,3 @@ def _select(
 def as_text(bases: NDArray[np.uint8]) -> str:
     """Return the letters of a row of bases; 4 is N."""
     return _LETTERS[bases].tobytes().decode("ascii")
-
-
-def reverse_complement(sequence: str) -> str:
-    """Return the other strand."""
-    return sequence.translate(_COMPLEMENT)[::-1]

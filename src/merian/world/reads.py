@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.world.barcodes import LENGTH, as_text, reverse_complement
+from merian.nucleotides import reverse_complement
+from merian.world.barcodes import LENGTH, as_text
 
 __all__ = ["Read", "read_barcode", "read_given"]
 
