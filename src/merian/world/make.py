@@ -33,15 +33,16 @@ from merian.world.accounts import write_accounts
 from merian.world.barcodes import evolve
 from merian.world.biota import RANKS, Biota, make_biota
 from merian.world.checklist import write_checklist
+from merian.world.drawing.instrument import INSTRUMENTS
 from merian.world.environment import make_environment, write_environment
 from merian.world.genealogy import bins, draw_genealogy
 from merian.world.labels import PRESETS, Label, draw_synonyms, write_labels
-from merian.world.pictures import INSTRUMENTS, take_pictures
+from merian.world.pictures import take_pictures
 from merian.world.quadrats import write_quadrats
 from merian.world.ranges import collect, make_ranges
 from merian.world.reads import Read, read_barcode, read_given
 from merian.world.reference import Reference, read_reference
-from merian.world.specimens import Specimens, draw_specimens, withhold
+from merian.world.specimens import PLATE, Specimens, draw_specimens, withhold
 from merian.world.traits import Traits, evolve_traits
 from merian.world.trays import write_trays
 
@@ -159,7 +160,8 @@ def _make(
     environment = make_environment(rng("environment"))
     ranges = make_ranges(biota, environment, rng("ranges"))
     places = collect(ranges, environment, specimens.species, rng("places"))
-    instruments = (np.arange(len(specimens)) // 95 * 7 % INSTRUMENTS).astype(np.int8)
+    # One plate is photographed with one instrument.
+    instruments = (np.arange(len(specimens)) // PLATE % len(INSTRUMENTS)).astype(np.int8)
     taken = None
     if settings.pictures:
         taken = take_pictures(

@@ -22,9 +22,8 @@ from merian.world.photograph import photograph
 from merian.world.specimens import STATES, Specimens
 from merian.world.traits import Traits, individual
 
-__all__ = ["INSTRUMENTS", "Taken", "draw_pictures", "take_pictures"]
+__all__ = ["Taken", "draw_pictures", "take_pictures"]
 
-INSTRUMENTS = 6
 _STREAM = 1  # of the generators of single records; the parts of a world have other numbers
 _QUALITY = 92
 _SLICE = 20

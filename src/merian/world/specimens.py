@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from merian.world.biota import RANKS, Biota
 
-__all__ = ["STATES", "WITHHELD", "Specimens", "draw_specimens", "withhold"]
+__all__ = ["PLATE", "STATES", "WITHHELD", "Specimens", "draw_specimens", "withhold"]
 
 WITHHELD = ("none", "species", "genus", "family")
 STATES = ("whole", "fragment", "empty")
@@ -23,7 +23,7 @@ _FAMILY, _GENUS = RANKS.index("family"), RANKS.index("genus")
 _WITHHELD_SHARES = {"family": 0.04, "genus": 0.06, "species": 0.12}
 # How often at level 2. Level 1 has half of it, level 3 twice.
 _MISLABELLED, _SWAPPED, _DUPLICATED, _FRAGMENT, _EMPTY = 0.004, 0.002, 0.01, 0.02, 0.01
-_PLATE = 95  # specimens whose tubes stand in one plate
+PLATE = 95  # specimens whose tubes stand in one plate
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def draw_specimens(
         called[i] = _look_alike(biota, unknown, int(species[i]), rng)
     tube = records.copy()
     for i in np.flatnonzero(rng.random(count) < _SWAPPED * often / 2).tolist():
-        other = i // _PLATE * _PLATE + int(rng.integers(_PLATE))
+        other = i // PLATE * PLATE + int(rng.integers(PLATE))
         if other < count:
             tube[i], tube[other] = tube[other], tube[i]
     state = rng.choice(

@@ -17,11 +17,11 @@ from merian.world.labels import Label, Synonym
 from merian.world.pictures import Taken
 from merian.world.ranges import Collecting
 from merian.world.reads import Read
-from merian.world.specimens import STATES, WITHHELD, Specimens
+from merian.world.specimens import PLATE, STATES, WITHHELD, Specimens
 
 __all__ = ["Records", "write_specimens", "write_truth"]
 
-_WELLS = [f"{row}{column:02d}" for row in "ABCDEFGH" for column in range(1, 13)][:95]
+_WELLS = [f"{row}{column:02d}" for row in "ABCDEFGH" for column in range(1, 13)][:PLATE]
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TRUTH = (
     "processid", *RANKS, "species_number", "withheld", "label", "label_fault", "mislabelled",
@@ -59,7 +59,7 @@ def _specimen(records: Records, number: int) -> list[str]:
     cluster = records.clusters[number] if records.clusters is not None else -1
     values = {
         "processid": records.names[number],
-        "sampleid": f"P{number // 95:04d}-{_WELLS[number % 95]}",
+        "sampleid": f"P{number // PLATE:04d}-{_WELLS[number % PLATE]}",
         "taxon": label.lowest,
         "phylum": phylum, "class": class_, "order": order, "family": family, "genus": genus,
         "species": species,

@@ -55,7 +55,6 @@ INSTRUMENTS = (
     _Instrument((1.02, 0.99, 0.97), 1.0, 0.12, 0.012, 0.96, 0.8, 0.0, 0.4, 4),
 )
 
-
 # At each level from 1: spread of exposure, of the colours' balance and of the focus in 1/256 of the
 # picture, and how much of an instrument's faults shows.
 _EXPOSURE = (0.0, 0.02, 0.035, 0.09)
@@ -78,12 +77,8 @@ def expose(
     """
     device = INSTRUMENTS[instrument % len(INSTRUMENTS)]
     height, width = picture.shape[:2]
-    exposure = np.exp(rng.normal(0, (0.0, 0.02, 0.035, 0.09)[level]))
-    tint = (
-        np.array(device.tint)
-        * np.exp(rng.normal(0, (0.0, 0.008, 0.015, 0.035)[level], 3))
-        * exposure
-    )
+    exposure = np.exp(rng.normal(0, _EXPOSURE[level]))
+    tint = np.array(device.tint) * np.exp(rng.normal(0, _BALANCE[level], 3)) * exposure
     scene = picture * tint.astype(np.float32)
     strength = _STRENGTH[level]
     if device.vignette:
