@@ -11,14 +11,13 @@ bootstrap over genera; Wilson's is for shares of things that are independent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Figure", "image_neighbours", "mask_overlap", "mean_figure", "share_figure"]
+__all__ = ["Figure", "image_neighbours", "mean_figure", "overlap", "share_figure"]
 
 Labels = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -117,11 +116,3 @@ def overlap(found: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> float:
     """Return the intersection of two masks over their union."""
     union = int(np.count_nonzero(found | true))
     return int(np.count_nonzero(found & true)) / union if union else 1.0
-
-
-def mask_overlap(
-    pairs: Iterable[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], genus: Sequence[Any]
-) -> Figure:
-    """Return the mean intersection over union of (found, true) masks."""
-    values = np.array([overlap(found, true) for found, true in pairs])
-    return mean_figure(values, "mean IoU", np.asarray(genus))
