@@ -192,6 +192,61 @@ def test_real_barcodes_get_invented_bodies(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
 
 
+def reference_of(path: Path, names: list[str], above: str) -> Path:
+    """Write a table of species with two barcodes each, of one family."""
+    chance = np.random.default_rng(1)
+    lines = ["processid\tphylum\tclass\torder\tfamily\tgenus\tspecies\tnucleotides"]
+    for number, name in enumerate(names):
+        for copy in "ab":
+            sequence = "".join(chance.choice(list("ACGT"), size=200))
+            lines.append(f"r{number}{copy}\t{above}\t{name.split()[0]}\t{name}\t{sequence}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+NAMES = ["Ia io", "Ia minor", "Osmia bicornis", "Osmia rufa", "Apis mellifera", "Bombus fo"]
+
+
+@pytest.mark.parametrize(
+    ("above", "trays", "quadrats"),
+    [
+        ("Arthropoda\tInsecta\tHymenoptera\tApidae", 1, 0),
+        ("Cnidaria\tAnthozoa\tScleractinia\tPoritidae", 0, 1),
+    ],
+)
+def test_a_reference_may_lack_what_trays_or_quadrats_need(
+    tmp_path: Path, above: str, trays: int, quadrats: int
+) -> None:
+    reference = reference_of(tmp_path / "reference.tsv", NAMES, above)
+    settings = Settings(species=6, specimens=4, size=64, trays=1, quadrats=1)
+    counts = make_world(tmp_path / "world", settings, barcodes=reference)
+    assert (counts["trays"], counts["quadrats"]) == (trays, quadrats)
+    made = [len(list((tmp_path / "world" / part).glob("*.jpg"))) for part in ("trays", "quadrats")]
+    assert made == [trays, quadrats]
+
+
+def test_real_names_are_written_with_real_slips(tmp_path: Path) -> None:
+    """The shortest there are, too; and what is no name of a species is none here."""
+    doubtful = ["Osmia cf. rufa", "Osmia sp. 3", "Osmia sp.", "Bombus"]
+    above = "Arthropoda\tInsecta\tHymenoptera\tApidae"
+    reference = reference_of(tmp_path / "reference.tsv", NAMES + doubtful, above)
+    settings = Settings(20, 3000, level=3, labels="full", trays=0, quadrats=0, pictures=False)
+    make_world(tmp_path / "world", settings, barcodes=reference)
+    assert {row["species"] for row in rows(tmp_path / "world" / "truth" / "species.csv")} == {
+        *NAMES
+    }
+    truth = rows(tmp_path / "world" / "truth" / "specimens.csv")
+    slips = {row["label"] for row in truth if row["label_fault"] == "slip"}
+    assert slips & {"Ia oi", "Bombus of"}
+    for slip in slips:
+        assert slip not in NAMES
+        assert any(
+            sorted(slip) == sorted(name) or len(slip) == len(name) - 1
+            for name in NAMES
+            if name.split()[0] == slip.split()[0]
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

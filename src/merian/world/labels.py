@@ -153,7 +153,8 @@ def _place_in_genus(biota: Biota, species: int) -> int:
 def _slip(name: str, where: float) -> str:
     """Return a name with two letters of its epithet swapped, or one lost."""
     start = name.index(" ") + 2
-    place = start + int(where * (len(name) - start - 2))
+    # In "Ia io" there are no two letters after the first of the epithet.
+    place = min(start + int(where * max(len(name) - start - 2, 0)), len(name) - 2)
     if name[place] != name[place + 1]:
         return name[:place] + name[place + 1] + name[place] + name[place + 2 :]
     return name[:place] + name[place + 1 :]

@@ -31,7 +31,7 @@ from merian.stamp import run_id, stamp
 from merian.world import tables
 from merian.world.accounts import write_accounts
 from merian.world.barcodes import evolve
-from merian.world.biota import RANKS, Biota, make_biota
+from merian.world.biota import PLANS, RANKS, Biota, make_biota
 from merian.world.checklist import write_checklist
 from merian.world.drawing.instrument import INSTRUMENTS
 from merian.world.environment import make_environment, write_environment
@@ -180,13 +180,13 @@ def _make(
     )
     tables.write_specimens(folder / "specimens.csv", records)
     tables.write_truth(folder / "truth", records, synonyms, unknown)
-    _bulk(folder, settings, biota, traits, unknown, tell)
+    bulk = _bulk(folder, settings, biota, traits, unknown, tell)
     counts = {
         "species": len(biota), "specimens": len(specimens),
         "withheld species": int(np.sum(unknown > 0)),
         "pictures": len(names) if taken else 0,
         "barcodes": sum(bool(read.sequence) for read in reads),
-        "trays": settings.trays, "quadrats": settings.quadrats,
+        **bulk,
     }  # fmt: skip
     decisive = {**asdict(settings), "reference": reference.hash if reference else None}
     write_json(
@@ -243,22 +243,27 @@ def _bulk(
     traits: Traits,
     unknown: NDArray[np.int8],
     tell: Progress,
-) -> None:
-    """Write the trays and the quadrats."""
+) -> dict[str, int]:
+    """Write the trays and the quadrats and return how many there are."""
     truth = folder / "truth"
+    colony = biota.plan == PLANS.index("colony")
+    # A reference may have nothing that is laid in trays, or nothing that grows in quadrats.
+    trays = 0 if colony.all() else settings.trays
+    quadrats = settings.quadrats if colony.any() else 0
     labelled = [_standing(biota, unknown, species) for species in range(len(biota))]
-    if settings.trays:
+    if trays:
         tell("laying out the trays", 0, 1)
         write_trays(
-            folder / "trays", truth / "trays", biota, traits, labelled, settings.trays,
+            folder / "trays", truth / "trays", biota, traits, labelled, trays,
             settings.level, _stream(settings, "trays"),
         )  # fmt: skip
-    if settings.quadrats:
+    if quadrats:
         tell("diving for the quadrats", 0, 1)
         write_quadrats(
-            folder / "quadrats", truth / "quadrats", biota, traits, labelled, settings.quadrats,
+            folder / "quadrats", truth / "quadrats", biota, traits, labelled, quadrats,
             settings.level, _stream(settings, "quadrats"),
         )  # fmt: skip
+    return {"trays": trays, "quadrats": quadrats}
 
 
 def _standing(biota: Biota, unknown: NDArray[np.int8], species: int) -> str:

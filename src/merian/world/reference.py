@@ -1,8 +1,9 @@
 """Real barcodes and lineages for a world with invented bodies.
 
 The file is read as `merian import` reads it, so any format with sequences and lineages will do.
-Only records with a name at all six ranks count. What body a taxon gets is told by its class, else
-its phylum: drifters get a plankter's, corals and sponges a colony's, all others an insect's.
+Only records with a name at all six ranks count, and "Aus cf. bus" or "Aus sp. 3" is no name of a
+species. What body a taxon gets is told by its class, else its phylum: drifters get a plankter's,
+corals and sponges a colony's, all others an insect's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _SQL = """
 SELECT d.phylum, d.class, d."order", d.family, d.genus, d.species, s.sequence
 FROM sequence s JOIN determination d USING (occurrenceID)
 WHERE d.phylum IS NOT NULL AND d.class IS NOT NULL AND d."order" IS NOT NULL
-    AND d.family IS NOT NULL AND d.genus IS NOT NULL AND d.species IS NOT NULL
+    AND d.family IS NOT NULL AND d.genus IS NOT NULL
+    AND d.taxonRank IN ('species', 'subspecies')
+    AND regexp_full_match(d.species, '[A-Z][a-z-]+ [a-z-]{2,}')
     AND length(s.sequence) >= 100
 ORDER BY ALL
 """
