@@ -80,6 +80,18 @@ def test_the_page_holds_the_answers_against_the_truth(made):
     assert str(made.parent) not in page
 
 
+def test_the_page_says_what_the_wrongly_named_are(made):
+    truth = {r["processid"]: r for r in rows(made / "world" / "truth" / "specimens.csv", ",")}
+    seen = rows(made / "world" / "specimens.csv", ",")
+    trained = {truth[r["processid"]]["species"] for r in seen if r["split"] in ("train", "val")}
+    text = text_of((made / "report.html").read_text(encoding="utf-8"))
+    shown = re.findall(r"(W1679-\d{6}) in truth ([A-Z][a-z]+ [a-z]+)(, of which)?", text)
+    assert len(shown) == len(re.findall(r"W1679-\d{6}", text)) > 0
+    for record, species, without in shown:
+        assert truth[record]["species"] == species
+        assert bool(without) == (species not in trained)
+
+
 def test_the_same_demonstration_is_the_same_bytes(made, tmp_path):
     make_demo(tmp_path / "again", world=SMALL)
     for name in ("answers.tsv", "matches.tsv", "names.tsv", "report.html",

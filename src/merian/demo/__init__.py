@@ -1,9 +1,10 @@
 """The demonstration: a small world, from its files to a page about it, in less than two minutes.
 
 It makes a world whose truth is known and then does what a user would do: builds the taxonomy,
-imports the records, matches their names, splits them, names barcodes by their nearest neighbour,
-and writes a page that holds the answers against the truth. Everything is made here and nothing is
-fetched, so it works without a network. A later part of Merian hangs its step on this road.
+imports the records with the split that they come in, matches their names, names barcodes by their
+nearest neighbour, and writes a page that holds the answers against the truth. Everything is made
+here and nothing is fetched, so it works without a network. A later part of Merian hangs its step
+on this road.
 """
 
 from __future__ import annotations

@@ -274,7 +274,9 @@ def _pairs(catalogue: Catalogue, answers: Answers, most: int = 4) -> list[Pictur
             continue
         seen.add(answers.truth[i])
         alike = f"{100 * answers.identity[i]:.1f} % alike over {answers.overlap[i]} bases"
-        truth = f"in truth {answers.truth[i]}" if answers.known[i] else "undescribed"
+        truth = f"in truth {answers.truth[i]}"
+        if not answers.known[i]:
+            truth += ", of which there is no reference"
         if answers.reasons[i]:
             truth += f"; {answers.reasons[i]}"
         shown += [
@@ -292,7 +294,7 @@ def _not_yet(folder: Path) -> Section:
         Picture(_shrunk(path), remark=remark, alternative=remark)
         for place, remark in (
             ("trays", "A tray: everything in it has a mask and a name in trays.coco.json"),
-            ("quadrats", "A quadrat: labels of three trees at points, in quadrats.csv"),
+            ("quadrats", "A quadrat: labels of up to three trees are in quadrats.csv"),
         )
         for path in sorted((folder / "world" / place).glob("*.jpg"))[:1]
     ]
