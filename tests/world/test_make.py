@@ -70,19 +70,37 @@ def test_the_tables_speak_of_the_same_records(world: Path) -> None:
         assert float(seen["px_per_mm"]) == pytest.approx(float(true["px_per_mm"]), rel=1e-3)
 
 
-def test_nothing_that_users_read_tells_the_truth(world: Path) -> None:
-    hidden = [
-        r["species"] for r in rows(world / "truth" / "species.csv") if r["withheld"] != "none"
+def told_to_users(world: Path, hidden: list[str]) -> list[tuple[str, str]]:
+    """Return which of the names stand where in what users read."""
+    return [
+        (name, path.name)
+        for path in world.rglob("*")
+        if path.suffix in (".csv", ".json", ".tsv", ".yaml") and "truth" not in path.parts
+        for name in hidden
+        if name in path.read_text(encoding="utf-8")
     ]
+
+
+def test_nothing_that_users_read_tells_the_truth(world: Path, tmp_path: Path) -> None:
+    species = rows(world / "truth" / "species.csv")
+    hidden = [r["species"] for r in species if r["withheld"] != "none"]
     assert hidden
-    for path in world.rglob("*"):
-        if (
-            path.is_file()
-            and "truth" not in path.parts
-            and path.suffix in (".csv", ".json", ".tsv")
-        ):
-            text = path.read_text(encoding="utf-8")
-            assert not [name for name in hidden if name in text], path
+    assert not told_to_users(world, hidden)
+    for path in [
+        *world.glob("images/*"),
+        *world.glob("trays/*.jpg"),
+        *world.glob("quadrats/*.jpg"),
+    ]:
+        with Image.open(path) as picture:
+            assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+    large = Settings(species=300, specimens=600, trays=0, quadrats=0, pictures=False)
+    make_world(tmp_path / "large", large)
+    species = rows(tmp_path / "large" / "truth" / "species.csv")
+    families = sorted({r["family"] for r in species if r["withheld"] == "family"})
+    assert families
+    hidden = [r["species"] for r in species if r["withheld"] != "none"]
+    assert not told_to_users(tmp_path / "large", hidden + families)
 
 
 def test_relatives_are_more_alike_than_strangers(world: Path) -> None:

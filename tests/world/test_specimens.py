@@ -71,6 +71,14 @@ def test_bioscan_has_the_published_shares_over_all_records() -> None:
     assert shares[3] == pytest.approx(0.96, abs=0.05)
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_bioscan_names_as_many_families_as_can_be_named(seed: int) -> None:
+    _, _, specimens, labels = made(preset="bioscan", count=5000, seed=seed)
+    able = np.mean(specimens.withheld != FAMILY)
+    named = np.mean([bool(label.names[3]) for label in labels])
+    assert named == pytest.approx(min(0.96, able), abs=0.01)
+
+
 def test_errors_are_as_frequent_as_their_level() -> None:
     often = {}
     for level in (1, 2, 3):

@@ -41,8 +41,9 @@ def make(
         specimens: How many records.
         seed: Another seed makes another world.
         level: How hard it is: 1 a careful studio, 2 a good collection, 3 the field.
-        labels: Which names the records have: museum (species 85 %), bioscan (species 9 %, genus
-            24 %, family 96 %, as published for BIOSCAN-5M) or full.
+        labels: Which names the records have: museum (species 85 % of what has been described),
+            bioscan (species 9 %, genus 24 %, family 96 % of all, as published for BIOSCAN-5M;
+            fewer families where a common one has not been described) or full.
         barcodes: Real sequences with their lineages, in any format that can be imported: the
             world has their taxa and barcodes, with invented bodies.
         size: Width and height of a picture, in pixels.
