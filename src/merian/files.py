@@ -8,12 +8,14 @@ files are opened as what they hold, and the encoding of foreign tables is found 
 from __future__ import annotations
 
 import codecs
+import glob
 import gzip
 import hashlib
 import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,11 @@ from typing import IO, Any, cast
 
 from merian.errors import InputError, NotFoundError
 
+if sys.platform != "win32":
+    import fcntl
+
 __all__ = [
+    "check_outside",
     "content_hash",
     "existing",
     "find_encoding",
@@ -53,13 +59,23 @@ def existing(path: Path | str, what: str = "file or folder") -> Path:
     )
 
 
+def check_outside(path: Path | str) -> None:
+    """Say so if this process is in a folder: one that is replaced is lost to whoever is in it."""
+    path = Path(path).resolve()
+    if Path.cwd().is_relative_to(path):
+        raise InputError(
+            f"{path}: is where you are, and would be replaced; go to another folder and name it "
+            "from there"
+        )
+
+
 @contextmanager
 def new_file(path: Path | str, *, text: bool = False) -> Iterator[IO[Any]]:
     """Open a file that appears under its name only when the block ends without an error."""
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file to write")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
@@ -83,13 +99,16 @@ def new_file(path: Path | str, *, text: bool = False) -> Iterator[IO[Any]]:
 def new_folder(path: Path | str) -> Iterator[Path]:
     """Fill a folder that appears under its name only when the block ends without an error.
 
-    A folder already there is replaced; the caller asks first whether that is wanted.
+    A folder already there is replaced; the caller asks first whether that is wanted. What a killed
+    process has left of the same folder is removed.
     """
-    path = Path(path)
-    if path.exists() and not path.is_dir():
+    if Path(path).exists() and not Path(path).is_dir():
         raise InputError(f"{path}: is a file; give the name of a folder to write")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(path).resolve()  # "." has no name beside which to write, and a link no content
+    _make_parent(path)
+    _sweep(path)
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    lock = _lock(part)
     try:
         yield part
         for file in part.rglob("*"):
@@ -102,12 +121,53 @@ def new_folder(path: Path | str) -> Iterator[Path]:
             old = part.with_suffix(".old")
             path.rename(old)
             part.rename(path)
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)
         else:
             part.rename(path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _make_parent(path: Path) -> None:
+    """Make the folder in which a path will stand."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(
+            f"{path}: a file stands where its folder would be; name another place"
+        ) from None
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder for as long as this process lives; None if another has it or nobody can."""
+    if sys.platform == "win32":  # no such locks: what was left there stays
+        return None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes have left of a folder: nobody holds it any more."""
+    name = glob.escape(path.name)
+    for left in path.parent.glob(f".{name}.????????.part"):
+        if left.is_dir() and (lock := _lock(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+    if path.exists():  # else one of these may be all that there is
+        for left in path.parent.glob(f".{name}.????????.old"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: Path | str, text: str) -> None:
