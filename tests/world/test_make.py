@@ -298,6 +298,9 @@ def test_a_folder_that_is_no_world_is_kept(tmp_path, monkeypatch, capsys) -> Non
     ]
     assert main(["world", "make", "thesis", *few, "--force"]) == 2
     assert "is no world" in capsys.readouterr().err
+    assert main(["world", "make", "thesis", *few]) == 2
+    assert "--force" not in capsys.readouterr().err, "it would not help"
+    (tmp_path / "w").mkdir()  # an empty folder is as good as none
     assert main(["world", "make", "w", *few]) == 0
     assert "merian import w" in capsys.readouterr().out
     assert main(["world", "make", "w", *few]) == 2

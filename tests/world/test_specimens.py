@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merian.taxonomy import Taxonomy, read_checklist, save_taxonomy
-from merian.world.biota import RANKS, Biota, make_biota
+from merian.world.biota import RANKS, Biota, biota_of_lineages, make_biota
 from merian.world.checklist import write_checklist
 from merian.world.labels import PRESETS, Label, draw_synonyms, write_labels
 from merian.world.specimens import WITHHELD, Specimens, draw_specimens, withhold
@@ -34,6 +34,20 @@ def test_what_is_above_a_withheld_taxon_is_known() -> None:
             assert np.all(unknown[same] == kind), "the whole taxon is withheld"
             above = biota.taxon[:, rank - 1] == biota.taxon[species, rank - 1]
             assert np.any(unknown[above] == NONE), "a known relative is left"
+
+
+def test_a_family_that_is_most_of_a_reference_stays_known() -> None:
+    lineages = [
+        ("Arthropoda", "Insecta", "Diptera", family, f"{family[:3]}{i // 3}", f"{family} {i}")
+        for family, count in (("Aidae", 40), ("Bidae", 4), ("Cidae", 4))
+        for i in range(count)
+    ]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        biota = biota_of_lineages(lineages, [0] * len(lineages), rng)
+        unknown = withhold(biota, rng, 0.2)
+        assert np.sum(unknown == FAMILY) == 4
+        assert np.mean(unknown == NONE) > 0.5
 
 
 def test_no_label_names_what_nobody_has_described() -> None:

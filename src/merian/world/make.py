@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.errors import InputError
-from merian.files import new_folder, write_json
+from merian.files import check_outside, new_folder, write_json
 from merian.stamp import run_id, stamp
 from merian.world import tables
 from merian.world.accounts import write_accounts
@@ -54,6 +54,8 @@ _PARTS = (
     "labels", "synonyms", "checklist", "traits", "places", "splits", "accounts", "trays",
     "quadrats",
 )  # fmt: skip
+# A real family may hold most species of a reference, and a world needs some that are known.
+_LARGEST_WITHHELD = 0.2
 _SPLITS, _SPLIT_SHARES = ("train", "val", "test"), (0.7, 0.1, 0.2)
 
 Progress = Callable[[str, float, float], None]
@@ -121,10 +123,12 @@ def make_world(
     """
     settings.check()
     out = Path(out)
-    if out.exists() and not force:
-        raise InputError(f"{out}: is there already; name another folder or give --force")
-    if out.exists() and not (out / "world.json").is_file():
-        raise InputError(f"{out}: is no world, so it is not replaced; name another folder")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        if not (out / "world.json").is_file():
+            raise InputError(f"{out}: is no world, so it is not replaced; name another folder")
+        if not force:
+            raise InputError(f"{out}: is there already; name another folder or give --force")
+    check_outside(out)
     tell = progress or (lambda *_: None)
     reference = read_reference(barcodes, settings.species) if barcodes else None
     with new_folder(out) as folder:
@@ -146,7 +150,7 @@ def _make(
     biota = (
         reference.biota(rng("biota")) if reference else make_biota(settings.species, rng("biota"))
     )
-    unknown = withhold(biota, rng("withheld"))
+    unknown = withhold(biota, rng("withheld"), _LARGEST_WITHHELD if reference else 1.0)
     specimens = draw_specimens(biota, settings.specimens, settings.level, unknown, rng("specimens"))
     synonyms = draw_synonyms(biota, unknown, rng("synonyms"))
     labels = write_labels(

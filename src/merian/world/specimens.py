@@ -51,21 +51,27 @@ class Specimens:
         return len(self.species)
 
 
-def withhold(biota: Biota, rng: np.random.Generator) -> NDArray[np.int8]:
+def withhold(biota: Biota, rng: np.random.Generator, largest: float = 1.0) -> NDArray[np.int8]:
     """Return for each species what of it nobody has described, as in WITHHELD.
 
     Genera are taken from families with others, species from genera with others, so that what is
     above a withheld taxon is known.
+
+    Args:
+        biota: The species and their taxa.
+        rng: Draws which.
+        largest: What holds a larger share of all species stays known.
     """
     found = np.zeros(len(biota), dtype=np.int8)
     for number, name in ((3, "family"), (2, "genus"), (1, "species")):
         rank = RANKS.index(name)
         free = found == 0
         able = []
+        size = np.bincount(biota.taxon[:, rank]) / len(biota)
         for above in np.unique(biota.taxon[free, rank - 1]).tolist():
             members = np.unique(biota.taxon[free & (biota.taxon[:, rank - 1] == above), rank])
             # One taxon of each group stays, and no homonymous genus is a riddle of two kinds.
-            able += rng.permutation(members)[1:].tolist()
+            able += [t for t in rng.permutation(members)[1:].tolist() if size[t] <= largest]
         count = min(len(able), max(1, round(_WITHHELD_SHARES[name] * len(biota.names[rank]))))
         chosen = rng.choice(np.array(able, dtype=np.int32), size=count, replace=False)
         found[free & np.isin(biota.taxon[:, rank], chosen)] = number
