@@ -125,7 +125,23 @@ def test_force_does_not_remove_what_is_no_demonstration(tmp_path):
     (tmp_path / "thesis" / "chapter.txt").write_text("one", encoding="utf-8")
     with pytest.raises(InputError, match="is no demonstration"):
         make_demo(tmp_path / "thesis", force=True)
+    (tmp_path / "thesis" / "report.html").write_text("of my own", encoding="utf-8")
+    with pytest.raises(InputError, match="is no demonstration"):
+        make_demo(tmp_path / "thesis", force=True)
     assert (tmp_path / "thesis" / "chapter.txt").read_text(encoding="utf-8") == "one"
+
+
+def test_an_empty_folder_will_do_but_not_the_one_we_are_in(tmp_path, monkeypatch, small, capsys):
+    folder = tmp_path / "what I found"
+    folder.mkdir()
+    assert main(["demo", str(folder)]) == 0
+    assert f"merian info '{folder}" in capsys.readouterr().out
+    for place, verb in ((folder, ["demo"]), (folder / "world", ["world", "make"])):
+        monkeypatch.chdir(place)
+        assert main([*verb, ".", "--force"]) == 2
+        assert "is where you are" in capsys.readouterr().err
+    assert (folder / "report.html").is_file()
+    assert (folder / "world" / "world.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -143,6 +159,8 @@ def test_what_goes_wrong_leaves_nothing_new(tmp_path, monkeypatch, small, step, 
     old = tmp_path / "old"
     old.mkdir()
     (old / "report.html").write_text("the old one", encoding="utf-8")
+    (old / "world").mkdir()
+    (old / "world" / "world.json").touch()
     with pytest.raises(error):
         make_demo(old, force=True)
     assert [p.name for p in tmp_path.iterdir()] == ["old"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -70,4 +71,5 @@ def make(
             out, settings, barcodes=barcodes, force=force, processes=processes, progress=tell
         )
     held = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    print(screen.printable_lines(f"{out}: {held}\nRead it: merian import {out} --into CATALOGUE"))
+    command = f"merian import {shlex.quote(str(out))} --into CATALOGUE"
+    print(screen.printable_lines(f"{out}: {held}\nRead it: {command}"))

@@ -9,6 +9,7 @@ on this road.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from merian.catalogue import Catalogue
 from merian.demo.answers import name_barcodes
 from merian.demo.story import tell_story
 from merian.errors import InputError
-from merian.files import write_text
+from merian.files import check_outside, write_text
 from merian.formats import read_path
 from merian.taxonomy import Taxonomy, match_table, read_checklist, save_taxonomy
 from merian.world import Settings, make_world
@@ -63,7 +64,8 @@ class Demo:
 
     def as_text(self) -> str:
         """Return what was made, and what to do with it."""
-        catalogue, taxonomy = self.folder / "catalogue", self.folder / "taxonomy"
+        catalogue = shlex.quote(str(self.folder / "catalogue"))
+        taxonomy = shlex.quote(str(self.folder / "taxonomy"))
         return (
             f"{self.records} records in a catalogue, {self.matched} of {self.names} labels matched "
             f"to a checklist,\n{self.named} barcodes named by their nearest neighbour: "
@@ -128,21 +130,29 @@ def _place(out: Path, force: bool) -> Iterator[Path]:
     elsewhere under another name. What a killed run left behind is marked, and is replaced.
     """
     left_behind = (out / _UNFINISHED).exists()
-    if out.exists() and not (force or left_behind):
-        raise InputError(
-            f"{out}: is there already. Look at {out / 'report.html'}, name another folder "
-            "(merian demo FOLDER), or replace it with --force"
-        )
-    if out.exists() and not (left_behind or (out / "report.html").is_file()):
-        raise InputError(f"{out}: is no demonstration, so it is not replaced; name another folder")
+    taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
+    if taken and not left_behind:
+        # A page of that name alone may be anybody's.
+        if not ((out / "report.html").is_file() and (out / "world" / "world.json").is_file()):
+            raise InputError(
+                f"{out}: is no demonstration, so it is not replaced; name another folder "
+                "(merian demo FOLDER)"
+            )
+        if not force:
+            raise InputError(
+                f"{out}: is there already. Look at {out / 'report.html'}, name another folder "
+                "(merian demo FOLDER), or replace it with --force"
+            )
+    check_outside(out)
+    out = out.resolve()  # a link stays one
     aside = out.with_name(f".{out.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if left_behind:
         shutil.rmtree(out)
-    elif out.exists():
+    elif taken:
         out.rename(aside)
     try:
-        out.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
         (out / _UNFINISHED).touch()
         yield out
         (out / _UNFINISHED).unlink()
