@@ -98,9 +98,43 @@ def test_nothing_that_users_read_tells_the_truth(world: Path, tmp_path: Path) ->
     make_world(tmp_path / "large", large)
     species = rows(tmp_path / "large" / "truth" / "species.csv")
     families = sorted({r["family"] for r in species if r["withheld"] == "family"})
+    described = {r["genus"] for r in species if r["withheld"] in ("none", "species")}
+    genera = sorted({r["genus"] for r in species} - described)
     assert families
+    assert genera
     hidden = [r["species"] for r in species if r["withheld"] != "none"]
-    assert not told_to_users(tmp_path / "large", hidden + families)
+    assert not told_to_users(tmp_path / "large", hidden + genera + families)
+
+
+def test_second_entries_agree_and_numbers_tell_nothing(tmp_path: Path) -> None:
+    settings = Settings(species=200, specimens=2000, seed=6, level=3, trays=0, quadrats=0,
+                        pictures=False)  # fmt: skip
+    make_world(tmp_path / "w", settings)
+    truth = rows(tmp_path / "w" / "truth" / "specimens.csv")
+    seen = {row["processid"]: row for row in rows(tmp_path / "w" / "specimens.csv")}
+    copies = [row for row in truth if row["copy_of"]]
+    assert len(copies) > 20
+    for row in copies:
+        first, second = seen[row["copy_of"]], seen[row["processid"]]
+        # What is tubed, placed and dated once reads the same in both; its splits and own numbers
+        # are those of the records.
+        differ = {name for name in first if first[name] != second[name]}
+        assert differ <= {"processid", "sampleid", "split", "index_bioscan_1M_insect", "chunk"}
+
+    bins = {row["processid"]: seen[row["processid"]]["dna_bin"] for row in truth}
+    of_bin = {int(bins[r["processid"]][-4:]): r["family"] for r in truth if bins[r["processid"]]}
+    family = [of_bin[number] for number in sorted(of_bin)]
+    beside = np.mean([one == other for one, other in zip(family[1:], family[:-1], strict=True)])
+    shuffled = np.random.default_rng(0).permutation(family)
+    chance = np.mean(shuffled[1:] == shuffled[:-1])
+    assert beside < chance + 0.1
+
+    names = [row.split("\t")[0] for row in (tmp_path / "w/checklist/NameUsage.tsv").read_text()
+             .splitlines()[1:]]  # fmt: skip
+    accepted = [name for name in names if not name.startswith("s-")]
+    for rank in range(6):
+        numbers = sorted(int(n.partition("-")[2]) for n in accepted if n[0] == str(rank))
+        assert numbers == list(range(len(numbers)))
 
 
 def test_relatives_are_more_alike_than_strangers(world: Path) -> None:

@@ -32,11 +32,16 @@ def write_checklist(
     """Write NameUsage.tsv and metadata.yaml."""
     lines = [_COLUMNS]
     described = np.flatnonzero(unknown == 0)
+    # Numbered at random: the tree's own numbers would tell where something is withheld.
+    numbers = []
+    for rank in range(len(RANKS)):
+        taxa = np.unique(biota.taxon[described, rank])
+        numbers.append(dict(zip(taxa.tolist(), rng.permutation(len(taxa)).tolist(), strict=True)))
     written: set[str] = set()
     for species in described.tolist():
         above = ""
         for rank, name in enumerate(biota.lineage(species)):
-            identifier = f"{rank}-{biota.taxon[species, rank]}"
+            identifier = f"{rank}-{numbers[rank][int(biota.taxon[species, rank])]}"
             if identifier not in written:
                 written.add(identifier)
                 author = _author(rng)
@@ -45,7 +50,7 @@ def write_checklist(
                 lines.append("\t".join((identifier, above, "accepted", RANKS[rank], name, author)))
             above = identifier
     for number, synonym in enumerate(synonyms):
-        accepted = f"{len(RANKS) - 1}-{biota.taxon[synonym.species, -1]}"
+        accepted = f"{len(RANKS) - 1}-{numbers[-1][int(biota.taxon[synonym.species, -1])]}"
         fields = (f"s-{number}", accepted, "synonym", "species", synonym.name, _author(rng))
         lines.append("\t".join(fields))
     write_text(folder / "NameUsage.tsv", "\n".join(lines) + "\n")

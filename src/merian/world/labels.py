@@ -29,7 +29,7 @@ PRESETS: Mapping[str, tuple[float, ...]] = {
     "full": (1.0,) * 6,
 }
 _OF_ALL = "bioscan"
-_GENUS, _SPECIES = RANKS.index("genus"), RANKS.index("species")
+_FAMILY, _GENUS, _SPECIES = (RANKS.index(rank) for rank in ("family", "genus", "species"))
 _SYNONYMS, _AS_SYNONYM = 0.08, 0.25
 # At level 2, of the names of species; level 1 has half of it, level 3 twice.
 _SLIPPED, _UNSURE = 0.004, 0.01
@@ -70,13 +70,12 @@ def draw_synonyms(
     names = set(biota.names[_SPECIES])
     genera = np.array(biota.names[_GENUS])
     described = np.flatnonzero(unknown == 0)
+    taken = biota.taxon[described]
     for species in described[rng.random(len(described)) < _SYNONYMS].tolist():
         genus, _, epithet = biota.names[_SPECIES][species].partition(" ")
         if rng.random() < 0.6:
-            near = genera[
-                np.unique(biota.taxon[biota.taxon[:, 3] == biota.taxon[species, 3], _GENUS])
-            ]
-            name = f"{rng.choice(near)} {epithet}"
+            family = taken[:, _FAMILY] == biota.taxon[species, _FAMILY]
+            name = f"{rng.choice(genera[np.unique(taken[family, _GENUS])])} {epithet}"
         else:
             other = biota.names[_SPECIES][int(rng.choice(described))].partition(" ")[2]
             name = f"{genus} {other}"
@@ -99,6 +98,7 @@ def write_labels(
     depth = _depths(specimens, len(biota), preset, rng)
     others = {synonym.species: synonym.name for synonym in synonyms}
     labels: list[Label] = []
+    numbers: dict[str, dict[int, int]] = {}  # of the undescribed of each genus, as they were met
     for record in range(len(specimens)):
         first = int(specimens.copy_of[record])
         if first >= 0:
@@ -112,8 +112,9 @@ def write_labels(
             known = _SPECIES - (int(specimens.withheld[record]) - 1)
         reach = min(known, int(depth[record]))
         full = tuple(name if rank < reach else "" for rank, name in enumerate(names))
-        if known == _SPECIES and reach == _SPECIES and chance[0] < _NUMBERED:
-            numbered = f"{names[_GENUS]} sp. {1 + _place_in_genus(biota, species)}"
+        if known == _SPECIES and depth[record] == len(RANKS) and chance[0] < _NUMBERED:
+            met = numbers.setdefault(names[_GENUS], {})
+            numbered = f"{names[_GENUS]} sp. {met.setdefault(species, 1 + len(met))}"
             labels.append(Label((*full[:_SPECIES], numbered), "number"))
         elif reach < len(RANKS):
             labels.append(Label(full))
@@ -140,14 +141,10 @@ def _depths(
     shares = np.array(PRESETS[preset])
     if preset == _OF_ALL:  # what cannot be named is made up for by what can
         able = [np.mean(specimens.withheld < len(RANKS) - rank) for rank in range(len(RANKS))]
+        able[_SPECIES] += _NUMBERED * np.mean(specimens.withheld == 1)
         shares = np.minimum.accumulate(np.minimum(shares / np.maximum(able, 1e-9), 1))
     depth: NDArray[np.int64] = (place[:, None] < shares).sum(axis=1)
     return depth
-
-
-def _place_in_genus(biota: Biota, species: int) -> int:
-    members = np.flatnonzero(biota.taxon[:, _GENUS] == biota.taxon[species, _GENUS])
-    return int(np.searchsorted(members, species))
 
 
 def _slip(name: str, where: float) -> str:

@@ -163,9 +163,10 @@ def _make(
     tell("making land and sea", 0, 1)
     environment = make_environment(rng("environment"))
     ranges = make_ranges(biota, environment, rng("ranges"))
-    places = collect(ranges, environment, specimens.species, rng("places"))
+    entered = specimens.first_entry
+    places = collect(ranges, environment, specimens.species, rng("places")).of(entered)
     # One plate is photographed with one instrument.
-    instruments = (np.arange(len(specimens)) // PLATE % len(INSTRUMENTS)).astype(np.int8)
+    instruments = (entered // PLATE % len(INSTRUMENTS)).astype(np.int8)
     taken = None
     if settings.pictures:
         taken = take_pictures(
@@ -220,7 +221,10 @@ def _reads(
         bases = evolve(genealogy, biota.plan_of_nodes(), _stream(settings, "barcodes"))
         reads = [read_barcode(row, settings.level, chance) for row in bases]
         kinds = np.unique(bases, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
-        clusters = bins(genealogy)[specimens.tube]
+        clusters = bins(genealogy)
+        # Numbered at random: the tree's own order would tell what a BIN without a name is near to.
+        clusters = chance.permutation(int(clusters.max()) + 1).astype(np.int32)[clusters]
+        clusters = clusters[specimens.tube]
     in_tube = [reads[tube] for tube in specimens.tube.tolist()]
     return in_tube, kinds[specimens.tube], clusters
 

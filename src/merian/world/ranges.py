@@ -101,6 +101,18 @@ class Collecting:
     date: list[str]
     site: NDArray[np.int64]
 
+    def of(self, records: NDArray[np.int32]) -> Collecting:
+        """Return the places and dates of some records."""
+        return Collecting(
+            self.latitude[records],
+            self.longitude[records],
+            self.elevation[records],
+            [self.country[i] for i in records],
+            [self.province[i] for i in records],
+            [self.date[i] for i in records],
+            self.site[records],
+        )
+
 
 _MONTH_LENGTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _MONTH_OF_DAY = np.repeat(np.arange(12), _MONTH_LENGTHS)

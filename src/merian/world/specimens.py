@@ -50,6 +50,11 @@ class Specimens:
         """Return the number of records."""
         return len(self.species)
 
+    @property
+    def first_entry(self) -> NDArray[np.int32]:
+        """The first record of the same specimen: the record itself but for second entries."""
+        return np.where(self.copy_of >= 0, self.copy_of, np.arange(len(self), dtype=np.int32))
+
 
 def withhold(biota: Biota, rng: np.random.Generator, largest: float = 1.0) -> NDArray[np.int8]:
     """Return for each species what of it nobody has described, as in WITHHELD.
