@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import merian
 from merian import MerianError, cli
 from merian.cli import bench, doctor, main, screen
 
-MERIAN = [sys.executable, "-c", "import sys; from merian.cli import main; sys.exit(main())"]
+MERIAN = [sys.executable, "-m", "merian"]
 
 
 def run(*words: str, **options) -> subprocess.CompletedProcess[str]:
@@ -130,7 +131,7 @@ def test_what_goes_wrong_inside_a_verb(error, code, told, monkeypatch, capsys):
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    command = f"{' '.join(map(repr, MERIAN[:1]))} -c '{MERIAN[2]}' formats table | head -1"
+    command = f"{shlex.join(MERIAN)} formats table | head -1"
     if os.name != "posix":
         pytest.skip("pipes break in this way on POSIX systems")
     done = subprocess.run(

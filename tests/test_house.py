@@ -23,6 +23,7 @@ PACKAGE = ROOT / "src" / "merian"
 ROOMS = (
     "taxonomy", "place", "catalogue", "formats", "world", "barcode", "image", "text", "learn",
     "library", "identify", "discover", "measure", "tray", "report", "desk", "bench", "demo", "cli",
+    "__main__",
 )  # fmt: skip
 ORDER = {room: place for place, room in enumerate(ROOMS, 1)}
 

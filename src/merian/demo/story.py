@@ -146,7 +146,7 @@ def _where(folder: Path, catalogue: Catalogue) -> Section:
                 "a range and a season; collectors went where the ways are good."
             ),
             Pictures([Picture(_map(folder, catalogue), alternative="map of the records")],
-                     "The places of the records, on the relief", width=420),
+                     "The places of the records, on the relief", width=300),
             Bars("Records by country", [(str(c), float(str(n))) for c, n in countries]),
         ],
     )  # fmt: skip
