@@ -6,33 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.barcode.makers import FAMILY, mutate
 
 from merian.barcode import nearest
-from merian.barcode.words import LENGTH, NONE, clean, words_of
 from merian.nucleotides import reverse_complement
 
 COUNT = 3
-
-
-def mutate(sequence, share, rng):
-    """Another sequence, with that share of its bases replaced by others."""
-    other = {base: [b for b in "ACGT" if b != base] for base in "ACGT"}
-    hit = rng.random(len(sequence)) < share
-    return "".join(
-        other[base][rng.integers(3)] if new else base
-        for base, new in zip(sequence, hit, strict=True)
-    )
-
-
-def make_family():
-    """Forty barcodes: eight groups of five that differ by a few in a hundred."""
-    rng = np.random.default_rng(0)
-    root = "".join(rng.choice(list("AACGTT"), 658))
-    stems = [mutate(root, 0.15, rng) for _ in range(8)]
-    return [mutate(stem, 0.02, rng) for stem in stems for _ in range(5)]
-
-
-FAMILY = make_family()
 
 
 @settings(max_examples=25, deadline=None)
@@ -152,20 +131,3 @@ def test_candidates_agree_with_all_alignments():
     assert np.array_equal(
         nearest(queries, FAMILY, 1).index, nearest(queries, FAMILY, 1, candidates=40).index
     )
-
-
-def test_letters_that_mean_nothing_are_read_as_n():
-    assert clean("nnac-gu.x\tRé N\n") == "ACGTNRN".strip("N")
-    assert reverse_complement("ACGTRYN") == "NRYACGT"
-
-
-@given(st.lists(st.text("ACGTN", max_size=30), max_size=5))
-def test_words_are_those_of_each_sequence_alone(sequences):
-    words = words_of(sequences)
-    for number, sequence in enumerate(sequences):
-        for place in range(len(sequence)):
-            window = sequence[place : place + LENGTH]
-            value = NONE
-            if len(window) == LENGTH and "N" not in window:
-                value = sum("ACGT".index(b) * 4 ** (LENGTH - 1 - i) for i, b in enumerate(window))
-            assert words.word[words.start[number] + place] == value

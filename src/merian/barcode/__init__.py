@@ -1,5 +1,20 @@
 """Nucleotide barcodes: which references are nearest to a sequence."""
 
+from merian.barcode.align import Alignments, align
+from merian.barcode.index import Scores, WordIndex, best, build_index, score
 from merian.barcode.nearest import Neighbours, nearest
+from merian.barcode.words import clean, query_words
 
-__all__ = ["Neighbours", "nearest"]
+__all__ = [
+    "Alignments",
+    "Neighbours",
+    "Scores",
+    "WordIndex",
+    "align",
+    "best",
+    "build_index",
+    "clean",
+    "nearest",
+    "query_words",
+    "score",
+]

@@ -1,29 +1,39 @@
-"""Words of six nucleotides: which references share the most of them with a sequence.
+"""Words: the stretches of a few nucleotides by which sequences are found and laid over each other.
 
-A word and its reverse complement count as the same word, so that one multiplication of matrices
-finds candidates on both strands. Every difference between two barcodes breaks six words at most;
-those that share the most are those worth aligning. The idea is that of USEARCH (Edgar 2010,
-Bioinformatics 26:2460) and of vsearch (Rognes et al. 2016, PeerJ 4:e2584).
+A word is a number, its nucleotides read as digits to the base 4. The index of a library uses
+words of ten nucleotides, in which a word and its reverse complement are one: `query_words` does
+not know on which strand a sequence was read. Alignment uses shorter ones, with their strand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LENGTH", "NONE", "Words", "candidates", "clean", "words_of"]
+__all__ = [
+    "AMBIGUOUS",
+    "CODE",
+    "LENGTH",
+    "as_text",
+    "broken",
+    "clean",
+    "opposite",
+    "query_words",
+    "strandless",
+    "words_at",
+]
 
-LENGTH = 6
-NONE = 4**LENGTH  # in place of a word that has anything but A, C, G, T
-_REFERENCES, _QUERIES = 4096, 256  # how many are counted at once; 40 megabytes
-_FEW = 150  # words; a shorter sequence counts as one of so many
+LENGTH = 10  # of the words of the index; those of six fail where some references are long
+AMBIGUOUS = 4  # the code of whatever is not A, C, G or T
 
-_CODE = np.full(256, 4, np.uint8)
-_CODE[np.frombuffer(b"ACGT", np.uint8)] = range(4)
+CODE = np.full(256, AMBIGUOUS, np.uint8)
+CODE[np.frombuffer(b"ACGT", np.uint8)] = range(4)
+
+Bytes = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.integer[Any]]
 
 
 class _Read(dict[int, str]):
@@ -35,7 +45,6 @@ class _Read(dict[int, str]):
 
 _READ = _Read({ord(x): x for x in "ACGTRYSWKMBDHVN"})
 _READ |= {ord("U"): "T"} | {ord(x): "" for x in "-. \t\r\n"}
-Integers = npt.NDArray[np.integer[Any]]
 
 
 def clean(sequence: str) -> str:
@@ -43,85 +52,69 @@ def clean(sequence: str) -> str:
     return sequence.upper().translate(_READ).strip("N")
 
 
-def _other_strand() -> npt.NDArray[np.uint16]:
+def as_text(sequence: str) -> Bytes:
+    """Return the letters of a clean sequence as numbers."""
+    return np.frombuffer(sequence.encode("ascii"), np.uint8)
+
+
+def words_at(code: Bytes, length: int) -> Integers:
+    """Return the word that begins at each position, for as long as there are whole ones.
+
+    Words are put together from halves, so that ten nucleotides take four steps. One with anything
+    but A, C, G and T in it has some number or other: see `broken`.
+
+    Args:
+        code: 0 to 3 for A, C, G, T.
+        length: At most 15.
+    """
+    word: Integers = (code & 3).astype(np.uint16 if length <= 8 else np.int32)
+    if len(code) < length:
+        return word[:0]
+    powers, span = {1: word}, 1
+    while 2 * span <= length:
+        word = word[: len(word) - span] << 2 * span | word[span:]
+        span *= 2
+        powers[span] = word
+    done = span
+    while done < length:
+        span //= 2
+        if length - done >= span:
+            word = word[: len(word) - span] << 2 * span | powers[span][done:]
+            done += span
+    return word
+
+
+def broken(code: Bytes, length: int) -> npt.NDArray[np.int64]:
+    """Return the positions at which words begin that have anything but A, C, G and T."""
+    other = np.flatnonzero(code >= AMBIGUOUS)
+    place = (other[:, None] - np.arange(length)).ravel()
+    return place[(place >= 0) & (place <= len(code) - length)]
+
+
+@lru_cache
+def opposite(length: int) -> Integers:
     """Return the reverse complement of every word."""
-    word = np.arange(NONE)
-    other = np.zeros(NONE, np.int64)
-    for _ in range(LENGTH):
-        other = other * 4 + 3 - word % 4
-        word = word // 4
-    return np.append(other, NONE).astype(np.uint16)
+    digits = np.arange(4**length)
+    other = np.zeros_like(digits)
+    for _ in range(length):
+        other = other << 2 | 3 - (digits & 3)
+        digits >>= 2
+    other.flags.writeable = False
+    return other
 
 
-OTHER = _other_strand()
-# Words numbered so that a word and its reverse complement have one number; NONE has the last.
-_STRANDLESS = np.unique(np.minimum(OTHER, np.arange(NONE + 1)), return_inverse=True)[1]
-_KINDS = int(_STRANDLESS.max())
+@lru_cache
+def strandless() -> npt.NDArray[np.int32]:
+    """Return for every word of the index the smaller of itself and its reverse complement."""
+    both = np.minimum(opposite(LENGTH), np.arange(4**LENGTH)).astype(np.int32)
+    both.flags.writeable = False
+    return both
 
 
-@dataclass(frozen=True)
-class Words:
-    """The words of many sequences, one after the other.
-
-    Attributes:
-        word: uint16; at every position of a sequence the word that begins there, or NONE.
-        start: int64[n + 1]; where each sequence begins.
-    """
-
-    word: npt.NDArray[np.uint16]
-    start: npt.NDArray[np.int64]
-
-    def presence(self, first: int, last: int) -> npt.NDArray[np.float32]:
-        """Return which strandless words the sequences of a range have: float32[last - first, k]."""
-        has = np.zeros((last - first, _KINDS + 1), np.float32)
-        row = np.repeat(np.arange(last - first), np.diff(self.start[first : last + 1]))
-        has[row, _STRANDLESS[self.word[self.start[first] : self.start[last]]]] = 1
-        return has[:, :-1]
-
-
-def words_of(sequences: Sequence[str]) -> Words:
-    """Return the words of clean sequences."""
-    # The blank is no nucleotide, so that no word runs over the end of a sequence.
-    text = np.frombuffer("".join(f"{s} " for s in sequences).encode("ascii"), np.uint8)
-    start = np.concatenate([[0], np.cumsum([len(s) + 1 for s in sequences], dtype=np.int64)])
-    code = np.append(_CODE[text], np.full(LENGTH, 4, np.uint8))
-    word = np.zeros(len(text), np.uint16)
-    whole = np.ones(len(text), bool)
-    for step in range(LENGTH):
-        letter = code[step : step + len(text)]
-        word = word * np.uint16(4) + (letter & 3)
-        whole &= letter < 4
-    word[~whole] = NONE
-    return Words(word, start)
-
-
-def candidates(queries: Words, references: Words, count: int) -> npt.NDArray[np.int64]:
-    """Return int64[n, count]: the references that share the most words, best first.
-
-    The number shared is divided by the root of the number of words of the one that has fewer: in
-    full a short reference would win by a stretch that all have, without a long one by its length
-    alone. Of two alike the first comes first; -1 where there are fewer references.
-    """
-    asked, known = len(queries.start) - 1, len(references.start) - 1
-    score = np.full((asked, count), -np.inf, np.float32)
-    best = np.full((asked, count), -1, np.int64)
-    for first in range(0, known, _REFERENCES):
-        last = min(first + _REFERENCES, known)
-        has = references.presence(first, last)
-        keep = min(count, last - first)
-        size = has.sum(axis=1)
-        for start in range(0, asked, _QUERIES):
-            stop = min(start + _QUERIES, asked)
-            own = queries.presence(start, stop)
-            shared = own @ has.T  # exact, whatever the order of the sum: these are small integers
-            fewer = np.minimum(own.sum(axis=1)[:, None], size)
-            shared /= np.sqrt(np.maximum(fewer, _FEW))
-            top = np.argpartition(shared, -keep, axis=1)[:, -keep:]
-            merged = np.concatenate(
-                [score[start:stop], np.take_along_axis(shared, top, axis=1)], axis=1
-            )
-            number = np.concatenate([best[start:stop], top + first], axis=1)
-            order = np.lexsort((number, -merged))[:, :count]
-            score[start:stop] = np.take_along_axis(merged, order, axis=1)
-            best[start:stop] = np.take_along_axis(number, order, axis=1)
-    return best
+def query_words(sequence: str) -> npt.NDArray[np.int32]:
+    """Return the different words of a clean sequence, ascending, whatever its strand."""
+    code = CODE.take(as_text(sequence))
+    if len(code) < LENGTH:
+        return np.empty(0, np.int32)
+    word = strandless().take(words_at(code, LENGTH))
+    return np.unique(np.delete(word, broken(code, LENGTH)))
