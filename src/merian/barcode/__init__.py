@@ -3,6 +3,7 @@
 from merian.barcode.align import Alignments, align
 from merian.barcode.index import Scores, WordIndex, best, build_index, score
 from merian.barcode.nearest import Neighbours, nearest
+from merian.barcode.reading import read_query
 from merian.barcode.words import clean, query_words
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "clean",
     "nearest",
     "query_words",
+    "read_query",
     "score",
 ]
