@@ -188,21 +188,27 @@ def score(words: Integers, indexes: Sequence[WordIndex], budget: int = BUDGET) -
     total, visited = float(weight.sum()) / _UNIT, float(weight[allowed].sum()) / _UNIT
     if not len(looked_at):
         return Scores(np.empty(0, np.int64), np.empty(0, np.float32), total, visited)
-    lists, first = [], 0
+    begin, size = begin[:, looked_at], size[:, looked_at]
+    number = np.empty(size.sum(), np.int64)
+    filled, first = 0, 0
     for index, begins, sizes in zip(indexes, begin, size, strict=True):
         posting = np.asarray(index.posting)  # slices of a memory map are slow
-        ends = begins + sizes
-        mine = [
-            posting[b:e]
-            for b, e in zip(begins[looked_at].tolist(), ends[looked_at].tolist(), strict=True)
-        ]
-        lists.append(np.concatenate(mine).astype(np.int64) + first)
+        part = number[filled : filled + sizes.sum()]
+        ends = (begins + sizes).tolist()
+        np.concatenate([posting[b:e] for b, e in zip(begins.tolist(), ends, strict=True)], out=part)
+        if first:
+            part += first
+        filled += len(part)
         first += index.count
-    number = np.concatenate(lists)
-    weights = np.concatenate([np.repeat(weight[allowed], sizes[looked_at]) for sizes in size])
+    weights = np.repeat(np.tile(weight[allowed], len(indexes)), size.ravel())
     summed = np.bincount(number, weights, count)
-    numbers = np.flatnonzero(summed)
-    return Scores(numbers, (summed[numbers] / _UNIT).astype(np.float32), total, visited)
+    if len(number) < count // 4:  # sorting what is there is faster than looking through all
+        number.sort()
+        numbers = number[_changes(number)]
+    else:
+        numbers = np.flatnonzero(summed > 0)
+    scores = (summed.take(numbers) / _UNIT).astype(np.float32)
+    return Scores(numbers, scores, total, visited)
 
 
 def best(
@@ -221,10 +227,10 @@ def best(
     """
     look = 4 * max(count, 1)
     while True:
-        found = np.arange(len(scores))
+        least = np.float32(-np.inf)
         if look < len(scores):  # the others cannot be better, whatever their group
             least = np.partition(scores, len(scores) - look)[len(scores) - look]
-            found = np.flatnonzero(scores >= least)
+        found = np.flatnonzero(scores >= least)
         found = found[np.lexsort((numbers[found], -scores[found]))]
         chosen = found[_rank_in_group(group[found]) < per_group][:count]
         if len(chosen) == count or look >= len(scores):
