@@ -181,3 +181,17 @@ def test_the_best_are_the_first_that_a_sorted_list_would_give(rows, count, per_g
             seen.append(group[i])
             expected.append(i)
     assert best(numbers, scores, group, count, per_group).tolist() == expected
+
+
+def test_few_among_many_are_found_as_well():
+    rng = np.random.default_rng(8)
+    strangers = [random_sequence(20, rng) for _ in range(12_000)]
+    known = [*strangers[:1000], FAMILY[0], *strangers[1000:], FAMILY[1], "", FAMILY[0]]
+    segments = [index_of(known[:500]), index_of(known[500:])]
+    found = score(query_words(FAMILY[0]), segments)
+    shared = [len(words_of(FAMILY[0]) & words_of(k)) for k in known]
+    assert found.numbers.tolist() == [i for i, n in enumerate(shared) if n]
+    assert found.numbers.dtype == np.int64
+    assert found.scores[found.numbers == 1000] == found.total == found.visited
+    assert found.scores[found.numbers == 12_003] == found.total
+    assert np.argsort(found.scores)[-3] == np.flatnonzero(found.numbers == 12_001)

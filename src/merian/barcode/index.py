@@ -200,11 +200,14 @@ def score(words: Integers, indexes: Sequence[WordIndex], budget: int = BUDGET) -
             part += first
         filled += len(part)
         first += index.count
-    weights = np.repeat(np.tile(weight[allowed], len(indexes)), size.ravel())
-    summed = np.bincount(number, weights, count)
+    # Four bytes are enough for all but the longest queries, and twice as many stay near at hand.
+    kind = np.uint32 if visited * _UNIT < 1 << 32 else np.uint64
+    summed: Integers = np.zeros(count, kind)
+    each = np.tile(weight[allowed].astype(kind), len(indexes))
+    np.add.at(summed, number, np.repeat(each, size.ravel()))
     if len(number) < count // 4:  # sorting what is there is faster than looking through all
-        number.sort()
-        numbers = number[_changes(number)]
+        number = np.sort(number.astype(np.min_scalar_type(-count)))
+        numbers = number[_changes(number)].astype(np.int64)
     else:
         numbers = np.flatnonzero(summed > 0)
     scores = (summed.take(numbers) / _UNIT).astype(np.float32)
@@ -235,7 +238,7 @@ def best(
         chosen = found[_rank_in_group(group[found]) < per_group][:count]
         if len(chosen) == count or look >= len(scores):
             return chosen
-        look *= 8
+        look *= 4
 
 
 def _rank_in_group(group: Integers) -> npt.NDArray[np.int64]:
