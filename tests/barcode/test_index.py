@@ -195,3 +195,11 @@ def test_few_among_many_are_found_as_well():
     assert found.scores[found.numbers == 1000] == found.total == found.visited
     assert found.scores[found.numbers == 12_003] == found.total
     assert np.argsort(found.scores)[-3] == np.flatnonzero(found.numbers == 12_001)
+
+
+def test_a_large_library_has_half_the_budget(monkeypatch):
+    index, words = index_of(FAMILY), query_words(FAMILY[0])
+    monkeypatch.setattr(module, "BUDGET", 1000)
+    assert same(score(words, [index]), score(words, [index], 1000))
+    monkeypatch.setattr(module, "_LARGE", 39)
+    assert same(score(words, [index]), score(words, [index], 500))
