@@ -34,6 +34,7 @@ __all__ = [
     "find_encoding",
     "new_file",
     "new_folder",
+    "only_writer",
     "open_binary",
     "open_text",
     "write_json",
@@ -127,6 +128,19 @@ def new_folder(path: Path | str) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+@contextmanager
+def only_writer(path: Path | str) -> Iterator[None]:
+    """Hold a folder against any other process that would write to it in this way."""
+    lock = _lock(existing(path, "folder"))
+    if lock is None and sys.platform != "win32":
+        raise InputError(f"{path}: another process is writing to it; wait until it is done")
+    try:
+        yield
     finally:
         if lock is not None:
             os.close(lock)

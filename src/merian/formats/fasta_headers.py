@@ -55,7 +55,7 @@ _NO_KINGDOM = frozenset({"eukaryota", "eukarya"})
 
 _PLACEHOLDER = re.compile(
     r"""^(?:
-        | na | none | nan | null | \? | -
+        | na | none | nan | null | unk\.? | \? | -
         | (?:.*[ ])? (?:unidentified|unclassified|unassigned|unresolved|unknown|uncultured
                        |undetermined|not[ ]classified|metagenome|environmental[ ]sample)
           (?:[ .].*)?

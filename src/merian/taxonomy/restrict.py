@@ -11,19 +11,37 @@ from merian.taxonomy.store import content_lock
 from merian.taxonomy.strings import NamePool
 from merian.taxonomy.tree import NONE, Taxonomy
 
-__all__ = ["restrict"]
+__all__ = ["restrict", "restrict_upward"]
 
 
 def restrict(taxonomy: Taxonomy, nodes: NDArray[np.integer]) -> Taxonomy:
-    """Return the taxa given, all above and below them, and all their synonyms.
+    """Return the taxa given, all above and below them, and all their synonyms."""
+    nodes = np.unique(taxonomy.accepted[nodes])
+    return _part(taxonomy, nodes, taxonomy.end[nodes])[0]
+
+
+def restrict_upward(
+    taxonomy: Taxonomy, nodes: NDArray[np.integer]
+) -> tuple[Taxonomy, NDArray[np.int32]]:
+    """Return the taxa given and all above them, with their synonyms; and the new row of each row.
+
+    What was left out has the new row -1.
+    """
+    nodes = np.unique(taxonomy.accepted[nodes])
+    return _part(taxonomy, nodes, nodes + 1)
+
+
+def _part(
+    taxonomy: Taxonomy, nodes: NDArray[np.integer], stops: NDArray[np.integer]
+) -> tuple[Taxonomy, NDArray[np.int32]]:
+    """Return the rows from each node up to its stop and all above, and the new row of each row.
 
     Pre-order is kept by leaving rows out, so that nothing has to be sorted again.
     """
     marked = np.zeros(taxonomy.taxa + 1, dtype=np.int32)
-    nodes = np.unique(taxonomy.accepted[nodes])
     np.add.at(marked, nodes, 1)
-    np.add.at(marked, taxonomy.end[nodes], -1)
-    keep = np.cumsum(marked)[:-1] > 0  # a node and all below it
+    np.add.at(marked, stops, -1)
+    keep = np.cumsum(marked)[:-1] > 0
     above = taxonomy.parent[nodes]
     while len(above := np.unique(above[above != NONE])):
         keep[above] = True
@@ -40,7 +58,7 @@ def restrict(taxonomy: Taxonomy, nodes: NDArray[np.integer]) -> Taxonomy:
     order = np.argsort(canonical, kind="stable").astype(np.int32)
     retired = new_row[taxonomy.retired_row]
     kept_ids = np.flatnonzero(retired != NONE)
-    return content_lock(
+    part = content_lock(
         replace(
             taxonomy,
             parent=new_row[taxonomy.parent[rows]],
@@ -64,3 +82,4 @@ def restrict(taxonomy: Taxonomy, nodes: NDArray[np.integer]) -> Taxonomy:
             folder=None,
         )
     )
+    return part, new_row[:-1]

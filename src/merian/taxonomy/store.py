@@ -12,7 +12,6 @@ an earlier list of words is read with its own.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from merian.taxonomy.lock import TaxonomyLock
 from merian.taxonomy.ranks import RANKS
 from merian.taxonomy.strings import NamePool, Strings
 from merian.taxonomy.tree import CODES, STATUSES, Taxonomy
+from merian.tensors import map_tensors
 
 if TYPE_CHECKING:
     from merian.taxonomy.build import BuildReport
@@ -116,7 +116,7 @@ def open_taxonomy(folder: Path | str) -> Taxonomy:
             path=folder,
         )
     header = check_stamp(folder / _HEADER, _FORMAT, 1)
-    arrays = _map_tensors(existing(folder / _TENSORS, "file"))
+    arrays = map_tensors(folder / _TENSORS)
     for name, words in _WORDS.items():
         if header[name] != list(words):
             lookup = np.array([words.index(w) if w in words else 0 for w in header[name]], np.uint8)
@@ -136,23 +136,3 @@ def open_taxonomy(folder: Path | str) -> Taxonomy:
         parts[name] = Strings(arrays[f"{name}.text"], arrays[f"{name}.start"])
     lock = TaxonomyLock.read(folder / _LOCK)
     return Taxonomy(**parts, names=pool, lock=lock, folder=folder.resolve())
-
-
-def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Map a safetensors file: its library copies tensors, and a checklist is large.
-
-    The format: eight bytes with the length of a JSON header, the header, the data.
-    """
-    types = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "I64": np.int64, "U64": np.uint64}
-    data = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
-    try:
-        length = int(data[:8].view(np.uint64)[0])
-        header = json.loads(data[8 : 8 + length].tobytes())
-        header.pop("__metadata__", None)
-        return {
-            name: data[8 + length + begin : 8 + length + stop].view(types[entry["dtype"]])
-            for name, entry in header.items()
-            for begin, stop in [entry["data_offsets"]]
-        }
-    except (ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
-        raise FormatError(f"not a complete safetensors file ({error})", path=path) from None

@@ -21,7 +21,7 @@ PLACEHOLDERS = frozenset(
     "artefacts artifact artifacts detritus bubble bubbles debris fiber fibre fibers fibres "
     "badfocus darksphere dark turbid living not-living organism organisms object temporary "
     "multiple to-check unsorted background not ambiguous indeterminate incertae indet indet. "
-    "sp sp. spp spp. gen. - -- ? . x".split()
+    "sp sp. spp spp. gen. unk unk. - -- ? . x".split()
 )
 
 

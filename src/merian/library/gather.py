@@ -1,0 +1,206 @@
+"""Gathering references: each sequence once, each label once, and numbers that join them.
+
+Files are read one after the other. What is kept in memory is a few numbers for each record and a
+hash of 128 bits for each distinct sequence; the sequences themselves go straight to the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.barcode.words import clean
+from merian.catalogue import Reading
+from merian.library.naming import Namings
+from merian.library.reading import Progress, Reject, Row, staged
+from merian.taxonomy.strings import Strings
+
+__all__ = ["MINIMUM", "Gathered", "Numbers", "Texts", "packed"]
+
+MINIMUM = 50  # called bases; fewer are shared by whole orders
+
+_MANY = 20_000  # texts joined at a time, and records between two words to the user
+
+
+class Numbers:
+    """Distinct texts, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._number)
+
+    def __call__(self, text: str) -> int:
+        """Return the number of a text."""
+        return self._number.setdefault(text, len(self._number))
+
+    def strings(self) -> Strings:
+        """Return all texts in the order of their numbers."""
+        return packed(self._number)
+
+
+def packed(texts: Iterable[str]) -> Strings:
+    """Return texts as `Strings`; a line break in one becomes a blank."""
+    return Strings.pack("".join(f"{text.replace(chr(10), ' ')}\n" for text in texts).encode())
+
+
+class Texts:
+    """Texts one after the other, one for each record."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._open: list[str] = []
+
+    def append(self, text: str) -> None:
+        """Add a text."""
+        self._open.append(text.replace("\n", " ") if "\n" in text else text)
+        if len(self._open) == _MANY:
+            self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._pieces.append(("\n".join(self._open) + "\n").encode())
+            self._open = []
+
+    def strings(self) -> Strings:
+        """Return them all."""
+        self._close()
+        return Strings.pack(b"".join(self._pieces))
+
+
+class Gathered:
+    """All that was read, in the order of the input; sequences lie in a file of the work folder.
+
+    Attributes:
+        sequence: By record, the number of its sequence, -1 where that is too short.
+        naming: By record, in ``namings``.
+        concept: By record, its BIN or species hypothesis, in ``concepts``.
+        label: By record, the name as it came, in ``labels``.
+        marker: By record, in ``markers``.
+        file: By record, in ``files``.
+        line: By record.
+        ids: By record.
+        accessions: By record.
+        starts: Where each distinct sequence begins in the file, and where the last ends.
+        rejects: What was set aside on the way.
+        without_sequence: How many records had none.
+        notes: What the formats have to say.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+        self._digest: dict[bytes, int] = {}
+        self._stream: IO[bytes] = (work / "sequences").open("wb")
+        self.sequence, self.naming, self.concept = array("q"), array("i"), array("i")
+        self.label, self.marker, self.file = array("i"), array("i"), array("i")
+        self.line, self.starts = array("q"), array("q", [0])
+        self.ids, self.accessions = Texts(), Texts()
+        self.namings, self.concepts, self.labels = Numbers(), Numbers(), Numbers()
+        self.markers, self.files = Numbers(), Numbers()
+        self.rejects: list[Reject] = []
+        self.without_sequence = 0
+        self.notes: list[str] = []
+
+    def __enter__(self) -> Gathered:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+    def digests(self) -> NDArray[np.uint64]:
+        """Return the hash of each distinct sequence as two numbers: uint64[distinct, 2]."""
+        joined = np.frombuffer(b"".join(self._digest), dtype="<u8")
+        return joined.reshape(-1, 2).astype(np.uint64)
+
+    def text(self) -> NDArray[np.uint8]:
+        """Return all distinct sequences, mapped from their file."""
+        self._stream.flush()
+        if not self.starts[-1]:
+            return np.empty(0, np.uint8)
+        return np.memmap(self._work / "sequences", dtype=np.uint8, mode="r")
+
+    def take(self, reading: Reading, progress: Progress) -> None:
+        """Read one reference file."""
+        self.notes += reading.notes
+        with staged(reading, self._work, progress) as found:
+            namings = Namings(found.names())
+            files = [self.files(name) for name in found.files]
+            first = len(self)
+            places = array("q")
+            for row in found.rows():
+                places.append(row.place)
+                self._add(row, namings.read(row.cells), files[row.file])
+                if len(places) % _MANY == 0:
+                    progress("reading names", len(places))
+            self._take_sequences(found.sequences(), np.array(places, np.int64), first, progress)
+            self.rejects += found.rejects()
+            self.without_sequence += found.without_sequence()
+
+    def _add(self, row: Row, naming: str, file: int) -> None:
+        self.sequence.append(-1)
+        self.naming.append(self.namings(naming))
+        self.concept.append(self.concepts(row.concept))
+        self.label.append(self.labels(row.label))
+        self.marker.append(self.markers(row.marker))
+        self.file.append(file)
+        self.line.append(row.line)
+        self.ids.append(row.id)
+        self.accessions.append(row.accession)
+
+    def _take_sequences(
+        self,
+        batches: Iterable[tuple[NDArray[np.int64], list[str]]],
+        places: NDArray[np.int64],
+        first: int,
+        progress: Progress,
+    ) -> None:
+        """Give each record its sequence, or set it aside."""
+        done = 0
+        for asked, texts in batches:
+            if not len(places):
+                return
+            at = np.minimum(np.searchsorted(places, asked), len(places) - 1)
+            there = places[at] == asked
+            records = (at + first)[there].tolist()
+            for record, text in zip(records, _where(texts, there), strict=True):
+                self.sequence[record] = self._number(clean(text))
+            done += len(texts)
+            progress("reading sequences", done)
+
+    def _number(self, sequence: str) -> int:
+        """Return the number of a clean sequence; the first time, write it. -1 if too short."""
+        if len(sequence) < 4 * MINIMUM and _called(sequence) < MINIMUM:
+            return -1  # in a longer one half of the bases are called, or it would not be here
+        data = sequence.encode("ascii")
+        key = hashlib.blake2b(data, digest_size=16).digest()
+        number = self._digest.get(key)
+        if number is None:
+            number = self._digest[key] = len(self._digest)
+            self._stream.write(data)
+            self.starts.append(self.starts[-1] + len(data))
+        return number
+
+
+def _called(sequence: str) -> int:
+    """Return how many bases of a sequence are known: A, C, G or T."""
+    return sum(sequence.count(base) for base in "ACGT")
+
+
+def _where(texts: list[str], chosen: NDArray[np.bool_]) -> list[str]:
+    return texts if chosen.all() else [t for t, c in zip(texts, chosen.tolist(), strict=True) if c]
