@@ -1,0 +1,237 @@
+"""From what was gathered to a segment: who is taken in, and which records are one entry.
+
+An entry is a sequence under a name: its node, and where that is no species, its unnamed group.
+Records that agree in all three stand behind one entry, also behind one that an earlier segment
+brought.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import InputError
+from merian.library.edition import Names, leads_of, named_as
+from merian.library.gather import MINIMUM, Gathered, Numbers
+from merian.library.naming import lineage_of
+from merian.library.reading import Reject
+from merian.library.segment import Segment
+from merian.taxonomy import NONE, Taxonomy
+from merian.taxonomy.strings import Strings
+
+__all__ = ["by_reason", "segment_of"]
+
+NAMELESS = "no name at any rank"
+
+Longs = NDArray[np.int64]
+
+
+def segment_of(
+    gathered: Gathered,
+    earlier: Sequence[Segment],
+    checklist: Taxonomy | None,
+    marker: str | None,
+    work: Path,
+) -> tuple[Segment, Names, list[Reject]]:
+    """Make a segment of what was gathered.
+
+    Args:
+        gathered: What was read.
+        earlier: The segments that the library has.
+        checklist: What the names are matched to, if anything.
+        marker: The one gene to take in; all if None.
+        work: A folder for what does not fit into memory.
+
+    Returns:
+        The segment, the names of all segments, and what was set aside.
+    """
+    reasons = _reasons(gathered, checklist is not None, marker)
+    sequence, naming = _longs(gathered.sequence), _longs(gathered.naming)
+    kept = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
+    if not len(kept):
+        raise _nothing_left(gathered, reasons)
+    # Only names that are used: others would put taxa without references into the tree.
+    namings, own = _used(gathered.namings.strings(), naming[kept])
+    tables = [(segment.namings, segment.naming) for segment in earlier]
+    names = Names([*tables, (namings, own)], checklist)
+    placed = names.nodes(len(earlier))[own] != NONE
+    for record in kept[~placed].tolist():
+        reasons[record] = "none of its names is in the checklist"
+    kept, own = kept[placed], own[placed]
+    if not len(kept):
+        raise _nothing_left(gathered, reasons)
+    concepts = [*gathered.concepts.strings()]
+    told = [concepts[c] for c in _longs(gathered.concept)[kept].tolist()]
+    keys = names.groups(len(earlier), own, told)
+    nodes = names.nodes(len(earlier))[own]
+    entry, lead = _number_entries(sequence[kept], nodes, keys)
+    sequences = sequence[kept][lead]
+    digest = gathered.digests()[sequences]
+    old = _find_old(digest, nodes[lead], [keys[i] for i in lead.tolist()], earlier, names)
+    fresh = old == NONE
+    before = sum(segment.entries for segment in earlier)
+    number = np.where(fresh, before - 1 + np.cumsum(fresh), old)
+    text, start = _texts(gathered, sequences[fresh], work)
+    segment = Segment(
+        text=text,
+        start=start,
+        digest=digest[fresh],
+        record_entry=number[entry].astype(np.int32),
+        naming=own,
+        concept=_ints(gathered.concept, kept),
+        label=_ints(gathered.label, kept),
+        marker=_ints(gathered.marker, kept),
+        file=_ints(gathered.file, kept),
+        line=_longs(gathered.line)[kept],
+        id=gathered.ids.strings().select(kept),
+        accession=gathered.accessions.strings().select(kept),
+        namings=namings,
+        concepts=gathered.concepts.strings(),
+        labels=gathered.labels.strings(),
+        markers=gathered.markers.strings(),
+        files=gathered.files.strings(),
+    )
+    return segment, names, _rejects(gathered, reasons)
+
+
+# -- who is taken in ----------------------------------------------------------------------------
+
+
+def by_reason(rejects: Iterable[Reject]) -> dict[str, int]:
+    """Count what was set aside by reason, up to the colon behind which the particulars stand."""
+    counts = Counter(reject.reason.split(":")[0] for reject in rejects)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _reasons(gathered: Gathered, matched: bool, marker: str | None) -> list[str | None]:
+    """Return why each record is set aside, or None."""
+    nameless: list[str | None] = []
+    for naming in gathered.namings.strings():
+        *ranked, unranked = lineage_of(naming)
+        if any(ranked) or (unranked and matched):
+            nameless.append(None)
+        elif unranked:
+            nameless.append("a name without a rank, of which only a checklist knows the place")
+        else:
+            nameless.append(NAMELESS)
+    other: list[str | None] = [
+        f"another marker: {found}" if marker and found and found.lower() != marker.lower() else None
+        for found in gathered.markers.strings()
+    ]
+    short = f"shorter than {MINIMUM} called bases"
+    return [
+        other[m] or (short if s < 0 else nameless[n])
+        for m, s, n in zip(gathered.marker, gathered.sequence, gathered.naming, strict=True)
+    ]
+
+
+def _rejects(gathered: Gathered, reasons: list[str | None]) -> list[Reject]:
+    """Return all that was set aside, file by file and line by line."""
+    files, ids = [*gathered.files.strings()], gathered.ids.strings()
+    found = [
+        Reject(files[gathered.file[record]], gathered.line[record], ids[record], reason)
+        for record, reason in enumerate(reasons)
+        if reason is not None
+    ]
+    place = {name: number for number, name in enumerate(files)}
+    return sorted(
+        [*gathered.rejects, *found],
+        key=lambda r: (place.get(r.file, len(place)), r.line or 0, r.id, r.reason),
+    )
+
+
+def _nothing_left(gathered: Gathered, reasons: list[str | None]) -> InputError:
+    """Return what to say when no reference can be taken in."""
+    counts = by_reason(_rejects(gathered, reasons))
+    if gathered.without_sequence:
+        counts["no sequence"] = gathered.without_sequence
+    told = "; ".join(f"{why} ({count:,})" for why, count in counts.items())
+    files = ", ".join(gathered.files.strings())
+    advice = "Expected nucleotides, each with a name"
+    if NAMELESS in counts:
+        advice = (
+            "A reference needs a lineage: `merian formats fasta` says which headers are read, and "
+            "--map says which columns of a table hold names"
+        )
+    return InputError(f"{files}: no reference could be taken in: {told}. {advice}")
+
+
+# -- which records are one entry ----------------------------------------------------------------
+
+
+def _number_entries(
+    sequence: Longs, nodes: NDArray[np.int32], keys: list[str | None]
+) -> tuple[Longs, Longs]:
+    """Return the entry of each record, and the first record of each entry, in that order."""
+    number = Numbers()
+    key = np.array([NONE if k is None else number(k) for k in keys], dtype=np.int64)
+    order = np.lexsort((key, nodes, sequence))  # stable: records of an entry stay in order
+    changes = np.zeros(len(order), dtype=bool)
+    changes[:1] = True
+    for column in (sequence, nodes, key):
+        changes[1:] |= column[order[1:]] != column[order[:-1]]
+    lead = order[changes]
+    rank = np.empty(len(lead), dtype=np.int64)
+    rank[np.argsort(lead)] = np.arange(len(lead))
+    entry = np.empty(len(order), dtype=np.int64)
+    entry[order] = rank[np.cumsum(changes) - 1]
+    return entry, np.sort(lead)
+
+
+def _find_old(
+    digest: NDArray[np.uint64],
+    nodes: NDArray[np.int32],
+    keys: list[str | None],
+    earlier: Sequence[Segment],
+    names: Names,
+) -> Longs:
+    """Return for each new entry the entry of an earlier segment that is the same, or -1."""
+    found = np.full(len(digest), NONE, dtype=np.int64)
+    if not earlier:
+        return found
+    known = np.concatenate([segment.digest for segment in earlier])
+    maybe = np.isin(known[:, 0], digest[:, 0])
+    record, first_record = leads_of(earlier)
+    same: dict[tuple[int, int, int, str | None], int] = {}
+    leads = named_as(earlier, names, record[first_record[:-1]])
+    for entry, (node, key, _, _) in enumerate(leads):
+        if maybe[entry]:
+            same.setdefault((int(known[entry, 0]), int(known[entry, 1]), node, key), entry)
+    for entry, ((high, low), node, key) in enumerate(
+        zip(digest.tolist(), nodes.tolist(), keys, strict=True)
+    ):
+        found[entry] = same.get((high, low, node, key), NONE)
+    return found
+
+
+def _texts(gathered: Gathered, sequences: Longs, work: Path) -> tuple[NDArray[np.uint8], Longs]:
+    """Return the sequences of the entries one after the other, and where each begins."""
+    text, starts = gathered.text(), _longs(gathered.starts)
+    if len(sequences) == len(starts) - 1 and bool((np.diff(sequences) == 1).all()):
+        return text, starts  # each distinct sequence once: as it lies on the disk
+    if not len(sequences):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    begin, stop = starts[sequences], starts[sequences + 1]
+    with (work / "entries").open("wb") as stream:
+        for first, last in zip(begin.tolist(), stop.tolist(), strict=True):
+            stream.write(text[first:last].data)
+    start = np.concatenate([[0], np.cumsum(stop - begin)]).astype(np.int64)
+    return np.memmap(work / "entries", dtype=np.uint8, mode="r"), start
+
+
+def _used(strings: Strings, rows: Longs) -> tuple[Strings, NDArray[np.int32]]:
+    """Return only those strings that some row has, and the rows by their new numbers."""
+    kept, new = np.unique(rows, return_inverse=True)
+    return strings.select(kept), new.reshape(-1).astype(np.int32)
+
+
+def _longs(numbers: Sequence[int]) -> Longs:
+    return np.array(numbers, dtype=np.int64)
+
+
+def _ints(numbers: Sequence[int], kept: Longs) -> NDArray[np.int32]:
+    return np.array(numbers, dtype=np.int32)[kept]

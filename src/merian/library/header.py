@@ -1,0 +1,104 @@
+"""What ``library.json`` says: which folders count, what they hold, what they were made of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merian.files import content_hash
+from merian.library.edition import ENTRIES, TAXONOMY
+from merian.library.segment import RECORDS, SEQUENCES, Segment
+from merian.library.store import FORMAT, VERSION, Library
+from merian.stamp import run_id, stamp
+from merian.taxonomy import MAIN_RANKS, RANKS, Taxonomy, TaxonomyLock
+
+__all__ = ["counts_of", "header_of", "of_segment"]
+
+
+def of_segment(
+    number: str,
+    folder: Path,
+    segment: Segment,
+    inputs: Mapping[Path, str],
+    settings: Mapping[str, Any],
+    set_aside: Mapping[str, int],
+) -> dict[str, Any]:
+    """Return what the header says of one segment.
+
+    Args:
+        number: Its number, as its folder is called.
+        folder: Where it lies for now.
+        segment: The segment.
+        inputs: The files that it was made of, with the hashes of their content.
+        settings: What was said about them.
+        set_aside: How many references were set aside, by reason.
+    """
+    asked = {"inputs": sorted(inputs.values()), "settings": settings}
+    return {
+        "folder": f"segments/{number}",
+        "run": run_id("library", asked),
+        "entries": segment.entries,
+        "records": segment.records,
+        "hash": _hash(content_hash(folder / name) for name in (SEQUENCES, RECORDS)),
+        "settings": dict(settings),
+        "inputs": {os.fspath(path): digest for path, digest in inputs.items()},
+        "set_aside": dict(set_aside),
+    }
+
+
+def header_of(
+    segments: Sequence[Mapping[str, Any]],
+    edition: Path,
+    number: str,
+    checklist: TaxonomyLock | None,
+) -> dict[str, Any]:
+    """Return the header of a library, but for its counts.
+
+    Args:
+        segments: What it says of each segment.
+        edition: Where the edition lies for now.
+        number: As the folder of the edition will be called.
+        checklist: The lock of the whole checklist that the names were matched to.
+    """
+    lock = Taxonomy.open(edition / TAXONOMY).lock
+    whole = checklist.as_dict() if checklist is not None else None
+    made_of = [str(entry["hash"]) for entry in segments]
+    asked = {"segments": [entry["run"] for entry in segments], "checklist": whole}
+    return {
+        "merian": stamp(FORMAT, VERSION, run_id("library", asked), lock.as_dict()),
+        "hash": _hash([*made_of, content_hash(edition / ENTRIES), lock.hash]),
+        "checklist": whole,
+        "edition": f"editions/{number}",
+        "segments": list(segments),
+    }
+
+
+def _hash(digests: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(digests).encode(), digest_size=16).hexdigest()
+
+
+def counts_of(library: Library) -> dict[str, Any]:
+    """Count what a library holds."""
+    taxonomy = library.taxonomy
+    taxa = np.bincount(taxonomy.rank[: taxonomy.taxa], minlength=len(RANKS)).tolist()
+    named = np.bincount(taxonomy.rank[library.node], library.multiplicity, minlength=len(RANKS))
+    markers: Counter[str] = Counter()
+    for segment in library.segments:
+        used = np.bincount(segment.marker, minlength=len(segment.markers)).tolist()
+        markers.update(dict(zip(segment.markers, used, strict=True)))
+    digest = np.concatenate([segment.digest for segment in library.segments])
+    return {
+        "entries": len(library),
+        "records": library.records,
+        "sequences": len(np.unique(digest.view("u8,u8"))),
+        "unnamed_groups": len(library.group_name),
+        "taxa": {rank: taxa[RANKS.index(rank)] for rank in MAIN_RANKS if taxa[RANKS.index(rank)]},
+        "named_to": {RANKS[rank]: int(n) for rank, n in enumerate(named.tolist()) if n},
+        "markers": {marker: n for marker, n in sorted(markers.items()) if marker and n},
+    }

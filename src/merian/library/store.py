@@ -1,0 +1,209 @@
+"""A reference library: one folder that can be copied, opens at once, and grows by appending.
+
+    library.json  what it is: format, version, run, counts, lock, and which of the folders below
+                  count; it is written last, so that a killed addition has changed nothing
+    segments/000  what the build brought, 001 what the first addition ... (see `segment`)
+    editions/000  what holds for all of them together, made anew each time (see `edition`)
+
+An entry is a sequence under a name. Entries are numbered through all segments, and keep their
+number for as long as the library lives.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import FormatError, NotFoundError
+from merian.files import existing
+from merian.library.edition import open_edition
+from merian.library.segment import Segment, open_segment
+from merian.stamp import check_stamp
+from merian.taxonomy import Taxonomy
+from merian.taxonomy.strings import Strings
+
+__all__ = ["FORMAT", "HEADER", "VERSION", "Library", "Reference", "assemble"]
+
+FORMAT, VERSION, HEADER = "merian-library", "1.0", "library.json"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One record behind an entry.
+
+    Attributes:
+        id: Of the record, as its file gives it.
+        file: The file, as it was given.
+        line: Its line there, from 1; of a table the header counts.
+        accession: In a public archive, or "".
+        marker: The gene, or "".
+        concept: Its BIN or species hypothesis, or "".
+        label: The name as it came, character by character, or "".
+    """
+
+    id: str
+    file: str
+    line: int
+    accession: str
+    marker: str
+    concept: str
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """An open library. Its arrays stay in their files until they are used.
+
+    Attributes:
+        folder: Where it lies.
+        taxonomy: The tree of its names.
+        node: int32[entries]; the species that each entry is named to, else the lowest taxon that
+            its name reaches.
+        unnamed: int32[entries]; the number of its unnamed group, -1 where it is named to a species.
+        multiplicity: int32[entries]; how many records stand behind it.
+        group_node: int32[groups]; the taxon under which each unnamed group stands.
+        group_name: What each unnamed group is called: a BIN, "Aus sp. 3", or the id of a record.
+        first_record: int64[entries + 1]; where the records of each entry begin in ``record``.
+        record: int32[records]; the records of the library in the order of their entries.
+        segments: What each build and addition has brought.
+        segment_folders: Where each lies; beside it, what is made of it alone (an index).
+        edition_folder: Where what holds for all entries lies; beside it, what is fitted to all.
+        hash: Of all that it holds.
+        header: What ``library.json`` says.
+    """
+
+    folder: Path
+    taxonomy: Taxonomy
+    node: NDArray[np.int32]
+    unnamed: NDArray[np.int32]
+    multiplicity: NDArray[np.int32]
+    group_node: NDArray[np.int32]
+    group_name: Strings
+    first_record: NDArray[np.int64]
+    record: NDArray[np.int32]
+    segments: Sequence[Segment]
+    segment_folders: Sequence[Path]
+    edition_folder: Path
+    hash: str
+    header: Mapping[str, Any]
+
+    @staticmethod
+    def open(folder: Path | str) -> Library:
+        """Open a library."""
+        folder = existing(folder, "library")
+        if not (folder / HEADER).is_file():
+            raise FormatError(
+                "is no reference library; `merian library build REFERENCE -o LIBRARY` makes one",
+                path=folder,
+            )
+        try:
+            return _open(folder)
+        except NotFoundError:
+            # It may have grown between the reading of its header and of what that names.
+            return _open(folder)
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self.node)
+
+    @cached_property
+    def first_entry(self) -> tuple[int, ...]:
+        """The number of the first entry of each segment, and of the next that will be."""
+        return (0, *(int(n) for n in np.cumsum([segment.entries for segment in self.segments])))
+
+    @cached_property
+    def _first_of_records(self) -> tuple[int, ...]:
+        return (0, *(int(n) for n in np.cumsum([segment.records for segment in self.segments])))
+
+    @property
+    def records(self) -> int:
+        """How many records stand behind all entries."""
+        return self._first_of_records[-1]
+
+    def sequence(self, entry: int) -> str:
+        """Return the sequence of an entry: capitals of the IUPAC code, no gaps."""
+        self._check(entry)
+        number = bisect_right(self.first_entry, entry) - 1
+        segment = self.segments[number]
+        row = entry - self.first_entry[number]
+        return segment.text[segment.start[row] : segment.start[row + 1]].tobytes().decode("ascii")
+
+    def sequences(self, first: int = 0, stop: int | None = None) -> list[str]:
+        """Return the sequences of a range of entries."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        return [self.sequence(entry) for entry in range(first, stop)]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the number of bases of every entry."""
+        return np.concatenate([np.diff(segment.start) for segment in self.segments])
+
+    def is_named(self) -> NDArray[np.bool_]:
+        """Return which entries are named to a species."""
+        return np.asarray(self.unnamed < 0)
+
+    def name_of(self, entry: int) -> str:
+        """Return the name of an entry, with that of its unnamed group behind it."""
+        self._check(entry)
+        name = self.taxonomy.name_of(int(self.node[entry]))
+        group = int(self.unnamed[entry])
+        return name if group < 0 else f"{name} ({self.group_name[group]})"
+
+    def records_of(self, entry: int) -> list[Reference]:
+        """Return the records behind an entry, the first that came first."""
+        self._check(entry)
+        rows = self.record[self.first_record[entry] : self.first_record[entry + 1]]
+        return [self.reference(row) for row in rows.tolist()]
+
+    def reference(self, record: int) -> Reference:
+        """Return one record by its number in the library."""
+        number = bisect_right(self._first_of_records, record) - 1
+        segment, row = self.segments[number], record - self._first_of_records[number]
+        return Reference(
+            id=segment.id[row],
+            file=segment.files[int(segment.file[row])],
+            line=int(segment.line[row]),
+            accession=segment.accession[row],
+            marker=segment.markers[int(segment.marker[row])],
+            concept=segment.concepts[int(segment.concept[row])],
+            label=segment.labels[int(segment.label[row])],
+        )
+
+    def _check(self, entry: int) -> None:
+        if not 0 <= entry < len(self):
+            raise IndexError(f"there is no entry {entry}; the library has {len(self)}")
+
+
+def _open(folder: Path) -> Library:
+    header = check_stamp(folder / HEADER, FORMAT, 1)
+    segments = [folder / str(entry["folder"]) for entry in header["segments"]]
+    return assemble(folder, header, segments, folder / str(header["edition"]))
+
+
+def assemble(
+    folder: Path, header: Mapping[str, Any], segments: Sequence[Path], edition: Path
+) -> Library:
+    """Return a library of folders that may not be in their place yet."""
+    found = open_edition(edition)
+    return Library(
+        folder=folder.resolve(),
+        taxonomy=found.taxonomy,
+        node=found.node,
+        unnamed=found.unnamed,
+        multiplicity=found.multiplicity,
+        group_node=found.group_node,
+        group_name=found.group_name,
+        first_record=found.first_record,
+        record=found.record,
+        segments=tuple(open_segment(path) for path in segments),
+        segment_folders=tuple(segments),
+        edition_folder=edition,
+        hash=str(header["hash"]),
+        header=header,
+    )
