@@ -26,6 +26,7 @@ from merian.cli import (
     formats,
     import_,
     info,
+    library,
     query,
     screen,
     taxonomy,
@@ -48,7 +49,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "export": export.export,
         "formats": formats.formats,
     },
-    "Names": {"taxonomy": taxonomy.app},
+    "Names": {"taxonomy": taxonomy.app, "library": library.app},
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

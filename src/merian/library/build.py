@@ -146,8 +146,8 @@ def add_to_library(
         parts: As for the build.
         progress: Is told how far it is.
     """
-    folder = Library.open(folder).folder
-    with only_writer(folder):
+    folder = Path(folder)
+    with only_writer(Library.open(folder).folder):
         header = Library.open(folder).header
         _check_checklist(folder, header, checklist)
         files = [existing(path, "reference") for path in references]

@@ -81,7 +81,8 @@ class Staged:
 
     def __init__(self, staging: Staging) -> None:
         self._staging = staging
-        self._has_sequences = staging.has("new_sequence")
+        # A table may name its sequences by their accessions alone.
+        self._has_sequences = "sequence" in {*staging.terms("record"), *staging.terms("sequence")}
         _complete(staging)
 
     @property

@@ -1,0 +1,224 @@
+"""``merian library``: build a reference library, add to it, see what it holds."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from merian.cli import screen
+from merian.errors import InputError
+
+if TYPE_CHECKING:
+    from merian.library import Library, Settings, Summary
+    from merian.taxonomy import Taxonomy
+
+__all__ = ["app"]
+
+app = App(name="library", help="Build a reference library, add to it, see what it holds.")
+
+
+@app.command(sort_key=1)
+def build(
+    *references: Path,
+    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    taxonomy: Path | None = None,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    marker: str | None = None,
+    set: tuple[str, ...] = (),
+    quiet: screen.Quiet = False,
+) -> None:
+    """Make a library of sequences whose names you trust.
+
+    A reference is a sequence with a name. "Aus cf. bus", "Aus sp. 3" and "Aus sp." are not names
+    of a species: such references count as unnamed ones of their genus. What cannot be taken in
+    (fewer than 50 called bases, protein, no name) is set aside with its line and the reason.
+
+    Args:
+        references: Files with sequences and their lineages: FASTA for SINTAX, UNITE, MIDORI2,
+            coidb, QIIME or DADA2, tables of BOLD, or whatever else `merian import` reads.
+        out: The folder to make.
+        taxonomy: A taxonomy that `merian taxonomy build` made: the names are matched to it.
+            Without it the lineages imply the tree, and where they disagree the majority decides.
+        format: The format of the files; found from their content if not given.
+        map: What a column means, as column=term: --map Art=species. Once or more often.
+        marker: Take only this gene, such as COI-5P; sequences of which the file does not say the
+            gene are taken too.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.library import build_library
+
+    if not references:
+        raise InputError("give the references: merian library build REFERENCE... -o LIBRARY")
+    checklist = _checklist(taxonomy)
+    settings = _settings(format, map, marker, set)
+    with screen.working(f"Building {out}", quiet) as job:
+        done = build_library(
+            references, out, checklist=checklist, settings=settings, progress=_telling(job)
+        )
+    _print_summary(done, out, quiet)
+
+
+@app.command(sort_key=2)
+def add(
+    library: Path,
+    /,
+    *references: Path,
+    taxonomy: Path | None = None,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    marker: str | None = None,
+    set: tuple[str, ...] = (),
+    quiet: screen.Quiet = False,
+) -> None:
+    """Add references to a library.
+
+    The library can be used meanwhile; it changes at once at the end, or not at all. A file that
+    it has already is passed over.
+
+    Args:
+        library: The folder of the library.
+        references: Files with sequences and their lineages.
+        taxonomy: The taxonomy that the library was built with, if it was built with one.
+        format: The format of the files; found from their content if not given.
+        map: What a column means, as column=term: --map Art=species. Once or more often.
+        marker: Take only this gene, such as COI-5P.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.library import add_to_library
+
+    if not references:
+        raise InputError("give the references: merian library add LIBRARY REFERENCE...")
+    checklist = _checklist(taxonomy)
+    settings = _settings(format, map, marker, set)
+    with screen.working(f"Adding to {library}", quiet) as job:
+        done = add_to_library(
+            library, references, checklist=checklist, settings=settings, progress=_telling(job)
+        )
+    _print_summary(done, library, quiet)
+
+
+@app.command(sort_key=3)
+def info(library: Path, /, *, json: bool = False) -> None:
+    """Show what a library holds, and what was set aside.
+
+    Args:
+        library: The folder of the library.
+        json: Print JSON.
+    """
+    from collections import Counter
+
+    from merian.library import Library
+
+    opened = Library.open(library)
+    if json:
+        screen.print_json(opened.header)
+        return
+    counts = opened.header["counts"]
+    print(f"{screen.printable(library)}\n")
+    screen.print_table(("what it holds", ""), _held(opened))
+    print()
+    # The species first, since most references should be named to one.
+    screen.print_table(("named to", "references"), [*counts["named_to"].items()][::-1])
+    if counts["markers"]:
+        print()
+        screen.print_table(("marker", "references"), [*counts["markers"].items()])
+    print()
+    set_aside: Counter[str] = Counter()
+    rows = []
+    for part in opened.header["segments"]:
+        set_aside.update(part["set_aside"])
+        files = ", ".join(part["inputs"])
+        aside = sum(part["set_aside"].values())
+        rows.append((part["folder"], files, part["records"], part["entries"], aside))
+    screen.print_table(("part", "files", "references", "new entries", "set aside"), rows)
+    if set_aside:
+        print()
+        screen.print_table(("set aside", "references"), set_aside.most_common())
+
+
+def _held(library: Library) -> list[tuple[str, object]]:
+    """Return what a library holds, in words."""
+    counts, lock = library.header["counts"], library.taxonomy.lock
+    checklist = library.header["checklist"]
+    lines: list[tuple[str, object]] = [
+        ("references", f"{counts['records']:,}"),
+        ("entries (a sequence under a name)", f"{counts['entries']:,}"),
+        ("different sequences", f"{counts['sequences']:,}"),
+    ]
+    lines += [(f"taxa, {rank}", f"{count:,}") for rank, count in counts["taxa"].items()]
+    lines.append(("unnamed groups", f"{counts['unnamed_groups']:,}"))
+    lines.append(("taxonomy", str(lock)))
+    if checklist:
+        lines.append(("which is a part of", f"{checklist['checklist']} ({checklist['hash']})"))
+    lines.append(("hash", library.hash))
+    return lines
+
+
+def _checklist(folder: Path | None) -> Taxonomy | None:
+    if folder is None:
+        return None
+    from merian.taxonomy import Taxonomy
+
+    return Taxonomy.open(folder)
+
+
+def _settings(
+    format: str | None, map: tuple[str, ...], marker: str | None, extra: tuple[str, ...]
+) -> Settings:
+    from merian.formats import Options, find_format
+    from merian.library import Settings
+
+    if format is not None:
+        find_format(format)  # a wrong name is told before anything is read
+    options = Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))
+    return Settings(format, options, marker)
+
+
+def _telling(job: screen.Working) -> Callable[[str, int], None]:
+    def progress(what: str, count: int) -> None:
+        job.tell(what)
+        job(count)
+
+    return progress
+
+
+def _print_summary(done: Summary, folder: Path, quiet: bool) -> None:
+    """Print what a build or an addition did."""
+    for path in done.known:
+        screen.say(f"{path}: is in the library already; passed over", quiet)
+    for note in done.notes:
+        screen.say(f"note: {note}", quiet)
+    if done.rejects is None:
+        print(screen.printable(f"{folder}: nothing new"))
+        return
+    counts = done.library.header["counts"]
+    taken = screen.counted(done.records, "reference")
+    entries = "1 new entry" if done.entries == 1 else f"{done.entries:,} new entries"
+    held = {**dict(reversed(counts["taxa"].items())), "unnamed groups": counts["unnamed_groups"]}
+    print(screen.printable(f"{folder}: {taken} taken in as {entries}"))
+    print("the library now holds: " + ", ".join(f"{n} {count:,}" for n, count in held.items()))
+    _say_conflicts(done.library, folder, quiet)
+    if done.set_aside:
+        print(screen.printable(f"set aside; those with a sequence are listed in {done.rejects}:"))
+        screen.print_table(("references", "reason"), [(n, r) for r, n in done.set_aside.items()])
+
+
+def _say_conflicts(library: Library, folder: Path, quiet: bool) -> None:
+    """Say on how many names the lineages disagree, and where it is written down."""
+    problems = folder / library.header["edition"] / "taxonomy" / "problems.tsv"
+    if problems.exists():
+        with problems.open("rb") as stream:
+            count = sum(1 for _ in stream) - 1
+        listed = shlex.quote(str(problems))
+        screen.say(
+            f"note: on {screen.counted(count, 'name')} the lineages disagree; how it was decided "
+            f"stands in {listed}",
+            quiet,
+        )
