@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +223,7 @@ def _extend(
         folders = [*(folder / entry["folder"] for entry in earlier), in_segment]
         library = assemble(folder, header, folders, in_edition)
         header = {**header, "counts": counts_of(library)}
+        library = replace(library, header=header)
         # Further parts stand on the finished store, and are there when the library is.
         for part in parts:
             part(library, in_segment, in_edition)

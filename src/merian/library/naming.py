@@ -18,6 +18,7 @@ from merian.catalogue import RANKS
 from merian.formats.fasta_headers import is_placeholder
 from merian.taxonomy import Label, read_labels
 from merian.taxonomy.ranks import RANK_NUMBER
+from merian.taxonomy.vocabulary import LIFE_STAGES, PARTS, PLACEHOLDERS, REMARKS
 
 __all__ = ["COLUMNS", "LINEAGE", "Namings", "lineage_of", "provisional_of"]
 
@@ -36,13 +37,18 @@ COLUMNS = (
 _SPECIES, _GENUS = LINEAGE.index("species"), LINEAGE.index("genus")
 _NO_NAME = frozenset({"placeholder", "none", "identifier"})
 
-# Words of a qualifier that do not tell one unnamed species from another.
-_TELL_NOTHING = re.compile(
-    r"\b(?:n|gen|spp?|species|cf|aff|nr|indet|det|et|nov|new|nova|agg|group|complex|female|male"
-    r"|larva|juvenile|adult)\b",
-    re.IGNORECASE,
-)
-_TELLS = re.compile(r"[^\W_]")
+# Words of a qualifier that do not tell one unnamed species from another: an X does.
+_TELL_NOTHING = (
+    frozenset(
+        "n gen sp spp species cf aff nr indet det et nov new nova agg group complex sedis not "
+        "identified classified fungal bacterial sample voucher isolate".split()
+    )
+    | PLACEHOLDERS
+    | REMARKS
+    | frozenset(LIFE_STAGES)
+    | frozenset(PARTS)
+) - {"x"}
+_WORD = re.compile(r"[^\W_]+")
 
 Row = tuple[str | None, ...]
 
@@ -146,6 +152,7 @@ def _place(names: list[str], name: str, shown: str, given: str | None) -> str:
 
 def _provisional(name: str | None, qualifier: str | None) -> str:
     """Return what a qualified label calls an unnamed species, or "" if it tells nothing."""
-    if not qualifier or not _TELLS.search(_TELL_NOTHING.sub("", qualifier)):
+    words = _WORD.findall(qualifier.lower()) if qualifier else []
+    if not qualifier or _TELL_NOTHING.issuperset(words):
         return ""
     return qualifier if not name or name in qualifier else f"{name} {qualifier}"

@@ -150,7 +150,9 @@ class Staged:
         """Return how many records came without any sequence; a table of specimens has many."""
         without = self._staging.count(
             "SELECT count(*) FROM occurrence WHERE occurrenceID NOT IN "
-            "(SELECT occurrenceID FROM sequence WHERE occurrenceID IS NOT NULL)"
+            "(SELECT coalesce(s.occurrenceID, t.occurrenceID, '') FROM sequence s "
+            "LEFT JOIN material t ON t.materialEntityID = s.materialEntityID "
+            "WHERE s.sequenceLength IS NOT NULL)"
         )
         refused = self._staging.count("SELECT count(*) FROM rejects WHERE term = 'sequence'")
         return max(0, without - refused)
