@@ -48,7 +48,7 @@ def test_help_shows_the_verbs_in_the_order_of_the_road(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert "Merian names what you found and says how sure it is." in text
-    order = ["Data", "import", "info", "query", "export", "formats", "Names", "taxonomy",
+    order = ["Data", "import", "info", "query", "export", "formats", "Names", "taxonomy", "library",
              "Try it", "demo", "doctor", "bench", "Merian itself"]  # fmt: skip
     places = [text.index(f" {word} ") for word in order]
     assert places == sorted(places)
@@ -56,7 +56,11 @@ def test_help_shows_the_verbs_in_the_order_of_the_road(capsys):
 
 def verbs() -> list[list[str]]:
     names = [name for group in cli._ROAD.values() for name in group]
-    return [[name] for name in names] + [["taxonomy", v] for v in ("build", "match", "show")]
+    return (
+        [[name] for name in names]
+        + [["taxonomy", v] for v in ("build", "match", "show")]
+        + [["library", v] for v in ("build", "add", "info")]
+    )
 
 
 @pytest.mark.parametrize("verb", verbs(), ids=" ".join)
