@@ -264,14 +264,26 @@ def test_labels_of_tables_are_read_as_everywhere(tmp_path):
             for i, (genus, species, bin_) in enumerate([
                 ("Aus", "Aus bus Linnaeus", ""), ("Aus", "Aus nr. bus", ""), ("", "Cus dus", ""),
                 ("Aus", "Aus Rodriguez12", ""), ("None", "", "BOLD:AAB1234"), ("Aus", "Aus bus cus",
-                 ""), ("unk", "unk", ""), ("Aus", "Aus bus?", ""),
+                 ""), ("unk", "unk", ""), ("Aus", "Aus bus?", ""), ("Aidae", "Aus", ""),
+                ("Aus", "Aus Buseni", ""), ("Aus", "Aus", ""),
             ])
         )
     )  # fmt: skip
     assert names(build_library([path], tmp_path / "lib").library) == {
         "r0": "Aus bus", "r1": "Aus (Aus nr. bus)", "r2": "Cus dus", "r3": "Aus (Aus Rodriguez12)",
         "r4": "Aidae (BOLD:AAB1234)", "r5": "Aus bus", "r6": "Aidae (r6)",
-        "r7": "Aus (Aus ? bus)",
+        "r7": "Aus (Aus bus?)", "r8": "Aidae (Aus)", "r9": "Aus (Aus Buseni)", "r10": "Aus (r10)",
+    }  # fmt: skip
+
+
+def test_a_name_below_the_species_that_cannot_be_read_is_a_provisional_one(write, tmp_path):
+    path = write([
+        ("a", "f:Aidae,g:Aus,s:Aus_bus_f_sp__cus", bases(1)),
+        ("b", "f:Aidae,g:Aus,s:Aus_bus_f_sp__cus", bases(2)),
+        ("c", "f:Aidae,g:Aidae,s:unidentified", bases(3)),
+    ])  # fmt: skip
+    assert names(build_library([path], tmp_path / "lib").library) == {
+        "a": "Aus (Aus bus f sp cus)", "b": "Aus (Aus bus f sp cus)", "c": "Aidae (c)",
     }  # fmt: skip
 
 

@@ -48,6 +48,7 @@ _TELL_NOTHING = (
     | frozenset(LIFE_STAGES)
     | frozenset(PARTS)
 ) - {"x"}
+_FAMILY = ("idae", "aceae")  # how the names of families end, and no name of a genus
 _WORD = re.compile(r"[^\W_]+")
 
 Row = tuple[str | None, ...]
@@ -82,8 +83,11 @@ class Namings:
     def _read(self, row: Row) -> str:
         cells = dict(zip(COLUMNS, row, strict=True))
         names = [_higher_name(cells[rank]) for rank in LINEAGE]
-        names[_GENUS], _ = self._read_name(cells["genus"], 1)
-        names[_SPECIES], provisional = self._read_name(cells["species"], 2)
+        names[_GENUS] = self._read_name(cells["genus"], 1)
+        if names[_GENUS] in names[:_GENUS] or names[_GENUS].endswith(_FAMILY):
+            names[_GENUS] = ""  # a family in the place of a genus that is not known
+        names[_SPECIES] = self._read_name(cells["species"], 2)
+        provisional = _telling(cells["species"], names[_GENUS])
         lowest, given = cells["scientificName"], cells["taxonRank"]
         unranked = ""
         if lowest and not is_placeholder(lowest):
@@ -97,6 +101,10 @@ class Namings:
                     for rank, name in zip(LINEAGE, names, strict=True)
                 ]
             provisional = provisional or _provisional(lowest, doubted)
+        # "Aus bus f. sp. cus": no species that can be read, and yet one thing.
+        genus, label = names[_GENUS], _tidy(cells["verbatimIdentification"])
+        if genus and label.startswith(f"{genus} ") and label[len(genus) + 1 :][:1].islower():
+            provisional = provisional or _telling(label, genus)
         if names[_SPECIES]:
             provisional = ""
             names[_GENUS] = names[_GENUS] or names[_SPECIES].split(" ", 1)[0]
@@ -104,19 +112,19 @@ class Namings:
             unranked = ""
         return "\t".join(" ".join(part.split()) for part in (*names, unranked, provisional))
 
-    def _read_name(self, text: str | None, words: int) -> tuple[str, str]:
-        """Return the name in the cell of a genus (one word) or species (two), or what it hints."""
+    def _read_name(self, text: str | None, words: int) -> str:
+        """Return the name in the cell of a genus (one word) or species (two), or ""."""
         if not text:
-            return "", ""
+            return ""
         label = self._labels[text]
         if label.kind == "virus" or (label.kind == "hybrid" and words == 2):
-            return text, ""
+            return text
         if is_placeholder(text) or label.kind in _NO_NAME or not label.name:
-            return "", _provisional(label.name, label.qualifier)
+            return ""
         found = label.name.split(" ")
         if len(found) < words or (words == 1 and label.kind == "informal"):
-            return "", _provisional(label.name, label.qualifier)
-        return " ".join(found[:words]), ""
+            return ""
+        return " ".join(found[:words])
 
     def _lowest(self, text: str) -> tuple[str, str]:
         """Return the name and, where the label shows it, the rank of a name in one column."""
@@ -148,6 +156,16 @@ def _place(names: list[str], name: str, shown: str, given: str | None) -> str:
         names[place] = names[place] or name
         return ""
     return "" if name in names else name
+
+
+def _tidy(text: str | None) -> str:
+    return " ".join((text or "").replace("_", " ").split())
+
+
+def _telling(text: str | None, genus: str) -> str:
+    """Return the label of a species that is none, if it tells more than its genus."""
+    words = _WORD.findall(_tidy(text).lower())
+    return "" if _TELL_NOTHING.issuperset(set(words) - {genus.lower()}) else _tidy(text)
 
 
 def _provisional(name: str | None, qualifier: str | None) -> str:
