@@ -84,14 +84,14 @@ class Namings:
         cells = dict(zip(COLUMNS, row, strict=True))
         names = [_higher_name(cells[rank]) for rank in LINEAGE]
         names[_GENUS] = self._read_name(cells["genus"], 1)
-        if names[_GENUS] in names[:_GENUS] or names[_GENUS].endswith(_FAMILY):
-            names[_GENUS] = ""  # a family in the place of a genus that is not known
         names[_SPECIES] = self._read_name(cells["species"], 2)
         provisional = _telling(cells["species"], names[_GENUS])
         lowest, given = cells["scientificName"], cells["taxonRank"]
         unranked = ""
         if lowest and not is_placeholder(lowest):
             unranked = _place(names, *self._lowest(lowest), given)
+        if names[_GENUS] in names[:_GENUS] or names[_GENUS].endswith(_FAMILY):
+            names[_GENUS] = ""  # a family in the place of a genus that is not known
         if doubted := cells["identificationQualifier"]:
             # What the label leaves open, no column beside it may close.
             depth = RANK_NUMBER.get(given or "", 0)
