@@ -3,10 +3,11 @@
 from merian.barcode.align import Alignments, align
 from merian.barcode.index import Scores, WordIndex, best, build_index, score
 from merian.barcode.nearest import Neighbours, nearest
-from merian.barcode.reading import read_query
+from merian.barcode.reading import MINIMUM_BASES, read_query
 from merian.barcode.words import clean, query_words
 
 __all__ = [
+    "MINIMUM_BASES",
     "Alignments",
     "Neighbours",
     "Scores",

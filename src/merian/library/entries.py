@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.barcode import MINIMUM_BASES
 from merian.errors import InputError
 from merian.library.edition import Names, leads_of, named_as
-from merian.library.gather import MINIMUM, Gathered, Numbers
+from merian.library.gather import Gathered, Numbers
 from merian.library.naming import lineage_of
 from merian.library.reading import Reject
 from merian.library.segment import Segment
@@ -122,7 +123,7 @@ def _reasons(gathered: Gathered, matched: bool, marker: str | None) -> list[str 
         f"another marker: {found}" if marker and found and found.lower() != marker.lower() else None
         for found in gathered.markers.strings()
     ]
-    short = f"shorter than {MINIMUM} called bases"
+    short = f"shorter than {MINIMUM_BASES} called bases"
     return [
         other[m] or (short if s < 0 else nameless[n])
         for m, s, n in zip(gathered.marker, gathered.sequence, gathered.naming, strict=True)

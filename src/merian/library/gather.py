@@ -16,15 +16,13 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.barcode.words import clean
+from merian.barcode import MINIMUM_BASES, clean
 from merian.catalogue import Reading
 from merian.library.naming import Namings
 from merian.library.reading import Progress, Reject, Row, staged
 from merian.taxonomy.strings import Strings
 
-__all__ = ["MINIMUM", "Gathered", "Numbers", "Texts", "packed"]
-
-MINIMUM = 50  # called bases; fewer are shared by whole orders
+__all__ = ["Gathered", "Numbers", "Texts", "packed"]
 
 _MANY = 20_000  # texts joined at a time, and records between two words to the user
 
@@ -185,7 +183,7 @@ class Gathered:
 
     def _number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it. -1 if too short."""
-        if len(sequence) < 4 * MINIMUM and _called(sequence) < MINIMUM:
+        if len(sequence) < 4 * MINIMUM_BASES and _called(sequence) < MINIMUM_BASES:
             return -1  # in a longer one half of the bases are called, or it would not be here
         data = sequence.encode("ascii")
         key = hashlib.blake2b(data, digest_size=16).digest()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.formats.delimited import write_delimited
 from merian.library.reading import Reject
 from merian.taxonomy.strings import Strings
 from merian.tensors import map_tensors, write_tensors
@@ -114,9 +115,8 @@ def open_segment(folder: Path) -> Segment:
 
 def write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
     """Write down what was set aside."""
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write("file\tline\tid\treason\n")
-        for reject in rejects:
-            cells = (reject.file, reject.line, reject.id, reject.reason)
-            stream.write("\t".join("" if c is None else " ".join(str(c).split()) for c in cells))
-            stream.write("\n")
+    columns = ("file", "line", "id", "reason")
+    rows = ((reject.file, reject.line, reject.id, reject.reason) for reject in rejects)
+    write_delimited(
+        path, columns, rows, "\t", lambda cell: "" if cell is None else " ".join(str(cell).split())
+    )

@@ -23,11 +23,9 @@ from numpy.typing import NDArray
 
 from merian.errors import FormatError, NotFoundError
 from merian.files import existing
-from merian.library.edition import open_edition
+from merian.library.edition import Edition, open_edition
 from merian.library.segment import Segment, open_segment
 from merian.stamp import check_stamp
-from merian.taxonomy import Taxonomy
-from merian.taxonomy.strings import Strings
 
 __all__ = ["FORMAT", "HEADER", "VERSION", "Library", "Reference", "assemble"]
 
@@ -58,20 +56,13 @@ class Reference:
 
 
 @dataclass(frozen=True, eq=False)
-class Library:
-    """An open library. Its arrays stay in their files until they are used.
+class Library(Edition):
+    """An open library: its newest edition, and the segments that this was made from.
+
+    The arrays stay in their files until they are used; see `Edition` for those of the entries.
 
     Attributes:
         folder: Where it lies.
-        taxonomy: The tree of its names.
-        node: int32[entries]; the species that each entry is named to, else the lowest taxon that
-            its name reaches.
-        unnamed: int32[entries]; the number of its unnamed group, -1 where it is named to a species.
-        multiplicity: int32[entries]; how many records stand behind it.
-        group_node: int32[groups]; the taxon under which each unnamed group stands.
-        group_name: What each unnamed group is called: a BIN, "Aus sp. 3", or the id of a record.
-        first_record: int64[entries + 1]; where the records of each entry begin in ``record``.
-        record: int32[records]; the records of the library in the order of their entries.
         segments: What each build and addition has brought.
         segment_folders: Where each lies; beside it, what is made of it alone (an index).
         edition_folder: Where what holds for all entries lies; beside it, what is fitted to all.
@@ -80,14 +71,6 @@ class Library:
     """
 
     folder: Path
-    taxonomy: Taxonomy
-    node: NDArray[np.int32]
-    unnamed: NDArray[np.int32]
-    multiplicity: NDArray[np.int32]
-    group_node: NDArray[np.int32]
-    group_name: Strings
-    first_record: NDArray[np.int64]
-    record: NDArray[np.int32]
     segments: Sequence[Segment]
     segment_folders: Sequence[Path]
     edition_folder: Path
@@ -190,17 +173,9 @@ def assemble(
     folder: Path, header: Mapping[str, Any], segments: Sequence[Path], edition: Path
 ) -> Library:
     """Return a library of folders that may not be in their place yet."""
-    found = open_edition(edition)
     return Library(
+        **vars(open_edition(edition)),
         folder=folder.resolve(),
-        taxonomy=found.taxonomy,
-        node=found.node,
-        unnamed=found.unnamed,
-        multiplicity=found.multiplicity,
-        group_node=found.group_node,
-        group_name=found.group_name,
-        first_record=found.first_record,
-        record=found.record,
         segments=tuple(open_segment(path) for path in segments),
         segment_folders=tuple(segments),
         edition_folder=edition,
