@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from merian.barcode.nearest import nearest
 from merian.catalogue import Catalogue
-from merian.files import new_file
+from merian.formats.delimited import write_delimited
 from merian.stamp import run_id, stamp, stamp_beside
 from merian.taxonomy import Taxonomy
 
@@ -131,13 +131,11 @@ def _reason(query: dict[str, str], reference: dict[str, str]) -> str:
 
 
 def _write(path: Path, answers: Answers, taxonomy: Taxonomy) -> None:
-    with new_file(path, text=True) as stream:
-        stream.write("id\tspecies\treference\tidentity\toverlap\n")
-        for row in zip(
-            answers.query, answers.name, answers.reference, answers.identity.tolist(),
-            answers.overlap.tolist(), strict=True,
-        ):  # fmt: skip
-            key, name, reference, identity, overlap = row
-            stream.write(f"{key}\t{name}\t{reference}\t{identity:.4f}\t{overlap}\n")
+    identity = (f"{share:.4f}" for share in answers.identity.tolist())
+    rows = zip(
+        answers.query, answers.name, answers.reference, identity, answers.overlap.tolist(),
+        strict=True,
+    )  # fmt: skip
+    write_delimited(path, ("id", "species", "reference", "identity", "overlap"), rows, "\t")
     run = run_id("demo", {"answers": [*answers.query], "taxonomy": taxonomy.lock.as_dict()})
     stamp_beside(path, stamp("merian-answers", "0.1", run, taxonomy.lock.as_dict()))

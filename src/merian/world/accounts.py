@@ -6,14 +6,13 @@ few specimens, leave out what they hold for unimportant, and have not come to ev
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.files import new_file
+from merian.formats.delimited import write_delimited
 from merian.world.biota import RANKS, Biota
 from merian.world.ranges import DAYS, Ranges
 from merian.world.traits import Traits
@@ -73,10 +72,8 @@ def write_accounts(
         if rng.random() >= _MISSING[_SPECIES]:
             names = "|".join(biota.name(other, _SPECIES) for other in similar)
             rows.append((biota.name(species, _SPECIES), RANKS[_SPECIES], text, names))
-    with new_file(folder / "accounts.csv", text=True) as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("scientificName", "rank", "text", "similar"))
-        table.writerows(rows)
+    columns = ("scientificName", "rank", "text", "similar")
+    write_delimited(folder / "accounts.csv", columns, rows, ",")
 
 
 def look_alikes(biota: Biota, traits: Traits, known: NDArray[np.intp]) -> dict[int, list[int]]:

@@ -22,7 +22,7 @@ from merian.world.photograph import photograph
 from merian.world.specimens import STATES, Specimens
 from merian.world.traits import Traits, individual
 
-__all__ = ["Taken", "draw_pictures", "take_pictures"]
+__all__ = ["Taken", "draw_pictures", "take_pictures", "write_picture"]
 
 _STREAM = 1  # of the generators of single records; the parts of a world have other numbers
 _QUALITY = 92
@@ -126,9 +126,7 @@ def draw_pictures(
             instrument=job["instrument"],
             state=job["state"],
         )
-        Image.fromarray(picture.image).save(
-            Path(folder, f"{job['name']}.jpg"), quality=_QUALITY, subsampling=0
-        )
+        write_picture(Path(folder, f"{job['name']}.jpg"), picture.image)
         mask = Image.fromarray(picture.mask.astype(np.uint8) * 255).convert("1")
         mask.save(Path(masks, f"{job['name']}.png"), optimize=False)
         found.append(
@@ -145,6 +143,11 @@ def draw_pictures(
             }
         )
     return found
+
+
+def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write what a camera has stored."""
+    Image.fromarray(image).save(path, quality=_QUALITY, subsampling=0)
 
 
 def _taken(row: dict[str, Any]) -> Taken:

@@ -8,7 +8,6 @@ stops where certainty ends. What covers how much is truth.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from merian.files import new_file
+from merian.formats.delimited import write_delimited
 from merian.world.biota import Biota
 from merian.world.drawing.noise import blur
 from merian.world.drawing.scenery import blend, common
 from merian.world.drawing.seafloor import ALGAE, Frame, add_algae, add_frame, floor, under_water
 from merian.world.photograph import cut_out
+from merian.world.pictures import write_picture
 from merian.world.seafloor_labels import TREES, Annotator, Place
 from merian.world.traits import KINDS, Traits, individual
 
@@ -33,7 +32,6 @@ Floats = NDArray[np.float32]
 
 _COLONY = 2
 _SIDE_MM = 500.0
-_QUALITY = 92
 _LARGEST = 0.45  # of the picture's side; a colony that is older grows out of any frame
 _TRIES, _HIDING = 40, 0.2  # how much of a colony may lie over others
 
@@ -191,8 +189,7 @@ def write_quadrats(
             _community(biota, chance), biota, traits, chance, size=size, level=level
         )
         file = f"quadrat-{number:04d}.jpg"
-        with new_file(folder / file) as stream:
-            Image.fromarray(quadrat.image).save(stream, "JPEG", quality=_QUALITY, subsampling=0)
+        write_picture(folder / file, quadrat.image)
         annotator = Annotator(biota, names, forms, level, chance)
         shares = _shares(quadrat, annotator)
         for place, (x, y) in _points(quadrat, chance):
@@ -210,13 +207,14 @@ def write_quadrats(
             (file, tree, " > ".join(path), f"{100 * share:.3f}")
             for (tree, path), share in shares.items()
         ]
-    _write(folder / "quadrats.csv", ("image", "x", "y", "tree", "label"), labels)
-    _write(
+    write_delimited(folder / "quadrats.csv", ("image", "x", "y", "tree", "label"), labels, ",")
+    write_delimited(
         truth_folder / "points.csv",
         ("image", "x", "y", "species_number", "species", "growth_form", "substrate"),
         points,
+        ",",
     )
-    _write(truth_folder / "cover.csv", ("image", "tree", "label", "percent"), covers)
+    write_delimited(truth_folder / "cover.csv", ("image", "tree", "label", "percent"), covers, ",")
 
 
 def _community(biota: Biota, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -255,10 +253,3 @@ def _shares(quadrat: Quadrat, annotator: Annotator) -> dict[tuple[str, tuple[str
                 key = (tree, path)
                 shares[key] = shares.get(key, 0.0) + pixels / len(ground)
     return dict(sorted(shares.items()))
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with new_file(path, text=True) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)

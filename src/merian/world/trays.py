@@ -8,7 +8,6 @@ species, lengths and angles are truth.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from merian.files import new_file, write_json
+from merian.files import write_json
+from merian.formats.delimited import write_delimited
 from merian.world.biota import Biota
 from merian.world.drawing.noise import blur, clouds, grain
 from merian.world.drawing.scenery import add_debris, add_ruler, blend
 from merian.world.masks import bounds, pack, runs_of
 from merian.world.packing import Ground, Laid, place
 from merian.world.photograph import cut_out
+from merian.world.pictures import write_picture
 from merian.world.traits import Traits, individual, measures
 
 __all__ = ["Body", "Tray", "draw_tray", "write_trays"]
@@ -33,7 +33,6 @@ Floats = NDArray[np.float32]
 
 _PLANS = (0.75, 0.25, 0.0)  # trays of insects, of plankton; colonies are not put in trays
 _DEBRIS = (("leg", "wing", "fibre", "dirt", "bubble"), *(("fibre", "dirt", "bubble"),) * 2)
-_QUALITY = 92
 _USUAL = 88.0  # pixels of a body of median length in a picture 1600 wide
 _SMALLEST, _LARGEST = 14.0, 400.0
 _SIEVE = 0.6  # spread of the logarithm of lengths in one tray
@@ -275,8 +274,7 @@ def write_trays(
         catch = _catch(biota, traits, chance)
         tray = draw_tray(catch, biota, traits, chance, width=width, height=height, level=level)
         file = f"tray-{number:04d}.jpg"
-        with new_file(folder / file) as stream:
-            Image.fromarray(tray.image).save(stream, "JPEG", quality=_QUALITY, subsampling=0)
+        write_picture(folder / file, tray.image)
         images.append(
             {
                 "id": number,
@@ -302,7 +300,11 @@ def write_trays(
         ],
     }
     write_json(folder / "trays.coco.json", coco)
-    _write_rows(truth_folder / "trays.csv", rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_delimited(
+        truth_folder / "trays.csv", columns,
+        ([row.get(name) for name in columns] for row in rows), ",",
+    )  # fmt: skip
 
 
 def _catch(biota: Biota, traits: Traits, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -349,11 +351,3 @@ def _truth(key: int, file: str, biota: Biota, body: Body) -> dict[str, Any]:
         "visible": round(body.visible, 4),
         **{name: round(value, 4) for name, value in body.measures.items()},
     }
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with new_file(path, text=True) as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
