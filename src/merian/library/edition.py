@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.library.gather import Numbers, packed
+from merian.library.gather import Numbers
 from merian.library.naming import LINEAGE, lineage_of, provisional_of
 from merian.library.placing import is_species, place
 from merian.library.segment import Segment
@@ -197,7 +197,7 @@ def edition_of(segments: Sequence[Segment], names: Names) -> Edition:
         unnamed=unnamed,
         multiplicity=np.diff(first_record).astype(np.int32),
         group_node=np.array([at for at, _ in groups], dtype=np.int32),
-        group_name=packed(called),
+        group_name=Strings.of(called),
         first_record=first_record,
         record=record,
     )
@@ -207,14 +207,12 @@ def write_edition(folder: Path, edition: Edition, names: Names) -> None:
     """Write an edition into a folder that is not in its place yet."""
     save_taxonomy(edition.taxonomy, folder / TAXONOMY, names.placed.report)
     arrays: dict[str, NDArray[Any]] = {name: getattr(edition, name) for name in _ARRAYS}
-    called = edition.group_name
-    arrays |= {"group_name.text": called.text, "group_name.start": called.start}
-    write_tensors(folder / ENTRIES, arrays, _FORMAT)
+    write_tensors(folder / ENTRIES, arrays | edition.group_name.arrays("group_name"), _FORMAT)
 
 
 def open_edition(folder: Path) -> Edition:
     """Map an edition."""
     arrays = map_tensors(folder / ENTRIES)
     plain: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-    called = Strings(arrays["group_name.text"], arrays["group_name.start"])
+    called = Strings.among(arrays, "group_name")
     return Edition(taxonomy=Taxonomy.open(folder / TAXONOMY), group_name=called, **plain)

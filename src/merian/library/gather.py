@@ -22,7 +22,7 @@ from merian.library.naming import Namings
 from merian.library.reading import Progress, Reject, Row, staged
 from merian.taxonomy.strings import Strings
 
-__all__ = ["Gathered", "Numbers", "Texts", "packed"]
+__all__ = ["Gathered", "Numbers", "Texts"]
 
 _MANY = 20_000  # texts joined at a time, and records between two words to the user
 
@@ -42,12 +42,7 @@ class Numbers:
 
     def strings(self) -> Strings:
         """Return all texts in the order of their numbers."""
-        return packed(self._number)
-
-
-def packed(texts: Iterable[str]) -> Strings:
-    """Return texts as `Strings`; a line break in one becomes a blank."""
-    return Strings.pack("".join(f"{text.replace(chr(10), ' ')}\n" for text in texts).encode())
+        return Strings.of(self._number)
 
 
 class Texts:

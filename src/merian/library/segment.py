@@ -99,8 +99,7 @@ def write_segment(folder: Path, segment: Segment) -> None:
     write_tensors(folder / SEQUENCES, own, _FORMAT)
     arrays: dict[str, NDArray[Any]] = {name: getattr(segment, name) for name in _IN_RECORDS}
     for name in _STRINGS:
-        strings: Strings = getattr(segment, name)
-        arrays |= {f"{name}.text": strings.text, f"{name}.start": strings.start}
+        arrays |= getattr(segment, name).arrays(name)
     write_tensors(folder / RECORDS, arrays, _FORMAT)
 
 
@@ -109,7 +108,7 @@ def open_segment(folder: Path) -> Segment:
     arrays = map_tensors(folder / SEQUENCES) | map_tensors(folder / RECORDS)
     found: dict[str, Any] = {name: arrays[name] for name in (*_IN_SEQUENCES, *_IN_RECORDS)}
     for name in _STRINGS:
-        found[name] = Strings(arrays[f"{name}.text"], arrays[f"{name}.start"])
+        found[name] = Strings.among(arrays, name)
     return Segment(**found)
 
 

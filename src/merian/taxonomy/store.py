@@ -50,15 +50,11 @@ def _arrays(taxonomy: Taxonomy) -> dict[str, NDArray[Any]]:
         if isinstance(value, np.ndarray):
             arrays[field.name] = value
     for name in _STRINGS:
-        strings = getattr(taxonomy, name)
-        arrays |= {f"{name}.text": strings.text, f"{name}.start": strings.start}
+        arrays |= getattr(taxonomy, name).arrays(name)
     pool = taxonomy.names
     words, first = pool.first_words
-    arrays |= {
-        "names.text": pool.strings.text, "names.start": pool.strings.start,
-        "names.hashes": pool.hashes, "names.hash_row": pool.hash_row,
-        "words.text": words.text, "words.start": words.start, "words.first": first,
-    }  # fmt: skip
+    arrays |= pool.strings.arrays("names") | words.arrays("words")
+    arrays |= {"names.hashes": pool.hashes, "names.hash_row": pool.hash_row, "words.first": first}
     return arrays
 
 
@@ -122,17 +118,12 @@ def open_taxonomy(folder: Path | str) -> Taxonomy:
             lookup = np.array([words.index(w) if w in words else 0 for w in header[name]], np.uint8)
             arrays[name] = lookup[arrays[name]]
     pool = NamePool(
-        Strings(arrays["names.text"], arrays["names.start"]),
-        arrays["names.hashes"],
-        arrays["names.hash_row"],
+        Strings.among(arrays, "names"), arrays["names.hashes"], arrays["names.hash_row"]
     )
     # What `cached_property` would compute lies in the file.
-    pool.__dict__["first_words"] = (
-        Strings(arrays["words.text"], arrays["words.start"]),
-        arrays["words.first"],
-    )
+    pool.__dict__["first_words"] = Strings.among(arrays, "words"), arrays["words.first"]
     parts: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Taxonomy) if f.name in arrays}
     for name in _STRINGS:
-        parts[name] = Strings(arrays[f"{name}.text"], arrays[f"{name}.start"])
+        parts[name] = Strings.among(arrays, name)
     lock = TaxonomyLock.read(folder / _LOCK)
     return Taxonomy(**parts, names=pool, lock=lock, folder=folder.resolve())

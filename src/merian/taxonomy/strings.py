@@ -8,9 +8,10 @@ mapped file. A newline ends each string, so that a range of them is one `split` 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,20 @@ class Strings:
         array = np.frombuffer(text, dtype=np.uint8)
         ends = np.flatnonzero(array == ord("\n")) + 1
         return cls(array, np.concatenate([np.zeros(1, np.int64), ends.astype(np.int64)]))
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Strings:
+        """Make one from texts; a line break would cut one in two, so it becomes a blank."""
+        return cls.pack("".join(text.replace("\n", " ") + "\n" for text in texts).encode())
+
+    @classmethod
+    def among(cls, arrays: Mapping[str, NDArray[Any]], name: str) -> Strings:
+        """Return the strings that `arrays` has put among others by this name."""
+        return cls(arrays[f"{name}.text"], arrays[f"{name}.start"])
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return both arrays by the names under which a file holds them."""
+        return {f"{name}.text": self.text, f"{name}.start": self.start}
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -117,8 +132,7 @@ class NamePool:
         rows = np.full(len(names), -1, dtype=np.int32)
         if not len(names) or not len(self):
             return rows
-        # A newline would cut a name in two and shift all that follow.
-        asked = Strings.pack("".join(n.replace("\n", " ") + "\n" for n in names).encode())
+        asked = Strings.of(names)
         hashes = hash_strings(asked)
         place = np.searchsorted(self.hashes, hashes)
         pending = np.flatnonzero(place < len(self))
