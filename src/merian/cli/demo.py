@@ -20,10 +20,5 @@ def demo(
     from merian.demo import make_demo
 
     with screen.working("Making the demonstration", quiet) as job:
-
-        def tell(what: str, done: float, total: float | None) -> None:
-            job.tell(what)
-            job(done, total)
-
-        made = make_demo(out, force=force, progress=tell)
+        made = make_demo(out, force=force, progress=job.step)
     print(screen.printable_lines(made.as_text()))

@@ -63,13 +63,8 @@ def import_files(
         for path, reading in readings:
             screen.say(f"{path}: read as {reading.format}", quiet)
             with screen.working(f"Importing {path.name}", quiet) as job:
-
-                def progress(what: str, rows: int, job: screen.Working = job) -> None:
-                    job.tell(what)
-                    job(rows)
-
                 summary = catalogue.ingest(
-                    reading, arguments=arguments, taxonomy=checklist, progress=progress
+                    reading, arguments=arguments, taxonomy=checklist, progress=job.step
                 )
             print(screen.printable_lines(summary.as_text()))
             usable = usable or summary.done_before or bool(summary.added or summary.already)

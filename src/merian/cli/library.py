@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +58,7 @@ def build(
     settings = _settings(format, map, marker, set)
     with screen.working(f"Building {out}", quiet) as job:
         done = build_library(
-            references, out, checklist=checklist, settings=settings, progress=_telling(job)
+            references, out, checklist=checklist, settings=settings, progress=job.step
         )
     _print_summary(done, out, quiet)
 
@@ -99,7 +98,7 @@ def add(
     settings = _settings(format, map, marker, set)
     with screen.working(f"Adding to {library}", quiet) as job:
         done = add_to_library(
-            library, references, checklist=checklist, settings=settings, progress=_telling(job)
+            library, references, checklist=checklist, settings=settings, progress=job.step
         )
     _print_summary(done, library, quiet)
 
@@ -179,14 +178,6 @@ def _settings(
         find_format(format)  # a wrong name is told before anything is read
     options = Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))
     return Settings(format, options, marker)
-
-
-def _telling(job: screen.Working) -> Callable[[str, int], None]:
-    def progress(what: str, count: int) -> None:
-        job.tell(what)
-        job(count)
-
-    return progress
 
 
 def _print_summary(done: Summary, folder: Path, quiet: bool) -> None:

@@ -151,6 +151,11 @@ class Working:
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], description=printable(what))
 
+    def step(self, what: str, done: float, total: float | None = None) -> None:
+        """Note what is being done, and how far it is."""
+        self.tell(what)
+        self(done, total)
+
     def _show(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

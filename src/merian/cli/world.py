@@ -62,13 +62,8 @@ def make(
         trays=trays, quadrats=quadrats, pictures=pictures,
     )  # fmt: skip
     with screen.working("Making a world", quiet) as job:
-
-        def tell(what: str, done: float, total: float) -> None:
-            job.tell(what)
-            job(done, total)
-
         counts = make_world(
-            out, settings, barcodes=barcodes, force=force, processes=processes, progress=tell
+            out, settings, barcodes=barcodes, force=force, processes=processes, progress=job.step
         )
     held = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     command = f"merian import {shlex.quote(str(out))} --into CATALOGUE"
