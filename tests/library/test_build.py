@@ -172,7 +172,7 @@ def test_a_build_that_breaks_off_leaves_nothing(small, tmp_path):
 
 
 def test_further_parts_see_the_finished_library_and_travel_with_it(small, tmp_path):
-    def part(library: Library, segment: Path, edition: Path) -> None:
+    def part(library: Library, segment: Path, edition: Path, _progress: object) -> None:
         (segment / "index.txt").write_text(str(len(library)))
         (edition / "fit.txt").write_text(library.sequence(0))
         assert library.header["counts"]["entries"] == 11

@@ -50,6 +50,7 @@ def build(
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
+    from merian.identify import PARTS
     from merian.library import build_library
 
     if not references:
@@ -58,7 +59,12 @@ def build(
     settings = _settings(format, map, marker, set)
     with screen.working(f"Building {out}", quiet) as job:
         done = build_library(
-            references, out, checklist=checklist, settings=settings, progress=job.step
+            references,
+            out,
+            checklist=checklist,
+            settings=settings,
+            parts=PARTS,
+            progress=job.step,
         )
     _print_summary(done, out, quiet)
 
@@ -90,6 +96,7 @@ def add(
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
+    from merian.identify import PARTS
     from merian.library import add_to_library
 
     if not references:
@@ -98,7 +105,12 @@ def add(
     settings = _settings(format, map, marker, set)
     with screen.working(f"Adding to {library}", quiet) as job:
         done = add_to_library(
-            library, references, checklist=checklist, settings=settings, progress=job.step
+            library,
+            references,
+            checklist=checklist,
+            settings=settings,
+            parts=PARTS,
+            progress=job.step,
         )
     _print_summary(done, library, quiet)
 

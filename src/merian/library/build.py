@@ -34,9 +34,10 @@ from merian.taxonomy import Taxonomy
 
 __all__ = ["Part", "Settings", "Summary", "add_to_library", "build_library"]
 
-Part = Callable[[Library, Path, Path], None]
+Part = Callable[[Library, Path, Path, Progress], None]
 """Makes a further part of a library: of the library as it will be, the folder of its new segment
-(for what is made of that alone: an index) and of its new edition (for what is fitted to all)."""
+(for what is made of that alone: an index) and of its new edition (for what is fitted to all). It
+tells how far it is."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def _extend(
         library = replace(library, header=header)
         # Further parts stand on the finished store, and are there when the library is.
         for part in parts:
-            part(library, in_segment, in_edition)
+            part(library, in_segment, in_edition, tell)
     write_json(folder / HEADER, header)
     return _Extended(header, own, known, notes)
 

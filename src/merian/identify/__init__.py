@@ -1,0 +1,22 @@
+"""Naming with a promise: the posterior over the tree of life, and the node that is stood by."""
+
+from merian.identify.determination import Determination, Match, Outcome, Trace
+from merian.identify.identifier import Identifier
+from merian.identify.learning import learn_barcodes
+from merian.identify.promise import Choice, Promise, Stratum
+from merian.library.index import write_index
+
+__all__ = [
+    "PARTS",
+    "Choice",
+    "Determination",
+    "Identifier",
+    "Match",
+    "Outcome",
+    "Promise",
+    "Stratum",
+    "Trace",
+]
+
+PARTS = (write_index, learn_barcodes)
+"""What a library needs to answer, for `merian.library.build_library` and `add_to_library`."""

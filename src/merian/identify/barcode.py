@@ -1,0 +1,315 @@
+"""The evidence of a barcode: what its nearest references say about each thing that it may be.
+
+The outcomes of a query are the species (and unnamed groups) of its nearest references, "something
+that the library lacks, under here" for every taxon above one of these, and for the root. Each is
+described by a few numbers: how near its nearest reference is, on a scale of logarithms and on that
+of its own clade; how much nearer than the nearest reference outside of it; how many references it
+has and how its children lie. `fitting` weighs them on simulated novelty.
+
+No number hangs on where the reads were cut off, but for the certainty that a longer overlap gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.identify.distances import Distances, log_distance
+from merian.identify.ladder import Ladder
+from merian.library.neighbours import Neighbours
+
+__all__ = ["Clades", "Described", "Simulated", "describe"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.integer[Any]]
+
+_KNOTS = log_distance(np.array([0.01, 0.03, 0.07, 0.14]))  # where the slope may change
+_NOTHING_OUTSIDE = 0.6  # the distance of a reference that was not met
+_SURE = 8.0  # standard errors; what is surer is not told apart
+
+
+@dataclass(frozen=True)
+class Clades:
+    """What holds of the taxa of a library, whatever is asked.
+
+    Attributes:
+        ladder: Their rungs.
+        records: int64[rungs]; how many records are of each rung of the lowest rank, else 0.
+        scale: float64[rungs]; the average log distance among the children of each; of a rung of
+            the lowest rank, among its entries.
+    """
+
+    ladder: Ladder
+    records: NDArray[np.int64]
+    scale: Floats
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Queries that are entries of the library themselves, with a part of it taken as not there.
+
+    Attributes:
+        own: int64[queries]; the entry that each is.
+        level: int8[queries]; the rank under which the taxon of the query is left out: of a
+            species' last rung the entry itself, one more than that for nothing.
+        inner: The distances among the children of rungs.
+        lowest: The distances among the entries of the rungs of the lowest rank.
+    """
+
+    own: NDArray[np.int64]
+    level: NDArray[np.int8]
+    inner: Distances
+    lowest: Distances
+
+
+@dataclass(frozen=True)
+class Described:
+    """The outcomes of queries and the numbers that describe them.
+
+    Attributes:
+        offset: int64[queries + 1]; where the outcomes of each query begin.
+        rung: int32; the rung that an outcome is, or has something new under it; -1 the root.
+        places: By rank, from the highest, then for the root: where its outcomes are.
+        features: By rank, then for the root: one row for each of these.
+    """
+
+    offset: NDArray[np.int64]
+    rung: NDArray[np.int32]
+    places: tuple[NDArray[np.int64], ...]
+    features: tuple[Floats, ...]
+
+    @property
+    def query(self) -> NDArray[np.int64]:
+        """The query of each outcome."""
+        return np.repeat(np.arange(len(self.offset) - 1), np.diff(self.offset))
+
+
+@dataclass(frozen=True)
+class _Near:
+    """The rungs of one rank among the neighbours of queries, in the order of query and rung.
+
+    ``other`` and ``other_shared`` are of the nearest reference outside of the rung, ``second`` of
+    the nearest outside of the nearest child, NaN where there is none.
+    """
+
+    query: NDArray[np.int64]
+    rung: NDArray[np.int64]
+    distance: Floats
+    shared: Floats
+    other: Floats
+    other_shared: Floats
+    second: Floats
+
+
+def describe(
+    neighbours: Neighbours,
+    count: int,
+    clades: Clades,
+    simulated: Simulated | None = None,
+) -> Described:
+    """Describe the outcomes of queries.
+
+    Args:
+        neighbours: Of all queries; those without any can only be the root.
+        count: How many queries there are.
+        clades: Of the library.
+        simulated: What simulated queries must not see of themselves.
+    """
+    ladder = clades.ladder
+    last = len(ladder.ranks) - 1
+    query = neighbours.query.astype(np.int64)
+    distance = neighbours.mismatches / np.maximum(neighbours.overlap, 1)
+    shared = neighbours.shared.astype(np.float64)
+    longest = np.zeros(count)
+    np.maximum.at(longest, query, neighbours.overlap.astype(np.float64))
+    path = ladder.path[neighbours.entry]
+    found: list[_Near] = []
+    for rank in range(last, -1, -1):
+        below = found[-1] if found else None
+        found.append(_near(query, path[:, rank], distance, shared, count, ladder, below))
+    found.reverse()
+    out = _left_out(ladder, found, simulated)
+    scales = [clades.scale[near.rung] for near in found]
+    if simulated is not None:
+        sources = [simulated.inner] * last + [simulated.lowest]
+        scales = [
+            source.average(near.rung, child)
+            for source, near, child in zip(sources, found, out, strict=True)
+        ]
+    best = np.ones(count)
+    np.minimum.at(best, query, distance)
+    most = np.zeros(count)
+    np.maximum.at(most, query, shared)
+    features = []
+    for rank, near in enumerate(found):
+        common = _common(near, scales[rank], np.maximum(longest[near.query], 1))
+        absent = (out[rank] >= 0).astype(np.int64)
+        if rank == last:
+            above = found[rank - 1] if rank else None
+            local = scales[rank]
+            if above is not None:
+                key = above.query * len(ladder) + above.rung
+                at = np.searchsorted(key, near.query * len(ladder) + ladder.parent[near.rung])
+                local = scales[rank - 1][at]
+            records = np.maximum(clades.records[near.rung] - absent, 1)
+            unnamed = ladder.group[near.rung] >= 0
+            features.append(_of_species(common, near, local, records, unnamed))
+        else:
+            children = np.maximum(ladder.children[near.rung] - absent, 1)
+            features.append(_of_clades(common, near, children, log_distance(best[near.query])))
+    features.append(_of_root(log_distance(best), most))
+    return _in_order(found, features, count)
+
+
+def _near(
+    query: NDArray[np.int64],
+    rung: NDArray[np.int32],
+    distance: Floats,
+    shared: Floats,
+    count: int,
+    ladder: Ladder,
+    below: _Near | None,
+) -> _Near:
+    """Bring the neighbours of one rank together."""
+    keys, number = np.unique(query * len(ladder) + rung, return_inverse=True)
+    nearest, most = np.full(len(keys), np.inf), np.zeros(len(keys))
+    np.minimum.at(nearest, number, distance)
+    np.maximum.at(most, number, shared)
+    owner, rungs = keys // len(ladder), keys % len(ladder)
+    second = np.full(len(keys), np.nan)
+    if below is not None:
+        above = np.searchsorted(
+            keys, below.query * len(ladder) + ladder.parent[below.rung].astype(np.int64)
+        )
+        second = _two_least(above, below.distance, len(keys))[1]
+    return _Near(
+        owner,
+        rungs,
+        nearest,
+        most,
+        _of_others(owner, nearest, count, _NOTHING_OUTSIDE),
+        -_of_others(owner, -most, count, 0.0),
+        second,
+    )
+
+
+def _two_least(group: Integers, value: Floats, count: int) -> tuple[Floats, Floats, Integers]:
+    """Return the least and second least value of each group, NaN if none; and the least's row."""
+    least, second = np.full(count, np.nan), np.full(count, np.nan)
+    whose = np.full(count, -1, np.int64)
+    order = np.lexsort((value, group))
+    group = group[order]
+    begin = np.flatnonzero(np.append(True, group[1:] != group[:-1])[: len(group)])
+    least[group[begin]], whose[group[begin]] = value[order[begin]], order[begin]
+    after = begin + 1
+    has = after < len(group)
+    has[has] = group[after[has]] == group[begin[has]]
+    second[group[begin[has]]] = value[order[after[has]]]
+    return least, second, whose
+
+
+def _of_others(group: Integers, value: Floats, count: int, none: float) -> Floats:
+    """Return of each row the least value of the other rows of its group."""
+    least, second, whose = _two_least(group, value, count)
+    other = np.where(whose[group] == np.arange(len(group)), second[group], least[group])
+    found: Floats = np.where(np.isnan(other), none, other)
+    return found
+
+
+def _left_out(
+    ladder: Ladder, found: list[_Near], simulated: Simulated | None
+) -> list[NDArray[np.int64]]:
+    """Return, by rank, which child of each rung a simulated query takes as not there; else -1.
+
+    Of a rung of the lowest rank the children are entries.
+    """
+    out = [np.full(len(near.rung), -1, np.int64) for near in found]
+    if simulated is None:
+        return out
+    last = len(found) - 1
+    for rank, near in enumerate(found):
+        entry = simulated.own[near.query]
+        mine = (simulated.level[near.query] == rank) & (ladder.path[entry, rank] == near.rung)
+        child = entry if rank == last else ladder.path[entry, min(rank + 1, last)]
+        out[rank][mine] = child[mine]
+    return out
+
+
+def _common(near: _Near, scale: Floats, length: Floats) -> list[Floats]:
+    """Return what describes any taxon."""
+    x, other = log_distance(near.distance), log_distance(near.other)
+    spread = near.other * (1 - near.other) + near.distance * (1 - near.distance) + 1 / length
+    surer = (near.other - near.distance) / np.sqrt(spread / length)
+    words = near.shared - near.other_shared
+    return [
+        np.ones(len(x)),
+        x,
+        *(np.maximum(0, x - knot) for knot in _KNOTS),
+        x - other,
+        np.maximum(0, x - other),
+        np.clip(surer, -_SURE, _SURE) / 4,
+        np.tanh(surer / 2),
+        words,
+        np.maximum(0, words),
+        near.shared,
+        x - scale,
+        np.maximum(0, x - scale),
+    ]
+
+
+def _of_species(
+    common: list[Floats],
+    near: _Near,
+    local: Floats,
+    records: Integers,
+    unnamed: NDArray[np.bool_],
+) -> Floats:
+    """Return the numbers that describe species; ``local`` is the scale of their genera."""
+    x, exact = common[1], (near.distance == 0).astype(np.float64)
+    many = np.log(records)
+    own = [many, exact, exact * (near.other == 0), exact * many, x - local]
+    group = unnamed.astype(np.float64)
+    own += [np.maximum(0, x - local), group, group * exact]
+    return np.stack([*common, *own], axis=1)
+
+
+def _of_clades(common: list[Floats], near: _Near, children: Integers, nearest: Floats) -> Floats:
+    """Return the numbers that describe "something new under" a taxon."""
+    x, has = common[1], ~np.isnan(near.second)
+    second = np.where(has, log_distance(np.where(has, near.second, 1.0)), x)
+    own = [
+        np.log(children),
+        (children <= 1).astype(np.float64),
+        (near.distance == 0).astype(np.float64),
+        nearest,
+        has.astype(np.float64),
+        second - x,
+        np.where(has, second - log_distance(near.other), 0.0),
+    ]
+    return np.stack([*common, *own], axis=1)
+
+
+def _of_root(nearest: Floats, shared: Floats) -> Floats:
+    """Return the numbers that describe "nothing that is near to anything here"."""
+    bends = [np.maximum(0, nearest - knot) for knot in _KNOTS]
+    return np.stack([np.ones(len(nearest)), nearest, *bends, shared], axis=1)
+
+
+def _in_order(found: list[_Near], features: list[Floats], count: int) -> Described:
+    """Put the outcomes of each query side by side."""
+    query = np.concatenate([*(near.query for near in found), np.arange(count)])
+    rung = np.concatenate([*(near.rung for near in found), np.full(count, -1)])
+    order = np.argsort(query, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    bounds = np.cumsum([0, *(len(rows) for rows in features)])
+    return Described(
+        np.searchsorted(query[order], np.arange(count + 1)).astype(np.int64),
+        rung[order].astype(np.int32),
+        tuple(place[a:b] for a, b in pairwise(bounds)),
+        tuple(features),
+    )

@@ -1,0 +1,246 @@
+"""What a library learns about itself when it is built, and where that is kept.
+
+    barcode.safetensors  the weights of what describes the outcomes, the scale of every taxon, and
+                         the simulated queries as models score them that have not seen their genera
+    barcode.json         in words: of what library, from how much, with what loss
+
+It is part of an edition, since every addition changes what is near to what.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import FormatError
+from merian.files import write_json
+from merian.identify import strata
+from merian.identify.barcode import Clades, Described, Simulated, describe
+from merian.identify.distances import Distances, distances_of, nearest_of
+from merian.identify.fitting import fit, log_probabilities, score, taken
+from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.novelty import Episodes, simulate
+from merian.identify.promise import Simulations
+from merian.library import Library
+from merian.library.reading import Progress
+from merian.stamp import run_id, stamp
+from merian.tensors import map_tensors, write_tensors
+
+__all__ = ["Learnt", "learn_barcodes", "open_learnt"]
+
+_ARRAYS, _CARD = "barcode.safetensors", "barcode.json"
+_FORMAT, _VERSION = "merian-barcode-evidence", "1.0"
+_FOLDS = 4
+_ALIKE = 3.0  # the episodes of one record say as much as one in so many of independent ones
+_NEGLIGIBLE = 1e-6  # the probability of an outcome that a promise need not know of
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a library has learnt about itself.
+
+    Attributes:
+        clades: What holds of its taxa.
+        weights: Of what describes the outcomes, by rank from the highest, then of the root.
+        simulated: What promises are chosen on.
+    """
+
+    clades: Clades
+    weights: Sequence[Floats]
+    simulated: Simulations
+
+
+def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Progress) -> None:
+    """Fit the evidence of barcodes to a library that is being built."""
+    ladder = ladder_of(library)
+    episodes = simulate(library, ladder, progress)
+    inner, lowest = _distances(episodes, ladder)
+    clades = _clades(library, ladder, inner, lowest)
+    simulated = Simulated(episodes.own, episodes.level, inner, lowest)
+    progress("learning how far names can be trusted", len(episodes))
+    described = describe(episodes.neighbours, len(episodes), clades, simulated)
+    true = _true_outcomes(described, episodes)
+    importance = _importance(library, ladder, episodes)
+    usual = usual_weights(ladder.ranks)
+    weights = fit(described, true, importance, usual)
+    genus = ladder.path[episodes.own, _genus_rank(ladder)]
+    scores = _cross_fitted(described, true, importance, usual, genus)
+    log = log_probabilities(scores, described.offset)
+    loss = float(importance @ -log[true] / importance.sum()) if len(true) else None
+    # A promise is about names, so what has none does not count for it.
+    named = ladder.group[ladder.path[episodes.own, -1]] < 0
+    keep = ((log > np.log(_NEGLIGIBLE)) | (described.rung < 0)) & named[described.query]
+    size = np.bincount(described.query[keep], minlength=len(episodes))[named]
+    weight = _share_of_species(library, ladder, episodes)
+    arrays = {
+        "scale": clades.scale,
+        "offset": np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+        "rung": described.rung[keep],
+        "score": scores[keep].astype(np.float32),
+        "stratum": episodes.stratum[named],
+        "genus": genus[named].astype(np.int32),
+        "weight": weight[named].astype(np.float32),
+        "true": episodes.true[named].astype(np.int32),
+    }
+    for name, fitted in zip((*ladder.ranks, "root"), weights, strict=True):
+        arrays[f"weights.{name}"] = fitted
+    write_tensors(edition / _ARRAYS, arrays, f"{_FORMAT} {_VERSION}")
+    write_json(edition / _CARD, _card(library, ladder, episodes, loss))
+
+
+def open_learnt(library: Library, ladder: Ladder) -> Learnt:
+    """Open what a library has learnt."""
+    path = library.edition_folder / _ARRAYS
+    if not path.exists():
+        raise FormatError(
+            "has not learnt how far its names can be trusted, as an earlier version made it; "
+            "build it anew",
+            path=library.folder,
+        )
+    arrays = map_tensors(path)
+    weights = [arrays[f"weights.{name}"] for name in (*ladder.ranks, "root")]
+    names = ("offset", "rung", "score", "stratum", "genus", "weight", "true")
+    return Learnt(
+        Clades(ladder, _records(library, ladder), arrays["scale"]),
+        weights,
+        Simulations(*(arrays[name] for name in names)),
+    )
+
+
+def usual_weights(ranks: Sequence[str]) -> list[Floats]:
+    """Return the weights that stand where a library is too small to say anything itself."""
+    text = resources.files("merian.identify").joinpath("usual_weights.json").read_text("utf-8")
+    kept = json.loads(text)["weights"]
+    # All ranks above the class are told apart by nothing but how little they say.
+    names = [*(rank if rank in kept else "phylum" for rank in ranks[:-1]), "species", "root"]
+    return [np.array(kept[name], np.float64) for name in names]
+
+
+def _genus_rank(ladder: Ladder) -> int:
+    """Return the rank whose taxa are judged by weights that were not fitted on them."""
+    ranks = ladder.ranks
+    return ranks.index("genus") if "genus" in ranks else max(0, len(ranks) - 2)
+
+
+def _records(library: Library, ladder: Ladder) -> NDArray[np.int64]:
+    """Return how many records are of each rung of the lowest rank."""
+    return np.bincount(
+        ladder.path[:, -1], library.multiplicity.astype(np.float64), minlength=len(ladder)
+    ).astype(np.int64)
+
+
+def _distances(episodes: Episodes, ladder: Ladder) -> tuple[Distances, Distances]:
+    """Return the distances among the children of rungs, and among the entries of the lowest."""
+    near, lowest = episodes.neighbours, len(ladder.ranks) - 1
+    distance = near.mismatches / np.maximum(near.overlap, 1)
+    own, level = episodes.own[near.query], episodes.level[near.query]
+    child, sibling, far = [], [], []
+    for rank in range(lowest):
+        here = level == rank
+        here &= ladder.path[near.entry, rank] == ladder.path[own, rank]
+        child.append(ladder.path[own[here], rank + 1])
+        sibling.append(ladder.path[near.entry[here], rank + 1])
+        far.append(distance[here])
+    nothing = np.empty(0, np.int32)
+    among = nearest_of(
+        np.concatenate([nothing, *child]),
+        np.concatenate([nothing, *sibling]),
+        np.concatenate([np.empty(0), *far]),
+        len(ladder),
+    )
+    ranks = len(ladder.ranks)
+    inner = distances_of(among, ladder.parent, len(ladder), ladder.rank, ranks)
+    here = (level == lowest) & (ladder.path[near.entry, lowest] == ladder.path[own, lowest])
+    entries = nearest_of(own[here], near.entry[here], distance[here], len(ladder.path))
+    within = distances_of(entries, ladder.path[:, -1], len(ladder), ladder.rank, ranks)
+    return inner, within
+
+
+def _clades(library: Library, ladder: Ladder, inner: Distances, lowest: Distances) -> Clades:
+    every, nothing = np.arange(len(ladder)), np.full(len(ladder), -1)
+    scale = np.where(
+        ladder.rank == len(ladder.ranks) - 1,
+        lowest.average(every, nothing),
+        inner.average(every, nothing),
+    )
+    return Clades(ladder, _records(library, ladder), scale)
+
+
+def _true_outcomes(described: Described, episodes: Episodes) -> NDArray[np.int64]:
+    """Return the place of the true outcome of each episode: as low as there is one."""
+    found = described.places[-1].copy()  # the root, unless something better is among the rest
+    query = described.query
+    for rank, places in enumerate(described.places[:-1]):
+        owner = query[places]
+        right = described.rung[places] == episodes.true[owner, rank]
+        found[owner[right]] = places[right]
+    return found
+
+
+def _share_of_species(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
+    """Return what each episode weighs in its stratum: species alike, in each its records alike."""
+    key = episodes.stratum.astype(np.int64) * len(ladder) + ladder.path[episodes.own, -1]
+    number = np.unique(key, return_inverse=True)[1]
+    many = library.multiplicity[episodes.own].astype(np.float64)
+    found: Floats = many / np.bincount(number, many)[number] if len(key) else many
+    return found
+
+
+def _importance(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
+    """Return the importance of each episode: the strata as they usually are."""
+    found = _share_of_species(library, ladder, episodes)
+    for stratum, share in enumerate(strata.USUAL):
+        here = episodes.stratum == stratum
+        if here.any():
+            found[here] *= share / found[here].sum()
+    if len(found):
+        found *= len(found) / _ALIKE / found.sum()
+    return found
+
+
+def _cross_fitted(
+    described: Described,
+    true: NDArray[np.int64],
+    importance: Floats,
+    usual: Sequence[Floats],
+    genus: NDArray[np.int32],
+) -> Floats:
+    """Return the scores of outcomes by weights that were fitted on other genera."""
+    genera, number = np.unique(genus, return_inverse=True)
+    fold = (np.random.default_rng(0).permutation(len(genera)) % _FOLDS)[number]
+    scores = np.zeros(len(described.rung))
+    of_outcome = np.repeat(fold, np.diff(described.offset))
+    for turn in range(_FOLDS):
+        others = fold != turn
+        if others.all():
+            continue
+        part = taken(described, others)
+        moved = true[others] - described.offset[:-1][others] + part.offset[:-1]
+        weights = fit(part, moved, importance[others], usual)
+        here = of_outcome == turn
+        scores[here] = score(described, weights)[here]
+    return scores
+
+
+def _card(
+    library: Library, ladder: Ladder, episodes: Episodes, loss: float | None
+) -> dict[str, object]:
+    """Return what was learnt, in words."""
+    run = run_id("learn barcodes", {"library": library.hash, "version": _VERSION})
+    counts = np.bincount(strata.grouped(episodes.stratum), minlength=len(strata.NAMES))
+    return {
+        "merian": stamp(_FORMAT, _VERSION, run, library.taxonomy.lock.as_dict()),
+        "library": library.hash,
+        "ranks": [*ladder.ranks],
+        "records_asked": len(np.unique(episodes.own)),
+        "simulated": dict(zip(strata.NAMES, counts.tolist(), strict=True)),
+        "loss_on_other_genera": loss,
+    }

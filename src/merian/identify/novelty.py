@@ -1,0 +1,215 @@
+"""Simulated novelty: what the library says of its own records when a part of it is taken away.
+
+A record is asked as if it were a query: with itself left out, with its species, its genus, its
+family and its order left out. What is the right answer each time is known, so how far names can be
+trusted is learnt from the library itself, clade by clade, and not from a rule for all of life. A
+record that another one is equal to stays when one is left out, as it does in nature.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.identify import strata
+from merian.identify.ladder import Ladder, ladder_of
+from merian.library import Library
+from merian.library.neighbours import Finder, Neighbours, Without, find, finder_of, joined
+from merian.library.reading import Progress
+from merian.library.store import assemble
+from merian.processes import in_processes
+
+__all__ = ["Episodes", "simulate"]
+
+_RECORDS = 6_000  # asked at most; more take longer and say little more
+_WORTH = 400  # records; with fewer a second process is not started
+_SLICE = 100
+_SEED = 0
+_ASKING = "asking it about its own records"
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Simulated queries.
+
+    Attributes:
+        neighbours: Of all; ``query`` is the number of the episode.
+        own: int64; the entry that each is.
+        level: int8; the rank under which its taxon is left out: of the lowest its entry, one more
+            for nothing, where other records are equal to it.
+        stratum: int8; what the library lacks (see `strata`).
+        true: int32[episodes, ranks]; the rungs of the entry, -2 for what is left out.
+    """
+
+    neighbours: Neighbours
+    own: NDArray[np.int64]
+    level: NDArray[np.int8]
+    stratum: NDArray[np.int8]
+    true: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of episodes."""
+        return len(self.own)
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """What is needed to ask a library about its own entries."""
+
+    finder: Finder
+    ladder: Ladder
+    columns: tuple[NDArray[np.int32], ...]  # the rungs of all entries, rank by rank
+    entries: NDArray[np.int64]  # how many entries are of each rung of the lowest rank
+
+
+def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
+    """Ask a library about its own records.
+
+    Args:
+        library: With its index; it need not be in its place yet.
+        ladder: Of the library.
+        progress: Is told how many records were asked.
+    """
+    asked = _chosen(ladder)
+    where = json.dumps(
+        {
+            "folder": str(library.folder),
+            "header": dict(library.header),
+            "segments": [str(folder) for folder in library.segment_folders],
+            "edition": str(library.edition_folder),
+        }
+    )
+    _OPEN[where] = _asker(library, ladder)
+    try:
+        answers = in_processes(
+            "merian.identify.novelty:answers",
+            asked.tolist(),
+            where,
+            worth=_WORTH,
+            slice_of=_SLICE,
+            progress=lambda done, of: progress(_ASKING, round(done / max(of, 1) * len(asked))),
+        )
+    finally:
+        del _OPEN[where]
+    own: list[int] = []
+    level: list[int] = []
+    parts: list[Neighbours] = []
+    for entry, found in zip(asked.tolist(), answers, strict=True):
+        for at, columns in found:
+            number = len(own)
+            own.append(entry)
+            level.append(at)
+            parts.append(_neighbours(number, columns))
+    own_ = np.array(own, np.int64)
+    level_ = np.array(level, np.int8)
+    lowest = len(ladder.ranks) - 1
+    there = np.minimum(level_, lowest)
+    true = ladder.path[own_].copy().reshape(len(own_), lowest + 1)
+    true[np.arange(lowest + 1)[None, :] > there[:, None]] = -2
+    neighbours = joined(parts) if parts else _neighbours(0, [[]] * 5)
+    return Episodes(neighbours, own_, level_, strata.of_outcomes(ladder.ranks)[there], true)
+
+
+def _chosen(ladder: Ladder) -> NDArray[np.int64]:
+    """Return the entries that are asked: of every species one, then of each another one.
+
+    What stands in for a species because nothing below the genus is known is not asked.
+    """
+    lowest = ladder.path[:, -1]
+    told = np.flatnonzero((ladder.node[lowest] >= 0) | (ladder.group[lowest] >= 0))
+    order = np.random.default_rng(_SEED).permutation(told)
+    species = ladder.path[order, -1]
+    by_species = np.argsort(species, kind="stable")
+    begin = np.append(True, np.diff(species[by_species]) > 0)[: len(order)]
+    turn = np.empty(len(order), np.int64)
+    first = np.flatnonzero(begin)
+    turn[by_species] = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+    return order[np.argsort(turn, kind="stable")][:_RECORDS].astype(np.int64)
+
+
+def _asker(library: Library, ladder: Ladder) -> _Asker:
+    columns = tuple(np.ascontiguousarray(ladder.path[:, r]) for r in range(len(ladder.ranks)))
+    entries = np.bincount(columns[-1], minlength=len(ladder)).astype(np.int64)
+    return _Asker(finder_of(library), ladder, columns, entries)
+
+
+_OPEN: dict[str, _Asker] = {}  # the library that this process is asking, by where it lies
+
+
+def answers(entries: list[int], where: str) -> list[list[tuple[int, list[list[object]]]]]:
+    """Return the episodes of entries: of each its level, and the columns of its neighbours.
+
+    Args:
+        entries: Of the library.
+        where: Its folders, which may not be in their place yet, as JSON.
+    """
+    if where not in _OPEN:
+        said = json.loads(where)
+        library = assemble(
+            Path(said["folder"]),
+            said["header"],
+            [Path(folder) for folder in said["segments"]],
+            Path(said["edition"]),
+        )
+        _OPEN[where] = _asker(library, ladder_of(library))
+    asker = _OPEN[where]
+    return [_episodes(asker, entry) for entry in entries]
+
+
+def _episodes(asker: _Asker, entry: int) -> list[tuple[int, list[list[object]]]]:
+    """Ask about one entry, with ever more of the library taken away."""
+    levels = [*_levels(asker, entry)]
+    if not levels:
+        return []
+    query = asker.finder.library.sequence(entry)
+    found = find(asker.finder, query, [left_out for _, left_out in levels])
+    return [
+        (
+            level,
+            [
+                near.entry.tolist(),
+                near.mismatches.tolist(),
+                near.overlap.tolist(),
+                near.shared.tolist(),
+                near.reverse.tolist(),
+            ],
+        )
+        for (level, _), near in zip(levels, found, strict=True)
+    ]
+
+
+def _levels(asker: _Asker, entry: int) -> Iterator[tuple[int, Without | None]]:
+    """Return the levels that an entry can be asked at, and what is left out at each.
+
+    Something new under a taxon can only be told where the taxon is still there without it. What
+    an unnamed group would be without its records is not known.
+    """
+    ladder, lowest = asker.ladder, len(asker.ladder.ranks) - 1
+    rungs = ladder.path[entry].tolist()
+    if asker.finder.library.multiplicity[entry] > 1:
+        yield lowest + 1, None
+    elif asker.entries[rungs[lowest]] > 1:
+        yield lowest, (None, entry)
+    if ladder.group[rungs[lowest]] >= 0:
+        return
+    for level in range(lowest - 1, -1, -1):
+        absent = ladder.ranks[level + 1]
+        if absent in strata.ABSENT and ladder.children[rungs[level]] > 1:
+            yield level, (asker.columns[level + 1], rungs[level + 1])
+
+
+def _neighbours(number: int, columns: list[list[object]]) -> Neighbours:
+    entry, mismatches, overlap, shared, reverse = columns
+    return Neighbours(
+        np.full(len(entry), number, np.int32),
+        np.array(entry, np.int32),
+        np.array(mismatches, np.int32),
+        np.array(overlap, np.int32),
+        np.array(shared, np.float32),
+        np.array(reverse, np.bool_),
+    )

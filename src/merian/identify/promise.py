@@ -1,0 +1,303 @@
+"""The promise: the share of wrong answers is at most alpha, however much of what comes is new.
+
+An answer is a node; it is wrong if it is neither the true node nor an ancestor of it, and the root
+is never wrong. One threshold on the probability moves all answers up and down their paths, so the
+loss only falls as it rises. It is chosen by conformal risk control (Angelopoulos et al. 2024,
+arXiv:2208.02814) on simulated novelty: the smallest one at which (G R + 1) / (G + 1) <= alpha,
+where R is the mean over G genera of the share of wrong answers. Records of a genus are much alike,
+so a genus counts as one. No genus is judged by weights that were fitted on it.
+
+This is done in each stratum, and the strictest threshold is taken: then it holds whatever the mix
+of known and unknown is. Where the mix is given, the strata are weighed by it, and the promise is
+for that mix alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.identify import strata
+from merian.identify.ladder import Ladder
+from merian.identify.posterior import Chains, chains_of, posterior_of
+
+__all__ = ["ENOUGH", "Choice", "Promise", "Simulations", "Stratum", "promise_of"]
+
+Floats = NDArray[np.float64]
+
+ENOUGH = 40  # genera; with fewer a stratum has no promise of its own
+_FEW = 5  # genera; with fewer a stratum is not looked at
+_THRESHOLDS = 1 - np.geomspace(0.6, 1e-4, 120)
+_NEVER = 1.1  # no probability reaches it
+_RANKS = ("species", "genus", "family")  # where the errors are told, and may be bounded
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user asks for.
+
+    Attributes:
+        alpha: The share of wrong answers that is not to be exceeded.
+        novelty: The shares of records whose species is in the library, and whose species, genus,
+            family is not, if known; None for a promise that holds whatever they are.
+        by_rank: Bound the share of wrong answers among those that stop at species, at genus and
+            at family too.
+    """
+
+    alpha: float = 0.05
+    novelty: tuple[float, float, float, float] | None = None
+    by_rank: bool = False
+
+
+@dataclass(frozen=True)
+class Simulations:
+    """Simulated queries, as a model that has not seen their genera scores them.
+
+    Attributes:
+        offset: int64[queries + 1]; where the outcomes of each begin.
+        rung: int32; of each outcome.
+        score: float32; of each outcome.
+        stratum: int8[queries].
+        genus: int32[queries]; the rung of the genus.
+        weight: float32[queries]; species of a genus count alike in each stratum.
+        true: int32[queries, ranks]; the true rungs, -2 where the library is to lack them.
+    """
+
+    offset: NDArray[np.int64]
+    rung: NDArray[np.int32]
+    score: NDArray[np.float32]
+    stratum: NDArray[np.int8]
+    genus: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    true: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """How a promise fares in one stratum.
+
+    Attributes:
+        name: One of `strata.NAMES`.
+        genera: How many there were to learn from.
+        records: How many simulated queries.
+        error: Mean over genera of the share of wrong answers.
+        promised: Whether there are enough genera for a promise of its own.
+    """
+
+    name: str
+    genera: int
+    records: int
+    error: float
+    promised: bool
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is promised, and on what grounds.
+
+    Attributes:
+        alpha: The share of wrong answers that is not to be exceeded.
+        novelty: The mix that it holds for; None if for any.
+        by_rank: Whether it holds for the answers that stop at each rank too.
+        thresholds: By rank, the probability that is needed to stand there.
+        strata: How it fares in each.
+        errors_at: By rank, the share of wrong answers among the simulated ones that stop there,
+            in the mix given or the usual one; None if none stops there.
+    """
+
+    alpha: float
+    novelty: tuple[float, float, float, float] | None
+    by_rank: bool
+    thresholds: Mapping[str, float]
+    strata: Sequence[Stratum]
+    errors_at: Mapping[str, float | None]
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything is promised at all."""
+        if self.novelty is None:
+            return any(stratum.promised for stratum in self.strata)
+        asked = [name for name, share in zip(strata.NAMES, self.novelty, strict=True) if share]
+        promised = {stratum.name for stratum in self.strata if stratum.promised}
+        return promised.issuperset(asked)
+
+    def lines(self) -> list[str]:
+        """Say in plain words what is promised and what is not."""
+        return _lines(self)
+
+
+def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promise:
+    """Choose the thresholds and say what they promise."""
+    mix = strata.expanded(choice.novelty)
+    posterior = posterior_of(
+        simulated.score.astype(np.float64), simulated.offset, simulated.rung, ladder, mix
+    )
+    chains = chains_of(posterior, ladder)
+    fit = _Fit(simulated, chains, ladder)
+    shares = None if choice.novelty is None else _told(mix)
+    least = fit.threshold(choice.alpha, shares)
+    thresholds = np.full(len(ladder.ranks), least)
+    weight = fit.weights(_told(mix))
+    if choice.by_rank:
+        fit.raise_by_rank(thresholds, weight, choice.alpha)
+    wrong, depth = fit.losses(thresholds)
+    found = []
+    for number, name in enumerate(strata.NAMES):
+        here = fit.stratum == number
+        genera = len(np.unique(simulated.genus[here]))
+        error = float(fit.of_genera(here, wrong).mean()) if genera else 0.0
+        found.append(Stratum(name, genera, int(here.sum()), error, genera >= ENOUGH))
+    errors_at: dict[str, float | None] = {}
+    for rank in _RANKS:
+        if rank in ladder.ranks:
+            at = depth == ladder.ranks.index(rank) + 1
+            total = float(weight[at].sum())
+            errors_at[rank] = float(weight[at] @ wrong[at]) / total if total else None
+    return Promise(
+        choice.alpha,
+        choice.novelty,
+        choice.by_rank,
+        dict(zip(ladder.ranks, thresholds.tolist(), strict=True)),
+        tuple(found),
+        errors_at,
+    )
+
+
+def _told(mix: Floats) -> Floats:
+    """Return the shares of the strata as they are told."""
+    last = len(strata.NAMES) - 1
+    return np.append(mix[:last], mix[last:].sum())
+
+
+def stands(chains: Chains, ladder: Ladder, thresholds: Floats) -> NDArray[np.int64]:
+    """Return how many ranks down each query stands.
+
+    An unnamed group is no name, so what matches one stands above it.
+    """
+    reached = (chains.support >= thresholds) & (chains.rung >= 0)
+    reached[:, -1] &= ladder.group[chains.rung[:, -1]] < 0
+    deep = np.arange(1, reached.shape[1] + 1) * reached
+    found: NDArray[np.int64] = deep.max(axis=1)
+    return found
+
+
+class _Fit:
+    """Simulated answers, and how wrong they are at a threshold."""
+
+    def __init__(self, simulated: Simulations, chains: Chains, ladder: Ladder) -> None:
+        self._simulated, self._chains, self._ladder = simulated, chains, ladder
+        self._wrong = np.logical_or.accumulate(chains.rung != simulated.true, axis=1)
+        self.stratum = strata.grouped(simulated.stratum)
+        self._genera = [
+            np.unique(simulated.genus[self.stratum == number], return_inverse=True)[1]
+            for number in range(len(strata.NAMES))
+        ]
+
+    def losses(self, thresholds: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Return which answers are wrong, and how many ranks down each stands."""
+        depth = stands(self._chains, self._ladder, thresholds)
+        row = np.arange(len(depth))
+        return (depth > 0) & self._wrong[row, np.maximum(depth - 1, 0)], depth
+
+    def of_genera(self, here: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> Floats:
+        """Return the share of wrong answers of each genus of one stratum."""
+        number = self._genera[int(self.stratum[np.flatnonzero(here)[0]])]
+        weight = self._simulated.weight[here].astype(np.float64)
+        found: Floats = np.bincount(number, weight * wrong[here]) / np.bincount(number, weight)
+        return found
+
+    def weights(self, shares: Floats) -> Floats:
+        """Return what each query weighs in a mix of the strata."""
+        found = np.zeros(len(self.stratum))
+        for stratum, share in enumerate(shares):
+            here = self.stratum == stratum
+            if here.any():
+                number = self._genera[stratum]
+                own = self._simulated.weight[here].astype(np.float64)
+                whole = np.bincount(number, own)
+                found[here] = share * own / whole[number] / len(whole)
+        return found
+
+    def risks(self, threshold: float) -> list[tuple[float, int]]:
+        """Return the mean error and the number of genera of each stratum."""
+        wrong, _ = self.losses(np.full(len(self._ladder.ranks), threshold))
+        found = []
+        for stratum in range(len(strata.NAMES)):
+            here = self.stratum == stratum
+            errors = self.of_genera(here, wrong) if here.any() else np.empty(0)
+            found.append((float(errors.mean()) if len(errors) else 0.0, len(errors)))
+        return found
+
+    def threshold(self, alpha: float, shares: Floats | None) -> float:
+        """Return the lowest threshold that keeps the promise."""
+        for threshold in _THRESHOLDS:
+            risks = [_bound(*risk) for risk in self.risks(threshold)]
+            risk = max(risks) if shares is None else float(shares @ risks)
+            if risk <= alpha:
+                return float(threshold)
+        return _NEVER
+
+    def raise_by_rank(self, thresholds: Floats, weight: Floats, alpha: float) -> None:
+        """Raise thresholds until the answers that stop at each rank are right often enough.
+
+        From the lowest rank up: what no longer stands at one stops at the next.
+        """
+        for rank in _RANKS:
+            if rank not in self._ladder.ranks:
+                continue
+            place = self._ladder.ranks.index(rank)
+            for threshold in [*(t for t in _THRESHOLDS if t >= thresholds[place]), _NEVER]:
+                thresholds[place] = threshold
+                wrong, depth = self.losses(thresholds)
+                at = depth == place + 1
+                total = float(weight[at].sum())
+                genera = len(np.unique(self._simulated.genus[at]))
+                error = float(weight[at] @ wrong[at]) / total if total else 0.0
+                if not total or (genera * error + 1) / (genera + 1) <= alpha:
+                    break
+
+
+def _bound(error: float, genera: int) -> float:
+    """Return what the error may be of a genus that was not met; without the doubt where few were.
+
+    With few genera the doubt alone would exceed any alpha. There the error itself must not, and
+    the stratum has no promise of its own.
+    """
+    if genera < _FEW:
+        return 0.0
+    return error if genera < ENOUGH else (genera * error + 1) / (genera + 1)
+
+
+def _lines(promise: Promise) -> list[str]:
+    """Say in plain words what a promise is."""
+    share = f"{100 * promise.alpha:g} %"
+    if not promise.holds:
+        return [
+            "no promise: the library has too few genera to learn from how often answers are wrong "
+            f"({ENOUGH} are needed)"
+        ]
+    if promise.novelty is None:
+        first = f"promise: at most {share} of answers are wrong, whatever is new among the records"
+    else:
+        told = ", ".join(
+            f"{100 * part:.0f} % {name}"
+            for name, part in zip(strata.NAMES, promise.novelty, strict=True)
+        )
+        first = f"promise: at most {share} of answers are wrong in this mix alone: {told}"
+    lines = [first + "; wrong is neither the true taxon nor one above it"]
+    lines += [
+        f"no promise of its own where {stratum.name.replace(' ', ' is ', 1)}: "
+        f"{stratum.genera} genera to learn from, {ENOUGH} are needed"
+        for stratum in promise.strata
+        if not stratum.promised
+    ]
+    at = ", ".join(
+        f"{rank} {100 * error:.1f} %"
+        for rank, error in promise.errors_at.items()
+        if error is not None
+    )
+    kind = "bounded too" if promise.by_rank else "not promised"
+    return [*lines, f"of simulated answers that stop at a rank, wrong ({kind}): {at}"]

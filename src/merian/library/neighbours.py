@@ -1,0 +1,128 @@
+"""The references nearest to a barcode, as the evidence for a name needs them.
+
+The index gives candidates, a few of each species so that many species are looked at, and each is
+aligned. To simulate what a library lacks, the same can be asked with a part of the library left
+out: words are then weighed as in the whole, which changes nothing that matters and is done once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.barcode import WordIndex, align, best, query_words, score
+from merian.library.index import open_indexes
+from merian.library.store import Library
+
+__all__ = ["Finder", "Neighbours", "Without", "find", "finder_of", "joined"]
+
+CANDIDATES, OF_ONE_SPECIES = 32, 4
+
+Without = tuple[NDArray[np.int32] | None, int]
+"""Labels of all entries, and the label of those that are left out; None for their own numbers."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The references near to queries: one row for each, the queries in ascending order.
+
+    Attributes:
+        query: int32; the number of the query.
+        entry: int32; of the library.
+        mismatches: int32; columns of the alignment that do not match.
+        overlap: int32; columns of the alignment.
+        shared: float32; of the weight of the query's words, the share that the entry has too.
+        reverse: bool; whether the entry has the other strand.
+    """
+
+    query: NDArray[np.int32]
+    entry: NDArray[np.int32]
+    mismatches: NDArray[np.int32]
+    overlap: NDArray[np.int32]
+    shared: NDArray[np.float32]
+    reverse: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.entry)
+
+
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """A library that is searched.
+
+    Attributes:
+        library: The library.
+        indexes: Of its segments.
+        species: int32[entries]; what species, or unnamed group, each entry is of.
+    """
+
+    library: Library
+    indexes: Sequence[WordIndex]
+    species: NDArray[np.int32]
+
+
+def finder_of(library: Library) -> Finder:
+    """Open the indexes of a library."""
+    groups = np.where(
+        library.unnamed < 0, library.node, library.taxonomy.taxa + library.unnamed
+    ).astype(np.int32)
+    return Finder(library, open_indexes(library), groups)
+
+
+def find(
+    finder: Finder,
+    query: str,
+    without: Sequence[Without | None] = (None,),
+    number: int = 0,
+) -> list[Neighbours]:
+    """Return the nearest references of one clean sequence.
+
+    Args:
+        finder: What is searched.
+        query: The sequence.
+        without: For each answer, the entries that are taken as not there.
+        number: The number of the query, for the rows.
+    """
+    found = score(query_words(query), finder.indexes)
+    numbers = found.numbers.astype(np.int32)
+    species = finder.species[numbers]
+    chosen = []
+    for left_out in without:
+        scores = found.scores
+        if left_out is None:
+            there = np.arange(len(numbers))
+        else:
+            labels, label = left_out
+            there = np.flatnonzero((numbers if labels is None else labels[numbers]) != label)
+        few = best(numbers[there], scores[there], species[there], CANDIDATES, OF_ONE_SPECIES)
+        chosen.append(there[few])
+    places = np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+    entries = numbers[places]
+    aligned = align(query, [finder.library.sequence(entry) for entry in entries.tolist()])
+    shared = found.scores[places] / np.float32(max(found.visited, 1e-9))
+    whole = aligned.overlap > 0
+    answers = []
+    for few in chosen:
+        rows = np.searchsorted(places, np.sort(few))
+        rows = rows[whole[rows]]
+        answers.append(
+            Neighbours(
+                np.full(len(rows), number, np.int32),
+                entries[rows],
+                aligned.mismatches[rows],
+                aligned.overlap[rows],
+                shared[rows],
+                aligned.reverse[rows],
+            )
+        )
+    return answers
+
+
+def joined(parts: Sequence[Neighbours]) -> Neighbours:
+    """Return several queries' neighbours as one."""
+    columns = ("query", "entry", "mismatches", "overlap", "shared", "reverse")
+    return Neighbours(*(np.concatenate([getattr(p, name) for p in parts]) for name in columns))
