@@ -36,7 +36,7 @@ __all__ = ["Learnt", "learn_barcodes", "open_learnt"]
 
 _ARRAYS, _CARD = "barcode.safetensors", "barcode.json"
 _FORMAT, _VERSION = "merian-barcode-evidence", "1.0"
-_FOLDS = 4
+_FOLDS = 8
 _ALIKE = 3.0  # the episodes of one record say as much as one in so many of independent ones
 _NEGLIGIBLE = 1e-6  # the probability of an outcome that a promise need not know of
 

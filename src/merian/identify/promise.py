@@ -14,6 +14,7 @@ for that mix alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -226,14 +227,13 @@ class _Fit:
                 found[here] = share * own / whole[number] / len(whole)
         return found
 
-    def risks(self, thresholds: Floats) -> list[tuple[float, int]]:
-        """Return the mean error and the number of genera of each stratum."""
+    def risks(self, thresholds: Floats) -> list[float]:
+        """Return what the error may be, in each stratum, of a genus that was not met."""
         wrong, _ = self.losses(thresholds)
         found = []
         for stratum in range(len(strata.NAMES)):
             here = self.stratum == stratum
-            errors = self.of_genera(here, wrong) if here.any() else np.empty(0)
-            found.append((float(errors.mean()) if len(errors) else 0.0, len(errors)))
+            found.append(_bound(self.of_genera(here, wrong)) if here.any() else 0.0)
         return found
 
     def thresholds(self, alpha: float, shares: Floats | None) -> Floats:
@@ -243,7 +243,7 @@ class _Fit:
             odds[-1] = _EASE
         for least in _ODDS:
             found: Floats = 1 / (1 + np.exp(-(odds + least)))
-            risks = [_bound(*risk) for risk in self.risks(found)]
+            risks = self.risks(found)
             risk = max(risks) if shares is None else float(shares @ risks)
             if risk <= alpha:
                 return found
@@ -269,15 +269,19 @@ class _Fit:
                     break
 
 
-def _bound(error: float, genera: int) -> float:
-    """Return what the error may be of a genus that was not met; without the doubt where few were.
+def _bound(errors: Floats) -> float:
+    """Return what the error may be of a genus that was not met, from those of a stratum.
 
-    With few genera the doubt alone would exceed any alpha. There the error itself must not, and
-    the stratum has no promise of its own.
+    With few genera the doubt about the next one would exceed any alpha, and a single one decides.
+    There the error must not be shown to be worse than alpha, by one standard error, and the
+    stratum has no promise of its own.
     """
+    genera, error = len(errors), float(errors.mean())
+    if genera >= ENOUGH:
+        return (genera * error + 1) / (genera + 1)
     if genera < _FEW:
         return 0.0
-    return error if genera < ENOUGH else (genera * error + 1) / (genera + 1)
+    return max(0.0, error - float(errors.std(ddof=1)) / math.sqrt(genera))
 
 
 def _lines(promise: Promise) -> list[str]:
