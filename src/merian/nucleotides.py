@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["reverse_complement"]
+__all__ = ["MATCHING", "MAY_BE", "reverse_complement"]
+
+MAY_BE = {
+    "A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT",
+    "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
+}  # fmt: skip
+
+# Pairs of different letters that may be the same base.
+MATCHING = [
+    (one, other)
+    for one, bases in MAY_BE.items()
+    for other, others in MAY_BE.items()
+    if one < other and set(bases) & set(others)
+]
 
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 

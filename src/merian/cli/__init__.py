@@ -22,6 +22,7 @@ from merian.cli import (
     bench,
     demo,
     doctor,
+    explain,
     export,
     formats,
     import_,
@@ -50,6 +51,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "formats": formats.formats,
     },
     "Names": {"taxonomy": taxonomy.app, "library": library.app},
+    "Identify": {"explain": explain.explain},
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

@@ -1,0 +1,270 @@
+"""``merian explain``: how one answer came about, and what would settle it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from merian.cli import screen
+from merian.errors import InputError
+
+if TYPE_CHECKING:
+    from merian.formats import Options
+    from merian.identify.determination import Determination
+    from merian.identify.explain import Difference, Explanation, Neighbour
+    from merian.identify.layout import Layout
+
+__all__ = ["explain"]
+
+_SHOWN = 10  # outcomes and references
+_PLACES = 12  # at which two names differ
+_HARDLY = 0.001  # of the probability
+
+
+def explain(
+    id: str = "",
+    /,
+    *,
+    library: Path,
+    query: Path | None = None,
+    sequence: str = "",
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    set: tuple[str, ...] = (),
+    alpha: float = 0.05,
+    novelty: str = "",
+    promise: Literal["overall", "rank"] = "overall",
+    json: bool = False,
+    quiet: screen.Quiet = False,
+) -> None:
+    """Explain how one barcode was named, and what would settle it best.
+
+    Give the options that `merian identify` was given, and the answer is the same.
+
+    Args:
+        id: The record's id, as it stands in the file.
+        library: The folder of the library.
+        query: The file with the record: FASTA, a table, or whatever else `merian import` reads.
+        sequence: The barcode itself, instead of an id and a file.
+        format: The format of the file; found from its content if not given.
+        map: What a column means, as column=term: --map Sequenz=sequence. Once or more often.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        alpha: The share of wrong answers that may not be exceeded.
+        novelty: How many records are of a species in the library, of a species that is not, of a
+            genus that is not, of a family that is not: --novelty 0.7,0.2,0.08,0.02. Without it
+            the promise holds for any mixture.
+        promise: Whether it bounds the errors of all answers, or of those at each rank.
+        json: Print JSON.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.identify import Choice, Identifier
+    from merian.identify.explain import explain as explained
+
+    if not 0 < alpha < 1:
+        raise InputError(f"--alpha {alpha:g}: expected a share between 0 and 1, as in 0.05")
+    choice = Choice(alpha=alpha, novelty=_shares(novelty), by_rank=promise == "rank")
+    with screen.working(f"Explaining {id or 'the sequence'}", quiet):
+        asked = _asked(id, query, sequence, format, _options(map, set))
+        identifier = Identifier.open(library, choice)
+        found = explained(identifier.trace(asked), identifier.library)
+    if json:
+        screen.print_json(_as_dict(id, found))
+        return
+    _print(id or "the sequence", found)
+
+
+def _options(map: tuple[str, ...], extra: tuple[str, ...]) -> Options:
+    from merian.formats import Options
+
+    return Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))
+
+
+def _asked(id: str, query: Path | None, sequence: str, format: str | None, options: Options) -> str:
+    """Return the sequence that is asked for."""
+    from merian.formats import read_path
+    from merian.identify.lookup import find_barcode, read_barcode
+
+    if sequence and not query:
+        return read_barcode(sequence)
+    if query is None or not id or sequence:
+        raise InputError(
+            "say which barcode: merian explain ID --library LIBRARY --query FILE, or --sequence "
+            "ACGT... in place of the id and the file"
+        )
+    return find_barcode(read_path(query, options, format), id)
+
+
+def _shares(text: str) -> tuple[float, float, float, float] | None:
+    """Read the four shares of novelty."""
+    if not text:
+        return None
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != 4 or min(shares) < 0 or abs(sum(shares) - 1) > 0.001:
+        raise InputError(
+            f"--novelty {text}: expected four shares whose sum is 1, as in 0.7,0.2,0.08,0.02"
+        )
+    known, species, genus, family = shares
+    return known, species, genus, family
+
+
+def _print(id: str, found: Explanation) -> None:
+    answer = found.trace.determination
+    print(screen.printable(f"{id}: {answer.explanation}"))
+    if answer.verdict:
+        print(screen.printable(answer.verdict))
+    if answer.flags:
+        print(screen.printable(f"flags: {', '.join(answer.flags)}"))
+    print()
+    rows = [
+        ("x" if one.stands else "", one.rank, one.name, f"{one.probability:.3f}",
+         "" if one.threshold is None else f"{one.threshold:.3f}")
+        for one in found.path
+    ]  # fmt: skip
+    screen.print_table(("", "rank", "name", "probability", "needed"), rows, title="The path")
+    print(screen.printable(found.stopped))
+    _print_outcomes(found)
+    _print_neighbours(found)
+    for one, layout in found.layouts:
+        _print_layout(one, layout)
+    _print_differences(found)
+    _print_observations(found)
+
+
+def _print_outcomes(found: Explanation) -> None:
+    from merian.identify.wording import outcome_in_words
+
+    outcomes = [one for one in found.outcomes if one.probability >= _HARDLY]
+    print()
+    screen.print_table(
+        ("probability", "outcome"),
+        [
+            (f"{one.probability:.3f}", f"{'matches ' if one.group else ''}{outcome_in_words(one)}")
+            for one in outcomes[:_SHOWN]
+        ],
+        title="What it may be",
+    )
+    left = len(found.outcomes) - min(len(outcomes), _SHOWN)
+    if left:
+        rest = 1 - sum(one.probability for one in outcomes[:_SHOWN])
+        print(f"and {screen.counted(left, 'other')}, {max(rest, 0):.3f} together")
+
+
+def _print_neighbours(found: Explanation) -> None:
+    print()
+    if not found.neighbours:
+        print("No reference aligns with it.")
+        return
+    screen.print_table(
+        ("reference", "name", "identity", "overlap", "mismatches", "strand", "records", "from"),
+        [
+            (
+                one.match.id, one.match.name, f"{100 * one.match.identity:.2f} %",
+                one.match.overlap, one.match.mismatches, "-" if one.match.reverse else "+",
+                one.records, f"{one.reference.file}:{one.reference.line}",
+            )
+            for one in found.neighbours[:_SHOWN]
+        ],
+        title="The nearest references",
+    )  # fmt: skip
+    if len(found.neighbours) > _SHOWN:
+        print(f"and {len(found.neighbours) - _SHOWN:,} more")
+
+
+def _print_layout(one: Neighbour, layout: Layout) -> None:
+    """Print an alignment in blocks."""
+    strand = ", which has the other strand" if layout.reverse else ""
+    print(
+        f"\nThe query and {screen.printable(one.match.id)} ({screen.printable(one.match.name)}"
+        f"{strand})"
+    )
+    for begin, mine, end, marks, first, theirs, last in layout.blocks():
+        print(f"\nquery     {begin:>6} {mine} {end}")
+        print(f"{'':17}{marks}".rstrip())
+        print(f"reference {first:>6} {theirs} {last}")
+
+
+def _print_differences(found: Explanation) -> None:
+    if len(found.compared) < 2:
+        return
+    first, second = (screen.printable(name) for name in found.compared)
+    print()
+    if not found.differences:
+        print(f"The references of {first} and {second} differ nowhere in what was read.")
+        return
+    agrees = [one.agrees for one in found.differences]
+    print(
+        f"{first} and {second} differ at {screen.counted(len(agrees), 'place')} of the query. It "
+        f"has what {first} has at {agrees.count('first')}, what {second} has at "
+        f"{agrees.count('second')}."
+    )
+    screen.print_table(
+        ("place", "query", first, second, "agrees with"),
+        [
+            (one.place, one.query, one.first, one.second, _whom(one, first, second))
+            for one in found.differences[:_PLACES]
+        ],
+    )
+    if len(agrees) > _PLACES:
+        print(f"and {len(agrees) - _PLACES:,} more")
+
+
+def _whom(one: Difference, first: str, second: str) -> str:
+    return {"first": first, "second": second}.get(one.agrees, one.agrees)
+
+
+def _print_observations(found: Explanation) -> None:
+    print()
+    screen.print_table(
+        ("of the doubt", "would be settled by", "if"),
+        [(f"{100 * one.settles:.0f} %", one.what, one.assumes) for one in found.observations],
+        title=f"What could be looked at; the doubt is {found.doubt:.2f}",
+    )
+    best = found.best
+    settles = (
+        f", which would settle {100 * best.settles:.0f} % of the doubt" if best.settles else ""
+    )
+    print(
+        "\nThe one observation that would settle it best: "
+        f"{screen.printable(best.what)}{settles}. {screen.printable(best.why)}"
+    )
+
+
+def _as_dict(id: str, found: Explanation) -> dict[str, Any]:
+    """Return an explanation as values of JSON."""
+    from merian.identify.wording import outcome_in_words
+
+    plain = dataclasses.asdict
+    return {
+        "id": id,
+        "sequence": found.trace.sequence,
+        "answer": _answer(found.trace.determination),
+        "path": [plain(one) for one in found.path],
+        "stopped": found.stopped,
+        "outcomes": [{**plain(one), "words": outcome_in_words(one)} for one in found.outcomes],
+        "references": [
+            {**plain(one.match), "records": one.records, **plain(one.reference), "id": one.match.id}
+            for one in found.neighbours
+        ],
+        "alignments": [
+            {"id": one.match.id, **plain(layout), "marks": layout.marks}
+            for one, layout in found.layouts
+        ],
+        "compared": found.compared,
+        "differences": [plain(one) for one in found.differences],
+        "doubt": found.doubt,
+        "settled_best_by": plain(found.best),
+        "observations": [plain(one) for one in found.observations],
+    }
+
+
+def _answer(answer: Determination) -> dict[str, Any]:
+    fields = {field.name: getattr(answer, field.name) for field in dataclasses.fields(answer)}
+    del fields["matches"], fields["node"]
+    return fields | {
+        "names": dict(answer.names),
+        "probabilities": dict(answer.probabilities),
+    }
