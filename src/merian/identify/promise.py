@@ -153,7 +153,7 @@ def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promis
     found = []
     for number, name in enumerate(strata.NAMES):
         here = fit.stratum == number
-        genera = len(np.unique(simulated.genus[here]))
+        genera = len(fit.genera_of(number))
         error = float(fit.of_genera(here, wrong).mean()) if genera else 0.0
         found.append(Stratum(name, genera, int(here.sum()), error, genera >= ENOUGH))
     errors_at: dict[str, float | None] = {}
@@ -227,6 +227,10 @@ class _Fit:
                 found[here] = share * own / whole[number] / len(whole)
         return found
 
+    def genera_of(self, stratum: int) -> NDArray[np.int32]:
+        """Return the genera of one stratum."""
+        return np.unique(self._simulated.genus[self.stratum == stratum])
+
     def risks(self, thresholds: Floats) -> list[float]:
         """Return what the error may be, in each stratum, of a genus that was not met."""
         wrong, _ = self.losses(thresholds)
@@ -241,7 +245,10 @@ class _Fit:
         odds = np.zeros(len(self._ladder.ranks))
         if self._ladder.ranks[-1] == "species":
             odds[-1] = _EASE
-        for least in _ODDS:
+        few = [len(self.genera_of(stratum)) < ENOUGH for stratum in range(len(strata.NAMES))]
+        # Where too little is known, what the posterior itself says must be enough at the least.
+        floor = math.log((1 - alpha) / alpha) if any(few) else -math.inf
+        for least in _ODDS[floor <= _ODDS]:
             found: Floats = 1 / (1 + np.exp(-(odds + least)))
             risks = self.risks(found)
             risk = max(risks) if shares is None else float(shares @ risks)
