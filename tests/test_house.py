@@ -29,7 +29,9 @@ ORDER = {room: place for place, room in enumerate(ROOMS, 1)}
 
 # Broken or closed to us: they do not import beside the torch that we support.
 FORBIDDEN = {"torchvision", "timm", "open_clip"}
-HEAVY = ("duckdb", "numpy", "torch", "PIL", "jinja2", "rapidfuzz", "safetensors", "dnaio")
+HEAVY = (
+    "duckdb", "numpy", "numba", "torch", "PIL", "jinja2", "rapidfuzz", "safetensors", "dnaio",
+)  # fmt: skip
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -32,6 +32,8 @@ BUDGET, _LARGE = 200_000, 500_000
 _ALWAYS = 24  # of the rarest words, whatever they cost together: fewer may all be errors
 _POSTINGS = 170_000_000  # in one index; a million barcodes of 658, every fourth word
 _SEQUENCES, _BASES = 4096, 1 << 22  # indexed at once; the first is what a key has room for
+_MOST = 1 << 32  # that the weights of all words that are looked at may sum to, of 1 / _UNIT each
+_PLACES = 32  # bits that are enough for the place of a word in a query
 _UNIT = 1024  # scores are whole multiples of 1 / _UNIT, so that their sum has no order
 
 Integers = npt.NDArray[np.integer[Any]]
@@ -56,19 +58,32 @@ class WordIndex:
 
 @dataclass(frozen=True)
 class Scores:
-    """The sequences that share words with a query, ascending.
+    """What every sequence shares with a query.
 
     Attributes:
-        numbers: int64; each sequence, counted through all segments.
-        scores: float32; the summed weight of the words that it shares, of those looked at.
+        summed: uint32[sequences]; of each, counted through all segments, the summed weight of the
+            words that it shares, of those looked at, in parts of 1024; 0 where it shares none.
         total: The weight of all words of the query that any sequence has.
         visited: The weight of those of them that were looked at.
     """
 
-    numbers: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
+    summed: npt.NDArray[np.uint32]
     total: float
     visited: float
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """The sequences that share any word, ascending."""
+        return np.flatnonzero(self.summed)
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """The weight that each of these shares."""
+        return self.weight(self.numbers)
+
+    def weight(self, numbers: Integers) -> npt.NDArray[np.float32]:
+        """Return the summed weight of the words that sequences share."""
+        return (self.summed[numbers] / _UNIT).astype(np.float32)
 
 
 def build_index(
@@ -175,6 +190,8 @@ def score(words: Integers, indexes: Sequence[WordIndex], budget: int | None = No
             more than half a million. The rarest 24 words are looked at in any case, but for those
             that exceed it alone.
     """
+    from merian.barcode.search_loops import accumulate  # noqa: PLC0415 - loads numba
+
     count = sum(index.count for index in indexes)
     if budget is None:
         budget = BUDGET if count <= _LARGE else BUDGET // 2
@@ -185,72 +202,37 @@ def score(words: Integers, indexes: Sequence[WordIndex], budget: int | None = No
     begin = np.array([index.offset[words] for index in indexes], np.int64).reshape(shape)
     size = np.array([index.offset[words + 1] for index in indexes], np.int64).reshape(shape) - begin
     df = size.sum(axis=0)
-    order = np.argsort(df, kind="stable")
+    # The rarest first, and among these the lowest: one number says both, and sorts fastest.
+    order = np.sort(df << _PLACES | np.arange(len(words))) & (1 << _PLACES) - 1
     order = order[df[order] > 0]
-    weight = np.rint(np.log1p(count / df[order]) * _UNIT)
-    allowed = np.cumsum(df[order]) <= budget
-    allowed[:_ALWAYS] |= df[order][:_ALWAYS] <= budget
-    looked_at = order[allowed]
-    total, visited = float(weight.sum()) / _UNIT, float(weight[allowed].sum()) / _UNIT
-    if not len(looked_at):
-        return Scores(np.empty(0, np.int64), np.empty(0, np.float32), total, visited)
-    begin, size = begin[:, looked_at], size[:, looked_at]
-    number = np.empty(size.sum(), np.int64)
-    filled, first = 0, 0
+    df = df[order]
+    weight = np.rint(np.log1p(count / df) * _UNIT)
+    allowed = np.cumsum(df) <= budget
+    allowed[:_ALWAYS] |= df[:_ALWAYS] <= budget
+    allowed &= np.cumsum(weight) < _MOST
+    looked_at, each = order[allowed], weight[allowed].astype(np.uint32)
+    summed, first = np.zeros(count, np.uint32), 0
+    begin, size = begin.take(looked_at, axis=1), size.take(looked_at, axis=1)
     for index, begins, sizes in zip(indexes, begin, size, strict=True):
-        posting = np.asarray(index.posting)  # slices of a memory map are slow
-        part = number[filled : filled + sizes.sum()]
-        ends = (begins + sizes).tolist()
-        np.concatenate([posting[b:e] for b, e in zip(begins.tolist(), ends, strict=True)], out=part)
-        if first:
-            part += first
-        filled += len(part)
+        accumulate(summed[first : first + index.count], index.posting, begins, sizes, each)
         first += index.count
-    # Four bytes are enough for all but the longest queries, and twice as many stay near at hand.
-    kind = np.uint32 if visited * _UNIT < 1 << 32 else np.uint64
-    summed: Integers = np.zeros(count, kind)
-    each = np.tile(weight[allowed].astype(kind), len(indexes))
-    np.add.at(summed, number, np.repeat(each, size.ravel()))
-    if len(number) < count // 4:  # sorting what is there is faster than looking through all
-        number = np.sort(number.astype(np.min_scalar_type(-count)))
-        numbers = number[_changes(number)].astype(np.int64)
-    else:
-        numbers = np.flatnonzero(summed > 0)
-    scores = (summed.take(numbers) / _UNIT).astype(np.float32)
-    return Scores(numbers, scores, total, visited)
+    return Scores(summed, float(weight.sum()) / _UNIT, float(each.sum(dtype=np.int64)) / _UNIT)
 
 
 def best(
-    numbers: Integers, scores: npt.NDArray[np.float32], group: Integers, count: int, per_group: int
+    summed: npt.NDArray[np.uint32], group: npt.NDArray[np.int32], count: int, per_group: int
 ) -> npt.NDArray[np.int64]:
-    """Return the positions of the best scores, at most so many of one group, best first.
+    """Return the sequences with the highest sums, at most so many of one group, best first.
 
-    Of equal scores the one with the smaller number comes first.
+    Of equal ones the one with the smaller number comes first; none is returned that has nothing.
 
     Args:
-        numbers: The sequences.
-        scores: Of each.
+        summed: Of each sequence.
         group: Of each; its species, say.
         count: How many to return at most.
         per_group: How many of them may be of one group.
     """
-    look = 4 * max(count, 1)
-    while True:
-        least = np.float32(-np.inf)
-        if look < len(scores):  # the others cannot be better, whatever their group
-            least = np.partition(scores, len(scores) - look)[len(scores) - look]
-        found = np.flatnonzero(scores >= least)
-        found = found[np.lexsort((numbers[found], -scores[found]))]
-        chosen = found[_rank_in_group(group[found]) < per_group][:count]
-        if len(chosen) == count or look >= len(scores):
-            return chosen
-        look *= 4
+    from merian.barcode.search_loops import leading  # noqa: PLC0415 - loads numba
 
-
-def _rank_in_group(group: Integers) -> npt.NDArray[np.int64]:
-    """Return how many of the same group come before each."""
-    order = np.argsort(group, kind="stable")
-    begin = np.flatnonzero(_changes(group[order]))
-    rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - np.repeat(begin, np.diff(begin, append=len(group)))
-    return rank
+    found: npt.NDArray[np.int64] = leading(summed, group, count, per_group)
+    return found

@@ -62,11 +62,10 @@ def nearest(
         np.zeros(shape, np.int32),
         np.zeros(shape, bool),
     )
+    own = np.arange(len(known), dtype=np.int32)
     for number, query in enumerate(asked):
         scores = score(query_words(query), [index])
-        own = np.arange(len(scores.numbers))
-        chosen = best(scores.numbers, scores.scores, own, max(count, candidates), 1)
-        which = scores.numbers[chosen]
+        which = best(scores.summed, own, max(count, candidates), 1)
         pairs = align(query, [known[i] for i in which])
         order = np.lexsort((which, -pairs.overlap, -pairs.identity))
         order = order[pairs.overlap[order] > 0][:count]

@@ -113,8 +113,10 @@ def strandless() -> npt.NDArray[np.int32]:
 
 def query_words(sequence: str) -> npt.NDArray[np.int32]:
     """Return the different words of a clean sequence, ascending, whatever its strand."""
-    code = CODE.take(as_text(sequence))
-    if len(code) < LENGTH:
-        return np.empty(0, np.int32)
-    word = strandless().take(words_at(code, LENGTH))
-    return np.unique(np.delete(word, broken(code, LENGTH)))
+    from merian.barcode.search_loops import strandless_words  # noqa: PLC0415 - loads numba
+
+    word = np.sort(strandless_words(CODE, as_text(sequence)))
+    new = np.ones(len(word), bool)
+    np.not_equal(word[1:], word[:-1], out=new[1:])
+    found: npt.NDArray[np.int32] = word[new]
+    return found

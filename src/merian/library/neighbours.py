@@ -88,31 +88,26 @@ def find(
         number: The number of the query, for the rows.
     """
     found = score(query_words(query), finder.indexes)
-    numbers = found.numbers.astype(np.int32)
-    species = finder.species[numbers]
     chosen = []
     for left_out in without:
-        scores = found.scores
-        if left_out is None:
-            there = np.arange(len(numbers))
-        else:
+        summed = found.summed
+        if left_out is not None:
             labels, label = left_out
-            there = np.flatnonzero((numbers if labels is None else labels[numbers]) != label)
-        few = best(numbers[there], scores[there], species[there], CANDIDATES, OF_ONE_SPECIES)
-        chosen.append(there[few])
-    places = np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
-    entries = numbers[places]
-    aligned = align(query, [finder.library.sequence(entry) for entry in entries.tolist()])
-    shared = found.scores[places] / np.float32(max(found.visited, 1e-9))
+            summed = summed.copy()
+            summed[label if labels is None else labels == label] = 0
+        chosen.append(best(summed, finder.species, CANDIDATES, OF_ONE_SPECIES))
+    entries = np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+    aligned = align(query, [finder.library.letters(entry) for entry in entries.tolist()])
+    shared = found.weight(entries) / np.float32(max(found.visited, 1e-9))
     whole = aligned.overlap > 0
     answers = []
     for few in chosen:
-        rows = np.searchsorted(places, np.sort(few))
+        rows = np.searchsorted(entries, np.sort(few))
         rows = rows[whole[rows]]
         answers.append(
             Neighbours(
                 np.full(len(rows), number, np.int32),
-                entries[rows],
+                entries[rows].astype(np.int32),
                 aligned.mismatches[rows],
                 aligned.overlap[rows],
                 shared[rows],

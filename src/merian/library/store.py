@@ -112,11 +112,15 @@ class Library(Edition):
 
     def sequence(self, entry: int) -> str:
         """Return the sequence of an entry: capitals of the IUPAC code, no gaps."""
+        return self.letters(entry).tobytes().decode("ascii")
+
+    def letters(self, entry: int) -> NDArray[np.uint8]:
+        """Return the sequence of an entry as it lies in its file."""
         self._check(entry)
         number = bisect_right(self.first_entry, entry) - 1
         segment = self.segments[number]
         row = entry - self.first_entry[number]
-        return segment.text[segment.start[row] : segment.start[row + 1]].tobytes().decode("ascii")
+        return segment.text[segment.start[row] : segment.start[row + 1]]
 
     def sequences(self, first: int = 0, stop: int | None = None) -> list[str]:
         """Return the sequences of a range of entries."""
