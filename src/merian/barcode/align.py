@@ -5,7 +5,9 @@ reference is laid over the query along the diagonal on which most of their commo
 lie; what hangs over on either side is cut off, and the windows are aligned from end to end at the
 least edit distance. Identity is matches by columns of that alignment, gaps at its ends apart, as
 in vsearch's default; an ambiguous nucleotide matches what it may be. Windows of one length are
-compared place by place, unless an alignment with gaps has fewer differences.
+compared place by place, unless an alignment with gaps has fewer differences. In genes that make a
+protein it must also be likely: there, gaps that save a few differences cost insects whose species
+is missing 0.6 in a hundred of their genera, as they bring far sequences nearer than near ones.
 """
 
 from __future__ import annotations

@@ -27,6 +27,11 @@ _FREE = 2  # differences; any gaps cost as much in windows of one length, as the
 # How many diagonals to either side of those of the ends are tried at first; in windows of one
 # length that differ in few places, as many as can pay.
 _BAND, _FEW = 64, 200
+# Between genes that make a protein, a gap and another that takes it back are mostly made up to save
+# some differences: so many common words have to lie on one other diagonal. A sequence of so many
+# bases without a stop in a frame is such a gene; others are one in a hundred times.
+_ELSEWHERE, _OPEN = 10, 450
+_A, _C, _G, _T = 1, 2, 4, 8
 _NONE, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
 _LAST = np.uint64(63)
 
@@ -111,6 +116,39 @@ def _shift(words: Words, size: int, at: Words, middle: int, lowest: int, below: 
         if lowest <= mine < below and abs(place - mine - middle) <= _SHIFT:
             votes[place - mine - middle + _SHIFT] += 1
     return middle + int(np.argmax(votes)) - _SHIFT
+
+
+@compiled()
+def _is_shifted(votes: Words, best: int) -> bool:
+    """Say whether some stretch may lie on another diagonal than the best."""
+    for diagonal in range(max(best - _BAND, 0), min(best + _BAND + 1, len(votes))):
+        if diagonal != best and votes[diagonal] >= _ELSEWHERE:
+            return True
+    return False
+
+
+@compiled()
+def _is_coding(sequence: Bytes) -> bool:
+    """Say whether a sequence can be read as a protein from end to end, on either strand.
+
+    The stops are TAA and TAG, which nearly all genetic codes have; TGA is an amino acid in
+    mitochondria.
+    """
+    if len(sequence) < _OPEN:
+        return False
+    for frame in range(3):
+        forward, backward = True, True
+        for place in range(frame, len(sequence) - 2, 3):
+            one, two, three = sequence[place], sequence[place + 1], sequence[place + 2]
+            if one == _T and two == _A and three in (_A, _G):
+                forward = False
+            if one in (_C, _T) and two == _T and three == _A:
+                backward = False
+            if not (forward or backward):
+                break
+        if forward or backward:
+            return True
+    return False
 
 
 @compiled()
@@ -298,6 +336,7 @@ def align_with(query: Bytes, text: Bytes, start: Places, bits: Bytes, least: int
         _places(strands[strand], words, at[strand])
     votes = np.empty(long + longest + 1, np.int32)
     known = np.empty(longest, np.uint8)
+    coding = _is_coding(strands[0])
     rows = np.zeros((count, 5), np.int64)
     for number in range(count):
         size = start[number + 1] - start[number]
@@ -318,7 +357,12 @@ def align_with(query: Bytes, text: Bytes, start: Places, bits: Bytes, least: int
             for place in range(end - begin):
                 differ += strands[reverse, begin + place] & other[place] == 0
         found = differ, end - begin, 0, 0
-        if not 0 <= differ <= _FREE:
+        gapless = (
+            differ >= 0
+            and (coding or _is_coding(known[:size]))
+            and not _is_shifted(votes[: long + size], left + long)
+        )
+        if not (0 <= differ <= _FREE or gapless):
             found = _align_windows(masks[reverse], begin, end - begin, other, differ)
         if found[1] >= least:
             rows[number, 0] = found[0]
