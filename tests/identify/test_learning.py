@@ -131,8 +131,8 @@ def test_what_is_learnt_is_the_same_whatever_the_processes(tmp_path, monkeypatch
     one = library_of(tmp_path / "one", records)
     monkeypatch.setattr("merian.identify.novelty._WORTH", 4)
     two = library_of(tmp_path / "two", records)
-    for name in ("barcode.safetensors", "barcode.json"):
-        assert (one.edition_folder / name).read_bytes() == (two.edition_folder / name).read_bytes()
+    name = "barcode.safetensors"
+    assert (one.edition_folder / name).read_bytes() == (two.edition_folder / name).read_bytes()
 
 
 def test_an_addition_learns_anew(tmp_path):

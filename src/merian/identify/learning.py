@@ -32,7 +32,7 @@ from merian.library.reading import Progress
 from merian.stamp import run_id, stamp
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["Learnt", "learn_barcodes", "open_learnt"]
+__all__ = ["Cases", "Learnt", "cases_of", "learn_barcodes", "open_learnt", "usual_weights"]
 
 _ARRAYS, _CARD = "barcode.safetensors", "barcode.json"
 _FORMAT, _VERSION = "merian-barcode-evidence", "1.0"
@@ -58,17 +58,40 @@ class Learnt:
     simulated: Simulations
 
 
+@dataclass(frozen=True)
+class Cases:
+    """Simulated queries, ready to be learnt from.
+
+    Attributes:
+        described: Their outcomes.
+        true: The place of the true outcome of each.
+        importance: Of each.
+        scale: Of every rung of the library (see `barcode.Clades`).
+    """
+
+    described: Described
+    true: NDArray[np.int64]
+    importance: Floats
+    scale: Floats
+
+
+def cases_of(library: Library, ladder: Ladder, episodes: Episodes) -> Cases:
+    """Describe simulated queries."""
+    inner, lowest = _distances(episodes, ladder)
+    clades = _clades(library, ladder, inner, lowest)
+    simulated = Simulated(episodes.own, episodes.level, inner, lowest)
+    described = describe(episodes.neighbours, len(episodes), clades, simulated)
+    true = _true_outcomes(described, episodes)
+    return Cases(described, true, _importance(library, ladder, episodes), clades.scale)
+
+
 def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Progress) -> None:
     """Fit the evidence of barcodes to a library that is being built."""
     ladder = ladder_of(library)
     episodes = simulate(library, ladder, progress)
-    inner, lowest = _distances(episodes, ladder)
-    clades = _clades(library, ladder, inner, lowest)
-    simulated = Simulated(episodes.own, episodes.level, inner, lowest)
     progress("learning how far names can be trusted", len(episodes))
-    described = describe(episodes.neighbours, len(episodes), clades, simulated)
-    true = _true_outcomes(described, episodes)
-    importance = _importance(library, ladder, episodes)
+    cases = cases_of(library, ladder, episodes)
+    described, true, importance = cases.described, cases.true, cases.importance
     usual = usual_weights(ladder.ranks)
     weights = fit(described, true, importance, usual)
     genus = ladder.path[episodes.own, _genus_rank(ladder)]
@@ -81,7 +104,7 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
     size = np.bincount(described.query[keep], minlength=len(episodes))[named]
     weight = _share_of_species(library, ladder, episodes)
     arrays = {
-        "scale": clades.scale,
+        "scale": cases.scale,
         "offset": np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
         "rung": described.rung[keep],
         "score": scores[keep].astype(np.float32),
