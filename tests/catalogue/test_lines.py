@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merian.catalogue import Catalogue, Columns, Delimited, Reading
+from merian.catalogue.staging import Staging, line_of
+from merian.database import connect
 from merian.errors import FormatError
 
 COLUMNS = ("occurrenceID", "locality", "occurrenceRemarks")
@@ -192,3 +194,23 @@ def test_whatever_csv_writes_is_read(cells, end: str, quoting, delimiter: str) -
         for n, (place, remark) in enumerate(cells)
     ]
     assert rows == expected
+
+
+def test_lines_stay_in_order_however_many_words_say_nothing(tmp_path: Path) -> None:
+    """Read by several threads, a big file keeps its header on top and each row on its line."""
+    path, count = tmp_path / "big.csv", 120_000
+    remark = "x" * 250
+    with path.open("w") as stream:
+        stream.write("h,h,h\n")
+        stream.writelines(f"{n},here,{remark if n % 50 else ''}\n" for n in range(count))
+        stream.write("last,one,too,many\n")
+    nulls = ("N/A", "NaN", "nan", "NULL", "null", "None", "n/a", "not_classified")
+    feed = Columns("record", {c: f'"{c}"' for c in COLUMNS})
+    source = Delimited(path, ",", COLUMNS, (feed,), nulls=nulls)
+    with connect(threads=4) as con:
+        staging = Staging(con, tmp_path, lambda _what, _rows: None)
+        staging.load(Reading("test", (source,), (path,)))
+        wrong = f"SELECT count(*) FROM {staging.view('record')} WHERE {line_of('ord')} - 2 <> "
+        assert staging.count(f"{wrong} CAST(occurrenceID AS BIGINT)") == 0
+        assert staging.count(f"SELECT count(*) FROM {staging.view('record')}") == count
+        assert staging.run("SELECT line FROM rejects") == [(count + 2,)]

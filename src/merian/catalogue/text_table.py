@@ -37,8 +37,9 @@ def field_value(x: str, nulls: Sequence[str], *, trim: bool = True) -> str:
     trimmed = f"if(starts_with({x}, ' ') OR ends_with({x}, ' '), trim({x}), {x})" if trim else x
     if not nulls:
         return f"nullif({trimmed}, '')"
-    none = ", ".join(literal(text) for text in dict.fromkeys(["", *nulls]))
-    return f"if({trimmed} IN ({none}), NULL, {trimmed})"
+    # DuckDB makes a join of a longer IN, also of a list, and a join loses the order of the lines.
+    none = " OR ".join(f"{trimmed} = {literal(text)}" for text in dict.fromkeys(["", *nulls]))
+    return f"if({none}, NULL, {trimmed})"
 
 
 def table_view(number: int) -> str:
