@@ -40,10 +40,12 @@ def stamp(
     }
 
 
-def stamp_beside(path: Path | str, value: Mapping[str, Any]) -> Path:
-    """Write the stamp of a table beside it and return where."""
+def stamp_beside(
+    path: Path | str, value: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the stamp of a table beside it, with what else is to be said, and return where."""
     beside = Path(f"{path}.merian.json")
-    write_json(beside, {"merian": dict(value)})
+    write_json(beside, {"merian": dict(value), **(more or {})})
     return beside
 
 

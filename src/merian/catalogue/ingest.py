@@ -47,6 +47,7 @@ def ingest(
     work: Path,
     reading: Reading,
     *,
+    verb: str = "import",
     arguments: Mapping[str, object] | None = None,
     taxonomy: Taxonomy | None = None,
     progress: Progress | None = None,
@@ -58,7 +59,7 @@ def ingest(
         # Matched to another checklist, the same input is another import.
         arguments = {**(arguments or {}), "taxonomy": str(taxonomy.lock)}
     # The hashes are worked out while the rows are read, unless they may show that all is done.
-    hashing = _Hashing(reading, arguments)
+    hashing = _Hashing(reading, verb, arguments)
     if con.execute("SELECT count(*) FROM run").fetchall()[0][0]:
         step("hashing the input", 0)
         run, _ = hashing.result()
@@ -79,7 +80,7 @@ def ingest(
             staging,
             {
                 "runID": run,
-                "verb": "import",
+                "verb": verb,
                 "arguments": _json({"format": reading.format, **(arguments or {})}),
                 "inputs": _json(inputs),
                 "merianVersion": __version__,
@@ -99,8 +100,8 @@ def ingest(
 class _Hashing:
     """The hashes of the input files and the id of the run, in the background."""
 
-    def __init__(self, reading: Reading, arguments: Mapping[str, object] | None) -> None:
-        self._reading, self._arguments = reading, dict(arguments or {})
+    def __init__(self, reading: Reading, verb: str, arguments: Mapping[str, object] | None) -> None:
+        self._reading, self._verb, self._arguments = reading, verb, dict(arguments or {})
         pool = ThreadPoolExecutor(1)
         self._future = pool.submit(self._work)
         pool.shutdown(wait=False)
@@ -110,7 +111,7 @@ class _Hashing:
         # A file that was moved is the same file.
         files = sorted((Path(path).name, digest) for path, digest in inputs.items())
         asked = {"format": self._reading.format, "inputs": files, "arguments": self._arguments}
-        return run_id("import", asked), inputs
+        return run_id(self._verb, asked), inputs
 
     def result(self) -> tuple[str, dict[str, str]]:
         """Wait for the id of the run and the hashes by file name."""

@@ -158,6 +158,7 @@ class Catalogue:
         self,
         reading: Reading,
         *,
+        verb: str = "import",
         arguments: Mapping[str, object] | None = None,
         taxonomy: Taxonomy | None = None,
         progress: Progress | None = None,
@@ -166,6 +167,7 @@ class Catalogue:
 
         Args:
             reading: Where the rows are.
+            verb: The command that does it.
             arguments: What else decides the result; a part of the run's id.
             taxonomy: The checklist to match the names to.
             progress: Is told what is being done, and how many rows were read so far.
@@ -176,6 +178,7 @@ class Catalogue:
             self._writer(),
             self._work,
             reading,
+            verb=verb,
             arguments=arguments,
             taxonomy=taxonomy,
             progress=progress,

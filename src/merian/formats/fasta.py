@@ -36,7 +36,7 @@ from merian.formats.registry import Format, Options
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue
 
-__all__ = ["FORMAT", "Record", "fake_barcodes", "read", "records", "sniff"]
+__all__ = ["FORMAT", "Record", "Sequences", "fake_barcodes", "read", "records", "sniff"]
 
 _SAMPLE = 500
 _CHUNK = 10_000
@@ -86,15 +86,21 @@ def read(path: Path, options: Options) -> Reading:
         note = f"headers are {flavour.title} ({fit} of the first {seen}); header=NAME is another"
     return Reading(
         format="fasta",
-        sources=(Rows(path, "record", _Chunks(path, flavour, options.marker)),),
+        sources=(Rows(path, "record", Sequences(path, flavour, options.marker)),),
         inputs=(path,),
         notes=(note,),
     )
 
 
 @dataclass(frozen=True)
-class _Chunks:
-    """The chunks of a file, anew each time they are asked for."""
+class Sequences:
+    """The sequences of a file, anew each time they are asked for.
+
+    Attributes:
+        path: The file.
+        flavour: What its headers say.
+        marker: The gene, where they do not say it.
+    """
 
     path: Path
     flavour: Flavour
@@ -103,19 +109,14 @@ class _Chunks:
     def __iter__(self) -> Iterator[Chunk | Reject]:
         seen: set[str] = set()
         rows: list[dict[str, object]] = []
-        for record in records(self.path):
-            if isinstance(record, Reject):
-                yield record
+        for found in self.rows():
+            if isinstance(found, Reject):
+                yield found
                 continue
-            row = self._row(record)
+            record, row = found
             identifier = str(row["occurrenceID"])
-            problem = (
-                "the header is empty; an id is expected" if not identifier
-                else f"the id {identifier!r} was seen before in this file" if identifier in seen
-                else "there is no sequence under this header" if not record.sequence
-                else None
-            )  # fmt: skip
-            if problem:
+            if identifier in seen:
+                problem = f"the id {identifier!r} was seen before in this file"
                 yield Reject(self.path, record.line, problem, record.header)
                 continue
             seen.add(identifier)
@@ -125,6 +126,23 @@ class _Chunks:
                 rows = []
         if rows:
             yield _columns(rows)
+
+    def rows(self) -> Iterator[tuple[Record, dict[str, object]] | Reject]:
+        """Return each record with its terms; nothing is remembered, so ids may come again."""
+        for record in records(self.path):
+            if isinstance(record, Reject):
+                yield record
+                continue
+            row = self._row(record)
+            problem = (
+                "the header is empty; an id is expected" if not row["occurrenceID"]
+                else "there is no sequence under this header" if not record.sequence
+                else None
+            )  # fmt: skip
+            if problem:
+                yield Reject(self.path, record.line, problem, record.header)
+            else:
+                yield record, row
 
     def _row(self, record: Record) -> dict[str, object]:
         terms = self.flavour.read(record.header)
