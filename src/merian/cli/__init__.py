@@ -25,6 +25,7 @@ from merian.cli import (
     explain,
     export,
     formats,
+    identify,
     import_,
     info,
     library,
@@ -51,7 +52,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "formats": formats.formats,
     },
     "Names": {"taxonomy": taxonomy.app, "library": library.app},
-    "Identify": {"explain": explain.explain},
+    "Identify": {"identify": identify.identify, "explain": explain.explain},
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

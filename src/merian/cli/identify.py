@@ -1,0 +1,190 @@
+"""``merian identify``: name barcodes, and say how sure that is."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from merian.cli import screen
+from merian.errors import InputError
+
+if TYPE_CHECKING:
+    from merian.identify import Choice
+    from merian.identify.job import Identified
+    from merian.identify.queries import Queries
+
+_BATCH = "batch"
+
+
+def identify(
+    *queries: Path,
+    library: Annotated[Path, Parameter(name=("--library", "-l"))],
+    out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
+    into: Path | None = None,
+    alpha: float = 0.05,
+    novelty: str | None = None,
+    promise: Literal["all", "rank"] = "all",
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    set: tuple[str, ...] = (),
+    processes: int | None = None,
+    report: Path | None = None,
+    quiet: screen.Quiet = False,
+) -> None:
+    """Name barcodes by a reference library.
+
+    Each answer is the lowest taxon that the evidence supports, so that no more than the promised
+    share of answers is wrong. What is no barcode is set aside with its line and the reason. A
+    command that was stopped is continued when it is given again.
+
+    Args:
+        queries: FASTA or FASTQ files, tables with a column of sequences, or the folder of a
+            catalogue.
+        library: The library that `merian library build` made.
+        out: The table to write: .tsv, .txt, .parquet, .jsonl or .json.
+        into: A catalogue that holds the sequences: the answers are appended to it as
+            identifications. Without --out the table is put into its folder runs/.
+        alpha: The share of wrong answers that is not to be exceeded.
+        novelty: The shares of records whose species is in the library, and whose species, genus,
+            family is not, such as 0.7,0.2,0.08,0.02: deeper answers, with a promise for that mix
+            alone. With "batch" the mix is estimated from the queries.
+        promise: With "rank" the promise also holds for the answers that stop at species, genus and
+            family, each by itself.
+        format: The format of the files; found from their content if not given.
+        map: What a column means, as column=term: --map barcode=sequence. Once or more often.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        processes: How many processes to use; as many as there are cores if not given.
+        report: Write a page about the answers into this HTML file.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.formats import Options, find_format
+    from merian.identify.job import identify_files
+    from merian.identify.queries import Queries
+
+    if not queries:
+        raise InputError("give the sequences: merian identify QUERY... --library LIB -o OUT")
+    choice = _choice(alpha, novelty, promise)
+    if processes is not None and processes < 1:
+        raise InputError(f"--processes {processes}: expected 1 or more")
+    if format is not None:
+        find_format(format)  # a wrong name is told before anything is read
+    options = Options(screen.pairs("--map", map), extra=screen.pairs("--set", set))
+    asked = Queries(queries, options, format)
+    estimate = novelty == _BATCH
+    out = _place(out, into, asked, library, choice, estimate)
+    for note in asked.notes:
+        screen.say(f"note: {note}", quiet)
+    with screen.working("Identifying", quiet) as job:
+        found = identify_files(
+            asked, library, out,
+            choice=choice, estimate=estimate, processes=processes, progress=job.step,
+        )  # fmt: skip
+    _print_summary(found, quiet)
+    if into is not None:
+        _append(into, found, quiet)
+    if report is not None:
+        from merian.report.identified import write_identified
+
+        with screen.working(f"Writing {report}", quiet):
+            write_identified(found.out, report)
+        print(screen.printable(f"a page about the answers: {report}"))
+    if not found.queries:
+        raise InputError("nothing could be identified; the reasons stand above")
+
+
+def _choice(alpha: float, novelty: str | None, promise: str) -> Choice:
+    """Read what is to be promised."""
+    from merian.identify import Choice
+
+    if not 0 < alpha < 1:
+        raise InputError(f"--alpha {alpha:g}: expected a share between 0 and 1, such as 0.05")
+    if novelty is None or novelty == _BATCH:
+        return Choice(alpha, None, promise == "rank")
+    try:
+        known, species, genus, family = (float(part) for part in novelty.split(","))
+    except ValueError:
+        raise InputError(
+            f"--novelty {novelty}: expected four shares such as 0.7,0.2,0.08,0.02 (of records whose"
+            f" species is in the library, and whose species, genus, family is not), or {_BATCH}"
+        ) from None
+    return Choice(alpha, (known, species, genus, family), promise == "rank")
+
+
+def _place(
+    out: Path | None,
+    into: Path | None,
+    queries: Queries,
+    library: Path,
+    choice: Choice,
+    estimate: bool,
+) -> Path:
+    """Return where the answers go, and make sure that the catalogue is one."""
+    if into is not None:
+        from merian.catalogue import Catalogue
+
+        Catalogue.open(into, read_only=True).close()
+    if out is not None:
+        return out
+    if into is None:
+        raise InputError("say where the answers go: -o OUT, or --into CATALOGUE, or both")
+    from merian.identify.job import run_of
+    from merian.library import Library
+
+    run = run_of(queries, Library.open(library), choice, estimate=estimate)
+    return into / "runs" / run / "answers.tsv"
+
+
+def _print_summary(found: Identified, quiet: bool) -> None:
+    """Print where the answers stand, what was set aside, and what is promised."""
+    from merian.taxonomy import MAIN_RANKS
+
+    if found.done_before:
+        screen.say(f"{found.out}: the same was done before; nothing was written", quiet)
+    answers = screen.counted(found.queries, "answer")
+    print(screen.printable(f"{answers} in {found.out}"))
+    if found.queries:
+        rows = [(rank, found.standing.get(rank, 0)) for rank in reversed(MAIN_RANKS)]
+        rows.append(("nothing said", found.standing.get("", 0)))
+        shown = [
+            (rank, count, f"{100 * count / found.queries:.1f} %") for rank, count in rows if count
+        ]
+        screen.print_table(("stands at", "answers", "share"), shown)
+    if found.rejects is not None:
+        print(screen.printable(f"set aside, and listed in {found.rejects}:"))
+        screen.print_table(("queries", "reason"), [(n, r) for r, n in found.set_aside.items()])
+    if found.novelty is not None and found.estimated:
+        from merian.identify.strata import NAMES
+
+        told = ", ".join(
+            f"{name} {100 * share:.1f} %" for name, share in zip(NAMES, found.novelty, strict=True)
+        )
+        print(f"the mix as estimated from the queries: {told}")
+    for line in found.promise:
+        print(screen.printable(line))
+
+
+def _append(into: Path, found: Identified, quiet: bool) -> None:
+    """Append the answers to a catalogue, and print what that did."""
+    from merian.identify.into_catalogue import append_answers
+
+    with screen.working(f"Writing into {into}", quiet) as job:
+        summary = append_answers(into, found, job.step)
+    if summary is None:
+        print(screen.printable(f"{into}: no answer names anything; nothing was appended"))
+        return
+    added = 0 if summary.done_before else summary.added.get("identification", 0)
+    if not added:
+        print(screen.printable(f"{into}: holds these identifications already"))
+    else:
+        appended = screen.counted(added, "identification")
+        print(screen.printable(f"{into}: {appended} appended"))
+    if summary.rows_rejected:
+        sql = "SELECT file, line, reason FROM rejects"
+        missing = screen.counted(summary.rows_rejected, "answer")
+        screen.say(
+            f"{missing} set aside, mostly of what the catalogue does not hold (import it first): "
+            f'merian query {shlex.quote(str(into))} "{sql}"'
+        )

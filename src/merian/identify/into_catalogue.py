@@ -1,0 +1,150 @@
+"""Answers into a catalogue: an identification for each sequence, appended and never overwritten.
+
+An answer carries the taxon that Merian stands by and the ranks above it, and nothing below. An
+answer that stands by nothing names nothing, and is not written. What an identification is called
+is a hash of what it says, of what, and by which library: the same answer is never written twice.
+No clock is written, so that the same input gives the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from merian import __version__
+from merian.catalogue import Catalogue, Chunk, Reading, Rows
+from merian.catalogue.checks import literal
+from merian.catalogue.ingest import Progress
+from merian.catalogue.summary import Summary
+from merian.identify.answers import read_answers
+from merian.identify.job import Identified, stamp_of
+from merian.taxonomy import MAIN_RANKS, TaxonomyLock
+
+__all__ = ["append_answers"]
+
+_BATCH = 5_000
+_TERMS = (
+    "identificationID", "nucleotideSequenceID", "occurrenceID", "identificationType", "agentType",
+    "scientificName", "taxonRank", *MAIN_RANKS, "taxonomyLock", "identifiedBy",
+    "identificationReferences", "identificationVerificationStatus", "probability",
+    "identificationRemarks",
+)  # fmt: skip
+
+
+def append_answers(
+    folder: Path, found: Identified, progress: Progress | None = None
+) -> Summary | None:
+    """Append an answer table to a catalogue that holds its sequences.
+
+    An answer's id is that of a sequence, or of an occurrence; where the occurrence has several
+    sequences, it is the occurrence that is identified. One that the catalogue does not have is set
+    aside.
+
+    Args:
+        folder: The catalogue.
+        found: What was identified.
+        progress: Is told how far it is.
+
+    Returns:
+        What was written, or None where no answer names anything.
+    """
+    lock = stamp_of(found.out)["merian"]["taxonomy"]
+    same = {
+        "identificationType": "nucleotideSequence",
+        "agentType": "machine",
+        "taxonomyLock": str(TaxonomyLock(**lock)) if lock else None,
+        "identifiedBy": f"Merian {__version__}, library {found.library}",
+        "identificationVerificationStatus": "PredictedByMachine",
+    }
+    method = _method(found)
+    # The rows wait in a file: a catalogue is open for reading or for writing, not for both.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", dir=found.out.parent) as waiting:
+        with Catalogue.open(folder, read_only=True) as opened:
+            count = 0
+            for line, row in _subjects(opened, _standing(found.out)):
+                said = {**_row(row, method), **same}
+                said["identificationID"] = _key(said)
+                waiting.write(json.dumps([line, *(said[term] for term in _TERMS)]) + "\n")
+                count += 1
+        if not count:
+            return None
+        waiting.seek(0)
+        rows = Rows(found.out, "identification", _chunks(waiting))
+        reading = Reading("answers", (rows,), (found.out,))
+        with Catalogue.open(folder) as opened:
+            return opened.ingest(
+                reading, verb="identify", arguments={"run": found.run}, progress=progress
+            )
+
+
+def _standing(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return the answers that name something, with their lines."""
+    for line, row in enumerate(read_answers(path), start=2):
+        if row["name"]:
+            yield line, row
+
+
+def _subjects(
+    catalogue: Catalogue, rows: Iterable[tuple[int, dict[str, Any]]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Add to each row what it is about: nucleotideSequenceID, or else occurrenceID."""
+    stream = iter(rows)
+    while batch := [*islice(stream, _BATCH)]:
+        keys = ", ".join(literal(key) for key in sorted({row["id"] for _, row in batch}))
+        sql = (
+            "SELECT nucleotideSequenceID, occurrenceID FROM sequence WHERE sequence IS NOT NULL "
+            f"AND (nucleotideSequenceID IN ({keys}) OR occurrenceID IN ({keys}))"
+        )
+        pairs = catalogue.query(sql).fetch()
+        sequences = {key for key, _ in pairs}
+        count = Counter(occurrence for _, occurrence in pairs)
+        only = {occurrence: key for key, occurrence in pairs if count[occurrence] == 1}
+        for line, row in batch:
+            key = row["id"]
+            sequence = key if key in sequences else only.get(key)
+            subject = {"nucleotideSequenceID": sequence, "occurrenceID": None if sequence else key}
+            yield line, {**row, **subject}
+
+
+def _row(row: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return what an identification says, of an answer."""
+    above = MAIN_RANKS[: MAIN_RANKS.index(row["rank"]) + 1]
+    nearest = f"; nearest references {row['nearest']}" if row["nearest"] else ""
+    return {
+        "nucleotideSequenceID": row["nucleotideSequenceID"],
+        "occurrenceID": row["occurrenceID"],
+        "scientificName": row["name"],
+        "taxonRank": row["rank"],
+        **{rank: row[rank] if rank in above else None for rank in MAIN_RANKS},
+        "identificationReferences": f"{method}{nearest}",
+        "probability": row["p"],
+        "identificationRemarks": row["explanation"],
+    }
+
+
+def _method(found: Identified) -> str:
+    """Return what was promised, in a few words."""
+    if found.novelty is None:
+        mixture = "any mixture of known and unknown"
+    else:
+        mixture = f"known, new species, genus, family {', '.join(map(str, found.novelty))}"
+    return f"barcode, at most {100 * found.alpha:g} % wrong for {mixture}"
+
+
+def _key(said: Mapping[str, Any]) -> str:
+    """Return the id of an identification."""
+    text = json.dumps([said[term] for term in _TERMS if term in said], ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def _chunks(stream: IO[str]) -> Iterator[Chunk]:
+    """Return the rows as columns."""
+    while lines := [*islice(stream, _BATCH)]:
+        columns: Sequence[Sequence[object]] = [*zip(*map(json.loads, lines), strict=True)]
+        yield dict(zip(("line", *_TERMS), columns, strict=True))

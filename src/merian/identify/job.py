@@ -1,0 +1,292 @@
+"""Identifying files: from queries to an answer table, in several processes.
+
+Beside the table lie a stamp (``OUT.merian.json``: the run, counts, the promise) and, where
+anything was set aside, the list of it (``OUT.rejects.tsv``). A job that was killed is continued by
+the same command; one that is complete is not done again. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from merian.errors import InputError
+from merian.files import content_hash
+from merian.formats.delimited import write_delimited
+from merian.identify.answers import FORMAT, VERSION, answer_line, check_suffix, write_answers
+from merian.identify.chunks import Work, answer_chunks, sample, work_on
+from merian.identify.identifier import Identifier
+from merian.identify.promise import Choice
+from merian.identify.queries import Queries
+from merian.library import Library
+from merian.stamp import run_id, stamp, stamp_beside
+
+__all__ = ["Identified", "Progress", "identify_files", "open_answerer", "run_of", "stamp_of"]
+
+Progress = Callable[[str, float], None]
+"""Is told what is being done, and how many queries are done."""
+
+OPENER = "merian.identify.job:open_answerer"
+
+_SAMPLED = 10_000  # distinct queries from which the mix of novelty is estimated
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What was done.
+
+    Attributes:
+        out: The answer table.
+        run: The id of the run.
+        library: The hash of the library.
+        queries: How many were answered.
+        standing: By rank stood by ("" for none), how many.
+        set_aside: By reason, how many.
+        rejects: Where they are listed, if there are any.
+        alpha: The share of wrong answers that is promised not to be exceeded.
+        novelty: The mix of novelty that the promise is for, or None for any.
+        by_rank: Whether the promise is for the answers at each rank too.
+        estimated: Whether that mix was estimated from the queries.
+        promise: The promise in plain words.
+        strata: How simulated answers fared by what the library lacks (`Stratum`, by field).
+        done_before: Whether all of it was there already.
+    """
+
+    out: Path
+    run: str
+    library: str
+    queries: int
+    standing: Mapping[str, int]
+    set_aside: Mapping[str, int]
+    rejects: Path | None
+    alpha: float
+    novelty: tuple[float, float, float, float] | None
+    by_rank: bool
+    estimated: bool
+    promise: Sequence[str]
+    strata: Sequence[Mapping[str, object]]
+    done_before: bool = False
+
+
+def identify_files(
+    queries: Queries,
+    library: Path | str,
+    out: Path | str,
+    *,
+    choice: Choice | None = None,
+    estimate: bool = False,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> Identified:
+    """Identify queries and write the answers.
+
+    Args:
+        queries: What is asked about.
+        library: The folder of the library.
+        out: The table; its suffix says how it is written.
+        choice: What is promised.
+        estimate: Whether the mix of novelty is estimated from the queries.
+        processes: How many at most; as many as the machine has cores if None.
+        progress: Is told how far it is.
+    """
+    out, choice, tell = Path(out), choice or Choice(), progress or (lambda _what, _count: None)
+    check_suffix(out)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give the name of a file to write")
+    opened = Library.open(library)
+    tell("looking at the queries", 0)
+    run = run_of(queries, opened, choice, estimate=estimate)
+    if before := _done_before(out, run):
+        return before
+    identifier = Identifier.open(opened, choice)
+    with work_on(out, run) as work:
+        if estimate:
+            mix = _mix(work, identifier, queries, tell)
+            identifier = Identifier.open(opened, replace(choice, novelty=mix))
+        chunks = _answer(queries, identifier, work, processes, tell)
+        tell("writing", 0)
+        return _write(work, chunks, identifier, out, run, estimate)
+
+
+def run_of(queries: Queries, library: Library, choice: Choice, *, estimate: bool) -> str:
+    """Return the id of a run: a hash of everything that decides its result."""
+    asked = {
+        "inputs": queries.fingerprint,
+        "reading": queries.said,
+        "library": library.hash,
+        "alpha": choice.alpha,
+        "novelty": "batch" if estimate else choice.novelty,
+        "by_rank": choice.by_rank,
+    }
+    return run_id("identify", asked)
+
+
+def stamp_of(out: Path) -> dict[str, Any]:
+    """Return what stands in the stamp beside an answer table; nothing where there is none."""
+    try:
+        content = json.loads(Path(f"{out}.merian.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = content.get("merian") if isinstance(content, dict) else None
+    ours = isinstance(found, dict) and found.get("format") == FORMAT
+    return content if ours else {}
+
+
+def _done_before(out: Path, run: str) -> Identified | None:
+    """Return what was done, if the very same was done before and is still there."""
+    content = stamp_of(out)
+    if not out.is_file() or content.get("merian", {}).get("run") != run:
+        return None
+    if content.get("hash") != content_hash(out):
+        return None
+    rejects = _rejects_of(out)
+    if content["set_aside"] and not rejects.is_file():
+        return None
+    return Identified(
+        out=out,
+        run=run,
+        library=content["library"],
+        queries=content["queries"],
+        standing=content["standing"],
+        set_aside=content["set_aside"],
+        rejects=rejects if content["set_aside"] else None,
+        alpha=content["alpha"],
+        novelty=_four(content["novelty"]) if content["novelty"] else None,
+        by_rank=content["by_rank"],
+        estimated=content["estimated"],
+        promise=content["promise"],
+        strata=content["strata"],
+        done_before=True,
+    )
+
+
+def _rejects_of(out: Path) -> Path:
+    return Path(f"{out}.rejects.tsv")
+
+
+# -- answering ----------------------------------------------------------------------------------
+
+
+def _mix(
+    work: Work, identifier: Identifier, queries: Queries, tell: Progress
+) -> tuple[float, float, float, float]:
+    """Return the mix of novelty among the queries, estimated once for each job."""
+    if "novelty" not in work.notes:
+        tell("estimating how much is new", 0)
+        some = sample(queries.read(work.folder), _SAMPLED)
+        if not some:
+            raise InputError("no query can be identified, so no mix can be estimated from them")
+        work.note("novelty", list(identifier.estimate_novelty(some)))
+    return _four(work.notes["novelty"])
+
+
+def _four(shares: Sequence[float]) -> tuple[float, float, float, float]:
+    known, species, genus, family = shares
+    return known, species, genus, family
+
+
+def open_answerer(
+    folder: str, expected: str, settings: str
+) -> Callable[[Sequence[str]], list[str]]:
+    """Open a library in a process of its own.
+
+    Args:
+        folder: Of the library.
+        expected: Its hash.
+        settings: The choice, as JSON.
+    """
+    said = json.loads(settings)
+    if said["novelty"] is not None:
+        said["novelty"] = tuple(said["novelty"])
+    identifier = Identifier.open(folder, Choice(**said))
+    if identifier.library.hash != expected:
+        raise InputError(f"{folder}: has changed meanwhile; give the command again")
+    return _answerer(identifier)
+
+
+def _answerer(identifier: Identifier) -> Callable[[Sequence[str]], list[str]]:
+    return lambda asked: [answer_line(found) for found in identifier.identify(asked)]
+
+
+def _answer(
+    queries: Queries, identifier: Identifier, work: Work, processes: int | None, tell: Progress
+) -> int:
+    """Answer all chunks, and return how many there are."""
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        tell("identifying", done)
+
+    choice = identifier.choice
+    settings = {"alpha": choice.alpha, "novelty": choice.novelty, "by_rank": choice.by_rank}
+    library = identifier.library
+    return answer_chunks(
+        queries.read(work.folder),
+        work,
+        _answerer(identifier),
+        OPENER,
+        (str(library.folder), library.hash, json.dumps(settings)),
+        max(1, processes or os.cpu_count() or 1),
+        progress,
+    )
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def _write(
+    work: Work, chunks: int, identifier: Identifier, out: Path, run: str, estimated: bool
+) -> Identified:
+    """Write the list of what was set aside, the table and, last, the stamp."""
+    reasons: Counter[str] = Counter()
+    standing: Counter[str] = Counter()
+
+    def see(row: Mapping[str, Any]) -> None:
+        standing[row["rank"] or ""] += 1
+
+    rejects = _rejects_of(out)
+    for row in work.rejects(chunks):
+        reasons[_kind(row[3])] += 1
+    if reasons:
+        shown = lambda cell: "" if cell is None else " ".join(str(cell).split())  # noqa: E731
+        columns = ("file", "line", "id", "reason")
+        write_delimited(rejects, columns, work.rejects(chunks), "\t", shown)
+    else:
+        rejects.unlink(missing_ok=True)
+    library, choice = identifier.library, identifier.choice
+    mark = stamp(FORMAT, VERSION, run, library.taxonomy.lock.as_dict())
+    count = write_answers(work.answers(chunks), out, mark, see)
+    found = Identified(
+        out=out,
+        run=run,
+        library=library.hash,
+        queries=count,
+        standing=dict(sorted(standing.items())),
+        set_aside=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        rejects=rejects if reasons else None,
+        alpha=choice.alpha,
+        novelty=choice.novelty,
+        by_rank=choice.by_rank,
+        estimated=estimated,
+        promise=identifier.promise.lines(),
+        strata=[asdict(stratum) for stratum in identifier.promise.strata],
+    )
+    kept = {name: value for name, value in vars(found).items() if name not in _NOT_KEPT}
+    stamp_beside(out, mark, {**kept, "hash": content_hash(out)})
+    return found
+
+
+_NOT_KEPT = ("out", "run", "rejects", "done_before")
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without its particulars."""
+    return re.split(r":| \(", reason, maxsplit=1)[0].rstrip(".")
