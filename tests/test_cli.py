@@ -49,6 +49,7 @@ def test_help_shows_the_verbs_in_the_order_of_the_road(capsys):
     text = capsys.readouterr().out
     assert "Merian names what you found and says how sure it is." in text
     order = ["Data", "import", "info", "query", "export", "formats", "Names", "taxonomy", "library",
+             "Identify", "identify", "explain", "promise",
              "Try it", "demo", "doctor", "bench", "Merian itself"]  # fmt: skip
     places = [text.index(f" {word} ") for word in order]
     assert places == sorted(places)
@@ -60,6 +61,7 @@ def verbs() -> list[list[str]]:
         [[name] for name in names]
         + [["taxonomy", v] for v in ("build", "match", "show")]
         + [["library", v] for v in ("build", "add", "info")]
+        + [["promise", "check"]]
     )
 
 

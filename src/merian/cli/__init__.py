@@ -29,6 +29,7 @@ from merian.cli import (
     import_,
     info,
     library,
+    promise,
     query,
     screen,
     taxonomy,
@@ -52,7 +53,11 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "formats": formats.formats,
     },
     "Names": {"taxonomy": taxonomy.app, "library": library.app},
-    "Identify": {"identify": identify.identify, "explain": explain.explain},
+    "Identify": {
+        "identify": identify.identify,
+        "explain": explain.explain,
+        "promise": promise.app,
+    },
     "Try it": {
         "world": world.app,
         "demo": demo.demo,
