@@ -4,7 +4,8 @@ A bench has a docstring whose first line says what it measures and a function
 ``run(**settings)`` that returns figures, ``{name: {"value": ...}}``, where ``low``, ``high``
 (an interval), ``n`` (how many were measured) and ``unit`` may stand beside the value. All
 settings have defaults. ``NAME = "..."`` gives the bench a name that a module cannot have;
-``PEERS = {...}`` holds published figures of other programs, with their source.
+``PEERS = {...}`` holds published figures of other programs, with their source; ``WORKING = (...)``
+names settings that do not decide the data: folders to work in, numbers of processes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import inspect
 import json
 import math
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, UnionType
@@ -118,7 +119,7 @@ def measure(name: str, settings: Mapping[str, str] | None = None) -> Result:
     return Result(
         bench=name,
         version=__version__,
-        data_hash=_data_hash(name, chosen),
+        data_hash=_data_hash(name, chosen, getattr(module, "WORKING", ())),
         seed=seed if isinstance(seed, int) else None,
         figures=figures,
         peers=getattr(module, "PEERS", {}),
@@ -166,11 +167,12 @@ def _figure(bench: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {field: values.get(field) for field in _FIGURE}
 
 
-def _data_hash(bench: str, settings: Mapping[str, Any]) -> str:
+def _data_hash(bench: str, settings: Mapping[str, Any], working: Sequence[str]) -> str:
     """Hash what decides the data. A file counts by what is in it, not by where it lies."""
     decisive = {
         key: content_hash(value) if isinstance(value, Path) and value.exists() else value
         for key, value in settings.items()
+        if key not in working
     }
     text = json.dumps({"bench": bench, **decisive}, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
