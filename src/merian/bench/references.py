@@ -124,7 +124,7 @@ def _write(stream: TextIO, heads: list[str], bases: Bases) -> None:
 
 def _word(number: int) -> str:
     """Write a number in syllables, at least three."""
-    syllables = []
+    syllables: list[str] = []
     while number or len(syllables) < 3:
         number, digit = divmod(number, len(_SYLLABLES))
         syllables.append(_SYLLABLES[digit])
