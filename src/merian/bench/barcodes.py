@@ -25,6 +25,7 @@ from merian.bench.scoring import Draws, Floats, draw, drawn_figures, interval, r
 from merian.bench.yardstick import (
     PLACE,
     Task,
+    chosen,
     load_yardstick,
     novelty_of,
     quietly,
@@ -56,6 +57,7 @@ _BEST_GUESS = {
     "open": "genus_of_known_genus",
 }
 _PER_SEED = "stood_by_wrong"
+_KEPT = ("libraries", "answers")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def run(
     kinds: str = "",
     seeds: str = "",
     peers: bool = True,
-    keep: bool = False,
+    keep: str = "",
     processes: int = 1,
     rounds: int = 1000,
 ) -> dict[str, dict[str, object]]:
@@ -99,17 +101,20 @@ def run(
         kinds: Of splits; all if empty.
         seeds: Of splits; all if empty.
         peers: Whether to ask the peers that are installed.
-        keep: Whether libraries and answers of Merian that lie in the folder count.
+        keep: What lies in the folder and is not made anew: "libraries", or these and the "answers"
+            of Merian.
         processes: How many tasks are worked on at a time.
         rounds: Of the bootstrap.
     """
     ruler = load_yardstick(yardstick)
     tasks = tasks_of(sources, kinds, seeds)
+    if keep:
+        chosen(keep, _KEPT, "thing to keep called")
     with ExitStack() as stack:
         made = stack.enter_context(tempfile.TemporaryDirectory(prefix="merian-bench-"))
         folder = out or Path(made)
         write_tasks(ruler, folder, tasks)
-        words = [word for word, said in (("keep", keep), ("peers", peers)) if said]
+        words = [word for word in (keep, "peers" if peers else "") if word]
         scores = in_processes(
             "merian.bench.barcodes:answer", [dataclasses.asdict(task) for task in tasks],
             str(yardstick), str(folder), *words, processes=processes, worth=2,
@@ -128,8 +133,8 @@ def answer(
     for fields in tasks:
         task = Task(str(fields["source"]), str(fields["kind"]), int(str(fields["seed"])))
         folder = Path(out) / task.name
-        if "keep" not in words or not (folder / f"{OURS_WITH_MIX}.tsv").is_file():
-            _answer_one(ruler, folder, "keep" in words)
+        if "answers" not in words or not (folder / f"{OURS_WITH_MIX}.tsv").is_file():
+            _answer_one(ruler, folder, not set(_KEPT).isdisjoint(words))
         if "peers" in words:
             with quietly():
                 ruler.peers(out, [task.name])
