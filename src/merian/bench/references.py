@@ -7,6 +7,7 @@ and genera some 15 %, and that there are about five records a species.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,3 +130,18 @@ def _word(number: int) -> str:
         number, digit = divmod(number, len(_SYLLABLES))
         syllables.append(_SYLLABLES[digit])
     return "".join(syllables).capitalize()
+
+
+def _write_all(folder: Path, records: int, queries: int, seed: int) -> None:
+    """Write references, queries and a tenth as many queries for the slow, in a child of its own.
+
+    A child that is measured counts its parent's memory as its own until it has started.
+    """
+    tree = draw_tree(records, seed)
+    write_references(tree, folder / "references.fasta", seed)
+    write_queries(tree, folder / "few.fasta", queries // 10, seed + 1)
+    write_queries(tree, folder / "queries.fasta", queries, seed)
+
+
+if __name__ == "__main__":
+    _write_all(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:5]))

@@ -10,16 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from merian.bench.answers import library_of
 from merian.bench.child import Measured, on_cores, run_child, run_command
-from merian.bench.references import draw_tree, write_queries, write_references
 from merian.bench.yardstick import PLACE, Task, load_yardstick, quietly, write_tasks
 from merian.errors import MerianError
 from merian.files import write_json
@@ -93,12 +91,14 @@ def _real(
     ruler = load_yardstick(yardstick)
     write_tasks(ruler, folder, [_TASK])
     task = folder / _TASK.name
-    library = library_of(task, folder / "insects" / "library", keep=True).folder
+    place = folder / "insects"
+    place.mkdir(exist_ok=True)
     with quietly():
         texts = [text for _, text in ruler.fasta(task / "query.fasta")]
     figures: Figures = {}
     for name, changed in (("insects repeated", False), ("insects all different", True)):
-        asked = Asked(name, task / "reference.fasta", library, folder / "insects", cores)
+        asked = Asked(name, task / "reference.fasta", place / "library", place, cores)
+        _built(asked)
         path = asked.folder / f"{name}.fasta".replace(" ", "_")
         few = path.with_name(f"few_{path.name}")
         _write(path, repeated(texts, count, changed, seed))
@@ -143,19 +143,10 @@ def _synthetic(folder: Path, size: int, count: int, peers: bool, cores: int, see
         place / f"{name}.fasta" for name in ("references", "queries", "few")
     )
     if not queries.is_file():
-        tree = draw_tree(size, seed)
-        write_references(tree, references, seed)
-        write_queries(tree, few, count // 10, seed + 1)
-        write_queries(tree, queries, count, seed)
-        del tree
+        run_child("merian.bench.references", str(place), str(size), str(count), str(seed))
     name = f"{size:,} references"
     asked = Asked(name, references, place / "library", place, cores)
-    told = place / "build.json"
-    if not told.is_file():
-        shutil.rmtree(asked.library, ignore_errors=True)
-        built = run_child("merian", "library", "build", str(references), "-o", str(asked.library))
-        write_json(told, {"seconds": built.seconds, "peak": built.peak})
-    build = json.loads(told.read_text(encoding="utf-8"))
+    build = _built(asked)
     index = sum(file.stat().st_size for file in asked.library.rglob(_INDEX))
     whole = sum(file.stat().st_size for file in asked.library.rglob("*") if file.is_file())
     figures = {
@@ -167,6 +158,18 @@ def _synthetic(folder: Path, size: int, count: int, peers: bool, cores: int, see
     if peers:
         figures |= _peers(asked, queries, count, few, count // 10)
     return figures
+
+
+def _built(asked: Asked) -> Mapping[str, float]:
+    """Build the library if it is not there, and return what that took."""
+    told = asked.folder / "build.json"
+    if not told.is_file():
+        shutil.rmtree(asked.library, ignore_errors=True)
+        build = ("build", str(asked.references), "-o", str(asked.library), "--quiet")
+        built = run_child("merian", "library", *build)
+        write_json(told, {"seconds": built.seconds, "peak": built.peak})
+    found: Mapping[str, float] = json.loads(told.read_text(encoding="utf-8"))
+    return found
 
 
 def _ours(asked: Asked, queries: Path, count: int) -> Figures:
