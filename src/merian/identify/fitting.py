@@ -20,7 +20,7 @@ __all__ = ["fit", "log_probabilities", "score", "taken"]
 
 Floats = NDArray[np.float64]
 
-_PULL = 1.0  # towards the usual weights, in standard deviations of a number
+_PULL = 2.0  # towards the usual weights, in standard deviations of a number
 _STEPS, _ENOUGH = 50, 1e-7
 
 
