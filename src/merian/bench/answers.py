@@ -20,7 +20,7 @@ from merian.bench.yardstick import quietly
 from merian.identify import PARTS, Choice, Determination, Identifier
 from merian.library import Library, build_library
 
-__all__ = ["Translation", "answer_task", "library_of", "write_answers"]
+__all__ = ["Translation", "answer_task", "library_of", "queries_of", "write_answers"]
 
 _MISSING = ("", "unk")
 _BATCH = 500
@@ -42,17 +42,22 @@ def answer_task(
 ) -> Identifier:
     """Ask a library all queries of a task and write the answers."""
     identifier = Identifier.open(library, choice)
-    with quietly():
-        asked = [
-            (name, read_query(text)[0]) for name, text in yardstick.fasta(folder / "query.fasta")
-        ]
-    asked = [(name, sequence) for name, sequence in asked if sequence]
+    names, asked = queries_of(yardstick, folder)
     determinations: list[Determination] = []
     for first in range(0, len(asked), _BATCH):
-        determinations += identifier.identify([s for _, s in asked[first : first + _BATCH]])
+        determinations += identifier.identify(asked[first : first + _BATCH])
     translation = Translation(yardstick, library, folder)
-    write_answers(yardstick, answers, [name for name, _ in asked], determinations, translation)
+    write_answers(yardstick, answers, names, determinations, translation)
     return identifier
+
+
+def queries_of(yardstick: ModuleType, folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names and the sequences of a task's queries, of those that are barcodes."""
+    with quietly():
+        rows = [*yardstick.fasta(folder / "query.fasta")]
+    read = [(name, read_query(text)[0]) for name, text in rows]
+    names = [name for name, sequence in read if sequence]
+    return names, [sequence for _, sequence in read if sequence]
 
 
 def write_answers(

@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
-from merian.bench.answers import Translation, answer_task, library_of
+from merian.bench.answers import Translation, answer_task, library_of, queries_of
 from merian.bench.scoring import Draws, Floats, draw, drawn_figures, interval, read_answered
 from merian.bench.yardstick import (
     PLACE,
@@ -40,10 +40,11 @@ __all__ = ["WORKING", "answer", "compared", "run"]
 
 WORKING = ("out", "processes", "keep")  # settings that do not decide the data
 
-OURS, OURS_WITH_MIX = "merian", "merian_mix"
+OURS, OURS_WITH_MIX, OURS_OF_BATCH = "merian", "merian_mix", "merian_batch"
 TOOLS = {
     OURS: "Merian",
     OURS_WITH_MIX: "Merian, mix given",
+    OURS_OF_BATCH: "Merian, mix of batch",
     "vsearch_sintax": "SINTAX",
     "vsearch_global": "usearch_global",
     "blast": "megablast",
@@ -58,6 +59,7 @@ _BEST_GUESS = {
 }
 _PER_SEED = "stood_by_wrong"
 _KEPT = ("libraries", "answers")
+_SAMPLE = 10_000  # queries that a mix is estimated from, as `merian identify` does
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def answer(
     for fields in tasks:
         task = Task(str(fields["source"]), str(fields["kind"]), int(str(fields["seed"])))
         folder = Path(out) / task.name
-        if "answers" not in words or not (folder / f"{OURS_WITH_MIX}.tsv").is_file():
+        if "answers" not in words or not (folder / f"{OURS_OF_BATCH}.tsv").is_file():
             _answer_one(ruler, folder, not set(_KEPT).isdisjoint(words))
         if "peers" in words:
             with quietly():
@@ -149,7 +151,7 @@ def answer(
 
 
 def _answer_one(ruler: ModuleType, folder: Path, keep: bool) -> None:
-    """Build the library of a task and answer it, with and without the mix given."""
+    """Build the library of a task and answer it: for any mix, with it given, with it estimated."""
     start = time.perf_counter()
     library = library_of(folder, folder / "library", keep)
     built = time.perf_counter()
@@ -157,10 +159,13 @@ def _answer_one(ruler: ModuleType, folder: Path, keep: bool) -> None:
     answered = time.perf_counter()
     mix = novelty_of(folder)
     answer_task(ruler, folder, library, Choice(novelty=mix), folder / f"{OURS_WITH_MIX}.tsv")
+    estimated = identifier.estimate_novelty(queries_of(ruler, folder)[1][:_SAMPLE])
+    answer_task(ruler, folder, library, Choice(novelty=estimated), folder / f"{OURS_OF_BATCH}.tsv")
     told = {
         "seconds_to_build": round(built - start, 1),
         "seconds_to_answer": round(answered - built, 1),
         "mix": mix,
+        "estimated": estimated,
         "promise": identifier.promise.lines(),
         "references_named_otherwise": Translation(ruler, library, folder).changed,
     }
