@@ -214,7 +214,7 @@ class Identifier:
             verdict=said.verdict,
             flags=said.flags,
             explanation=said.explanation,
-            matches=case.matches[:_TOLD],
+            matches=case.matches,
             alpha=self.choice.alpha,
         )
 
@@ -245,7 +245,7 @@ class Identifier:
             runner_up=rest[0] if rest else None,
             present=float(shares[named].sum()),
             unnamed=float(shares[species & ~named].sum()),
-            matches=self._matches(asked, number, None),
+            matches=self._matches(asked, number, _TOLD),
             species=self._nearest_species(asked, number),
             length=length,
             usual_length=self._usual_length,
