@@ -34,6 +34,7 @@ _FEW = 5  # genera; with fewer a stratum is not looked at
 _ODDS = np.arange(-1.0, 9.5, 0.05)  # logarithms of the odds that are tried as thresholds
 _THRESHOLDS = 1 / (1 + np.exp(-_ODDS))
 _NEVER = 1.1  # no probability reaches it
+_TINY = 1e-12
 
 # A species may be stood by at somewhat lower odds than what is above it. Where its probability is
 # but a little lower than that of its genus, what is unsure is the genus, and to stop there would
@@ -152,10 +153,9 @@ def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promis
     wrong, depth = fit.losses(thresholds)
     found = []
     for number, name in enumerate(strata.NAMES):
-        here = fit.stratum == number
-        genera = len(fit.genera_of(number))
-        error = float(fit.of_genera(here, wrong).mean()) if genera else 0.0
-        found.append(Stratum(name, genera, int(here.sum()), error, genera >= ENOUGH))
+        rows, genera = np.flatnonzero(fit.stratum == number), len(fit.genera[number])
+        error = float(fit.of_genera(rows, wrong).mean()) if genera else 0.0
+        found.append(Stratum(name, genera, len(rows), error, genera >= ENOUGH))
     errors_at: dict[str, float | None] = {}
     for rank in _RANKS:
         if rank in ladder.ranks:
@@ -195,12 +195,15 @@ class _Fit:
 
     def __init__(self, simulated: Simulations, chains: Chains, ladder: Ladder) -> None:
         self._simulated, self._chains, self._ladder = simulated, chains, ladder
+        self._weight = simulated.weight.astype(np.float64)
         self._wrong = np.logical_or.accumulate(chains.rung != simulated.true, axis=1)
         self.stratum = strata.grouped(simulated.stratum)
-        self._genera = [
-            np.unique(simulated.genus[self.stratum == number], return_inverse=True)[1]
+        found = [
+            np.unique(simulated.genus[self.stratum == number], return_inverse=True)
             for number in range(len(strata.NAMES))
         ]
+        self.genera = [genera for genera, _ in found]
+        self._genus = [number for _, number in found]
 
     def losses(self, thresholds: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Return which answers are wrong, and how many ranks down each stands."""
@@ -208,11 +211,11 @@ class _Fit:
         row = np.arange(len(depth))
         return (depth > 0) & self._wrong[row, np.maximum(depth - 1, 0)], depth
 
-    def of_genera(self, here: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> Floats:
-        """Return the share of wrong answers of each genus of one stratum."""
-        number = self._genera[int(self.stratum[np.flatnonzero(here)[0]])]
-        weight = self._simulated.weight[here].astype(np.float64)
-        found: Floats = np.bincount(number, weight * wrong[here]) / np.bincount(number, weight)
+    def of_genera(self, rows: NDArray[np.int64], wrong: NDArray[np.bool_]) -> Floats:
+        """Return the share of wrong answers of each genus of one stratum, whose rows these are."""
+        genus = self._genus[int(self.stratum[rows[0]])]
+        weight = self._weight[rows]
+        found: Floats = np.bincount(genus, weight * wrong[rows]) / np.bincount(genus, weight)
         return found
 
     def weights(self, shares: Floats) -> Floats:
@@ -221,40 +224,41 @@ class _Fit:
         for stratum, share in enumerate(shares):
             here = self.stratum == stratum
             if here.any():
-                number = self._genera[stratum]
-                own = self._simulated.weight[here].astype(np.float64)
-                whole = np.bincount(number, own)
-                found[here] = share * own / whole[number] / len(whole)
+                genus, own = self._genus[stratum], self._weight[here]
+                whole = np.bincount(genus, own)
+                found[here] = share * own / whole[genus] / len(whole)
         return found
 
-    def genera_of(self, stratum: int) -> NDArray[np.int32]:
-        """Return the genera of one stratum."""
-        return np.unique(self._simulated.genus[self.stratum == stratum])
+    def falls(self, ease: Floats) -> Floats:
+        """Return the odds up to which each query is answered wrongly, if a threshold is at these.
 
-    def risks(self, thresholds: Floats) -> list[float]:
-        """Return what the error may be, in each stratum, of a genus that was not met."""
-        wrong, _ = self.losses(thresholds)
-        found = []
-        for stratum in range(len(strata.NAMES)):
-            here = self.stratum == stratum
-            found.append(_bound(self.of_genera(here, wrong)) if here.any() else 0.0)
+        Args:
+            ease: By rank, how much lower the threshold is there.
+        """
+        share = np.clip(self._chains.support, _TINY, 1 - _TINY)
+        odds = np.where(self._chains.rung >= 0, np.log(share / (1 - share)) - ease, -np.inf)
+        odds[self._ladder.group[self._chains.rung[:, -1]] >= 0, -1] = -np.inf
+        found: Floats = np.where(self._wrong, odds, -np.inf).max(axis=1, initial=-np.inf)
         return found
 
     def thresholds(self, alpha: float, shares: Floats | None) -> Floats:
         """Return the lowest thresholds, by rank, that keep the promise."""
-        odds = np.zeros(len(self._ladder.ranks))
+        ease = np.zeros(len(self._ladder.ranks))
         if self._ladder.ranks[-1] == "species":
-            odds[-1] = _EASE
-        few = [len(self.genera_of(stratum)) < ENOUGH for stratum in range(len(strata.NAMES))]
+            ease[-1] = _EASE
+        falls = self.falls(ease)
+        here = [np.flatnonzero(self.stratum == number) for number in range(len(strata.NAMES))]
+        few = any(len(genera) < ENOUGH for genera in self.genera)
         # Where too little is known, what the posterior itself says must be enough at the least.
-        floor = math.log((1 - alpha) / alpha) if any(few) else -math.inf
+        floor = math.log((1 - alpha) / alpha) if few else -math.inf
         for least in _ODDS[floor <= _ODDS]:
-            found: Floats = 1 / (1 + np.exp(-(odds + least)))
-            risks = self.risks(found)
+            wrong = falls >= least
+            risks = [_bound(self.of_genera(rows, wrong)) if len(rows) else 0.0 for rows in here]
             risk = max(risks) if shares is None else float(shares @ risks)
             if risk <= alpha:
+                found: Floats = 1 / (1 + np.exp(-(ease + least)))
                 return found
-        return np.full(len(odds), _NEVER)
+        return np.full(len(ease), _NEVER)
 
     def raise_by_rank(self, thresholds: Floats, weight: Floats, alpha: float) -> None:
         """Raise thresholds until the answers that stop at each rank are right often enough.
