@@ -23,11 +23,11 @@ from tests.identify.makers import (
 
 from merian.cli import main
 from merian.errors import InputError, NotFoundError
-from merian.formats import read_path
 from merian.identify import PARTS, Identifier
 from merian.identify.explain import explain
 from merian.identify.layout import laid_over, lay, letters
 from merian.identify.lookup import find_barcode
+from merian.identify.queries import Queries
 from merian.library import Library, build_library
 from merian.nucleotides import MAY_BE, reverse_complement
 
@@ -258,18 +258,18 @@ def test_a_record_is_found_by_its_id(tmp_path):
     path.write_text(
         f">q1\n{BUS}\n>q2 more\n{CUS[:100].lower()}\n{CUS[100:]}\n>p\n{'MKVLEF' * 30}\n"
     )
-    assert find_barcode(read_path(path), "q2") == CUS
+    assert find_barcode(Queries([path]), "q2") == CUS
     with pytest.raises(NotFoundError, match=r"no record 'q3'.*Did you mean q"):
-        find_barcode(read_path(path), "q3")
+        find_barcode(Queries([path]), "q3")
     with pytest.raises(InputError, match="the record 'p' was set aside"):
-        find_barcode(read_path(path), "p")
+        find_barcode(Queries([path]), "p")
     table = tmp_path / "query.csv"
     table.write_text(f"processid,nucleotides\nx1,{BUS}\nx2,{CUS}\n")
     options = "processid=occurrenceID", "nucleotides=sequence"
     mapping = dict(option.split("=") for option in options)
     from merian.formats import Options
 
-    assert find_barcode(read_path(table, Options(mapping)), "x2") == CUS
+    assert find_barcode(Queries([table], Options(mapping)), "x2") == CUS
 
 
 class Fake:
@@ -372,7 +372,7 @@ def grown_library(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("id", ["known", "missing"])
 def test_an_explanation_is_of_the_answer_that_identify_gives(grown_library, id, capsys):
     identifier = Identifier.open(grown_library / "library")
-    query = find_barcode(read_path(grown_library / "query.fasta"), id)
+    query = find_barcode(Queries([grown_library / "query.fasta"]), id)
     answer, trace = identifier.identify([query])[0], identifier.trace(query)
     assert trace.determination == answer
     found = explain(trace, identifier.library)
@@ -392,7 +392,7 @@ def test_an_explanation_is_of_the_answer_that_identify_gives(grown_library, id, 
 
 def test_what_is_missing_is_told(grown_library):
     identifier = Identifier.open(grown_library / "library")
-    files = read_path(grown_library / "query.fasta")
+    files = Queries([grown_library / "query.fasta"])
     known, missing = (
         explain(identifier.trace(find_barcode(files, id)), identifier.library)
         for id in ("known", "missing")

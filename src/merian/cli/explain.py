@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from merian.cli import screen
+from merian.cli.choosing import BATCH, choice_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def explain(
     map: tuple[str, ...] = (),
     set: tuple[str, ...] = (),
     alpha: float = 0.05,
-    novelty: str = "",
-    promise: Literal["overall", "rank"] = "overall",
+    novelty: str | None = None,
+    promise: Literal["all", "rank"] = "all",
     json: bool = False,
     quiet: screen.Quiet = False,
 ) -> None:
@@ -45,7 +46,8 @@ def explain(
     Args:
         id: The record's id, as it stands in the file.
         library: The folder of the library.
-        query: The file with the record: FASTA, a table, or whatever else `merian import` reads.
+        query: The file with the record: FASTA, a table, or whatever else `merian import` reads; or
+            the folder of a catalogue.
         sequence: The barcode itself, instead of an id and a file.
         format: The format of the file; found from its content if not given.
         map: What a column means, as column=term: --map Sequenz=sequence. Once or more often.
@@ -58,12 +60,12 @@ def explain(
         json: Print JSON.
         quiet: Print the answer and nothing else.
     """
-    from merian.identify import Choice, Identifier
+    from merian.identify import Identifier
     from merian.identify.explain import explain as explained
 
-    if not 0 < alpha < 1:
-        raise InputError(f"--alpha {alpha:g}: expected a share between 0 and 1, as in 0.05")
-    choice = Choice(alpha=alpha, novelty=_shares(novelty), by_rank=promise == "rank")
+    if novelty == BATCH:
+        raise InputError("--novelty batch: give the four shares that `merian identify` printed")
+    choice = choice_of(alpha, novelty, promise)
     with screen.working(f"Explaining {id or 'the sequence'}", quiet):
         asked = _asked(id, query, sequence, format, _options(map, set))
         identifier = Identifier.open(library, choice)
@@ -82,8 +84,8 @@ def _options(map: tuple[str, ...], extra: tuple[str, ...]) -> Options:
 
 def _asked(id: str, query: Path | None, sequence: str, format: str | None, options: Options) -> str:
     """Return the sequence that is asked for."""
-    from merian.formats import read_path
     from merian.identify.lookup import find_barcode, read_barcode
+    from merian.identify.queries import Queries
 
     if sequence and not query:
         return read_barcode(sequence)
@@ -92,23 +94,7 @@ def _asked(id: str, query: Path | None, sequence: str, format: str | None, optio
             "say which barcode: merian explain ID --library LIBRARY --query FILE, or --sequence "
             "ACGT... in place of the id and the file"
         )
-    return find_barcode(read_path(query, options, format), id)
-
-
-def _shares(text: str) -> tuple[float, float, float, float] | None:
-    """Read the four shares of novelty."""
-    if not text:
-        return None
-    try:
-        shares = [float(part) for part in text.split(",")]
-    except ValueError:
-        shares = []
-    if len(shares) != 4 or min(shares) < 0 or abs(sum(shares) - 1) > 0.001:
-        raise InputError(
-            f"--novelty {text}: expected four shares whose sum is 1, as in 0.7,0.2,0.08,0.02"
-        )
-    known, species, genus, family = shares
-    return known, species, genus, family
+    return find_barcode(Queries([query], options, format), id)
 
 
 def _print(id: str, found: Explanation) -> None:

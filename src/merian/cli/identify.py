@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from merian.cli import screen
+from merian.cli.choosing import BATCH, choice_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
     from merian.identify import Choice
     from merian.identify.job import Identified
     from merian.identify.queries import Queries
-
-_BATCH = "batch"
 
 
 def identify(
@@ -66,14 +65,14 @@ def identify(
 
     if not queries:
         raise InputError("give the sequences: merian identify QUERY... --library LIB -o OUT")
-    choice = _choice(alpha, novelty, promise)
+    choice = choice_of(alpha, novelty, promise)
     if processes is not None and processes < 1:
         raise InputError(f"--processes {processes}: expected 1 or more")
     if format is not None:
         find_format(format)  # a wrong name is told before anything is read
     options = Options(screen.pairs("--map", map), extra=screen.pairs("--set", set))
     asked = Queries(queries, options, format)
-    estimate = novelty == _BATCH
+    estimate = novelty == BATCH
     out = _place(out, into, asked, library, choice, estimate)
     for note in asked.notes:
         screen.say(f"note: {note}", quiet)
@@ -93,24 +92,6 @@ def identify(
         print(screen.printable(f"a page about the answers: {report}"))
     if not found.queries:
         raise InputError("nothing could be identified; the reasons stand above")
-
-
-def _choice(alpha: float, novelty: str | None, promise: str) -> Choice:
-    """Read what is to be promised."""
-    from merian.identify import Choice
-
-    if not 0 < alpha < 1:
-        raise InputError(f"--alpha {alpha:g}: expected a share between 0 and 1, such as 0.05")
-    if novelty is None or novelty == _BATCH:
-        return Choice(alpha, None, promise == "rank")
-    try:
-        known, species, genus, family = (float(part) for part in novelty.split(","))
-    except ValueError:
-        raise InputError(
-            f"--novelty {novelty}: expected four shares such as 0.7,0.2,0.08,0.02 (of records whose"
-            f" species is in the library, and whose species, genus, family is not), or {_BATCH}"
-        ) from None
-    return Choice(alpha, (known, species, genus, family), promise == "rank")
 
 
 def _place(

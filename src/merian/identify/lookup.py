@@ -1,4 +1,4 @@
-"""One barcode of a file, found by the id of its record."""
+"""One barcode of a file or a catalogue, found by the id of its record."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from merian.barcode import read_query
-from merian.catalogue import Reading
 from merian.errors import InputError, NotFoundError, did_you_mean
-from merian.library.reading import Staged, staged
+from merian.identify.queries import Queries, Query
 
 __all__ = ["find_barcode", "read_barcode"]
 
@@ -23,41 +22,24 @@ def read_barcode(text: str) -> str:
     return sequence
 
 
-def find_barcode(reading: Reading, id: str) -> str:
-    """Return the clean sequence of a record.
+def find_barcode(queries: Queries, id: str) -> str:
+    """Return the clean sequence of a record, the first of that id.
 
     Args:
-        reading: What a format found in the file.
+        queries: What `merian identify` would be asked.
         id: Of the record.
     """
-    file = reading.inputs[0]
-    with (
-        TemporaryDirectory(prefix="merian-") as work,
-        staged(reading, Path(work), lambda *_: None) as found,
-    ):
-        text, seen = _text_of(found, id)
-        if text is not None:
-            return read_barcode(text)
-        reasons = [reject.reason for reject in found.rejects() if reject.id == id]
-    if reasons:
-        raise InputError(f"{file}: the record {id!r} was set aside: {reasons[0]}")
+    file = queries.paths[0]
+    seen: list[str] = []
+    with TemporaryDirectory(prefix="merian-") as work:
+        for found in queries.read(Path(work)):
+            if found.id != id:
+                if len(seen) < _REMEMBERED:
+                    seen.append(found.id)
+            elif isinstance(found, Query):
+                return found.sequence
+            else:
+                raise InputError(f"{file}: the record {id!r} was set aside: {found.reason}")
     raise NotFoundError(
         f"{file}: there is no record {id!r} with a sequence.{did_you_mean(id, seen)}"
     )
-
-
-def _text_of(found: Staged, id: str) -> tuple[str | None, list[str]]:
-    """Return the sequence of a record as it came, and ids that were seen on the way."""
-    seen: list[str] = []
-    for row in found.rows():
-        if row.id == id:
-            break
-        if len(seen) < _REMEMBERED:
-            seen.append(row.id)
-    else:
-        return None, seen
-    for places, texts in found.sequences():
-        for place, text in zip(places.tolist(), texts, strict=True):
-            if place == row.place:
-                return text, seen
-    return None, seen
