@@ -5,8 +5,8 @@ strata at once: the families that its kind `far` withholds are asked, and what i
 its kind `mixed`. The promise is about genera: in each stratum, each genus counts once. It counts as
 kept where the mean error over the sets exceeds alpha by no more than two standard errors.
 
-A set takes one to two minutes. Its errors are kept in the folder, so that a bench that was stopped
-goes on where it was; after a change of the program name a new folder.
+A set takes half a minute to two. Its errors are kept in the folder, so that a bench that was
+stopped goes on where it was; after a change of the program name a new folder.
 """
 
 from __future__ import annotations
