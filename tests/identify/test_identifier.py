@@ -179,6 +179,18 @@ def test_a_match_without_a_name_is_one_of_the_outcomes(tmp_path, references):
     assert "unnamed Gaaus sp. 9 under Gaaus" in [outcome_in_words(o) for o in trace.outcomes]
 
 
+def test_a_species_known_from_one_record_is_flagged(tmp_path, references):
+    lone = of(references, "aaa0")
+    few = [r for r in references if r.species != lone.species or r is lone]
+    for records, alone in ((few, True), (references, False)):
+        identifier = Identifier.open(library_of(tmp_path / str(alone), records))
+        found = identifier.identify([lone.sequence])[0]
+        if found.rank == "species":
+            assert ("single_reference" in found.flags) == alone
+        else:
+            assert "single_reference" not in found.flags
+
+
 def test_what_is_like_nothing_has_no_name(identifier):
     noise = "".join(random.Random(0).choices("ACGT", k=300))
     found = identifier.identify([noise, "ACGT" * 30])

@@ -260,12 +260,10 @@ class Identifier:
             return []
         distance = near.mismatches[rows] / near.overlap[rows]
         entries = near.entry[rows[distance == distance.min()]]
-        found: dict[tuple[str, str], int] = {}
-        for entry in entries.tolist():
-            path = self.ladder.path[entry]
-            if self.ladder.group[path[-1]] >= 0:
-                continue
-            genus = self._name(int(path[-2])) if len(path) > 1 else ""
-            key = (self._name(int(path[-1])), genus)
-            found[key] = found.get(key, 0) + int(self.library.multiplicity[entry])
-        return [(name, genus, records) for (name, genus), records in sorted(found.items())]
+        records = self._learnt.clades.records
+        found = {}
+        for path in self.ladder.path[entries].tolist():
+            if self.ladder.group[path[-1]] < 0:
+                genus = self._name(path[-2]) if len(path) > 1 else ""
+                found[self._name(path[-1])] = (genus, int(records[path[-1]]))
+        return [(name, *said) for name, said in sorted(found.items())]
