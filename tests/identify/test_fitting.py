@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merian.identify.barcode import Described
-from merian.identify.fitting import fit, log_probabilities, score, taken
+from merian.identify.fitting import _PULL, fit, log_probabilities, score, taken
 
 
 def made(seed: int, queries: int = 400):
@@ -50,7 +50,7 @@ def test_the_weights_are_those_of_no_slope():
             standard[0] = weight[0] + weight[1:] @ mean[1:]
             pulled += standard @ standard
         log = log_probabilities(score(described, weights), described.offset)
-        return -(importance @ log[true]) + pulled / 2
+        return -(importance @ log[true]) + _PULL * pulled / 2
 
     least = loss(found)
     for kind, weight in enumerate(found):

@@ -162,6 +162,30 @@ def test_with_nothing_to_learn_from_there_is_no_promise_but_an_answer():
     assert all(threshold >= 0.95 - 0.03 for threshold in promise.thresholds.values())
 
 
+def test_a_mix_may_be_promised_where_what_it_hardly_has_could_not_be():
+    ladder = ladder_with(70)
+    made = simulated(ladder, 2)
+    thin = (strata.grouped(made.stratum) == 3) & (made.genus > 12)
+    keep = np.flatnonzero(~thin)
+    rows = (made.offset[keep][:, None] + np.arange(5)).ravel()
+    part = Simulations(
+        np.arange(len(keep) + 1) * 5,
+        made.rung[rows],
+        made.score[rows],
+        *(getattr(made, name)[keep] for name in ("stratum", "genus", "weight", "true")),
+    )
+    any_mix = promise_of(part, ladder, Choice())
+    assert [stratum.promised for stratum in any_mix.strata] == [True, True, True, False]
+    assert any_mix.holds
+    assert "but for what is told below" in any_mix.lines()[0]
+    assert "family is absent" in any_mix.lines()[1]
+    hardly = promise_of(part, ladder, Choice(0.05, (0.8, 0.1, 0.09, 0.01)))
+    assert hardly.holds
+    mostly = promise_of(part, ladder, Choice(0.05, (0.0, 0.0, 0.1, 0.9)))
+    assert not mostly.holds
+    assert "no promise" in mostly.lines()[0]
+
+
 def test_a_mix_that_is_given_bounds_the_error_in_that_mix():
     ladder = ladder_with(150)
     shares = (0.9, 0.06, 0.03, 0.01)

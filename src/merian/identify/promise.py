@@ -9,13 +9,14 @@ so a genus counts as one. No genus is judged by weights that were fitted on it.
 
 This is done in each stratum, and the strictest threshold is taken: then it holds whatever the mix
 of known and unknown is. Where the mix is given, the strata are weighed by it, and the promise is
-for that mix alone.
+for that mix alone. A stratum with few genera has no promise of its own; it is told, with the error
+that was simulated there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +115,7 @@ class Promise:
         strata: How it fares in each.
         errors_at: By rank, the share of wrong answers among the simulated ones that stop there,
             in the mix given or the usual one; None if none stops there.
+        holds: Whether anything is promised at all.
     """
 
     alpha: float
@@ -122,15 +124,7 @@ class Promise:
     thresholds: Mapping[str, float]
     strata: Sequence[Stratum]
     errors_at: Mapping[str, float | None]
-
-    @property
-    def holds(self) -> bool:
-        """Whether anything is promised at all."""
-        if self.novelty is None:
-            return any(stratum.promised for stratum in self.strata)
-        asked = [name for name, share in zip(strata.NAMES, self.novelty, strict=True) if share]
-        promised = {stratum.name for stratum in self.strata if stratum.promised}
-        return promised.issuperset(asked)
+    holds: bool
 
     def lines(self) -> list[str]:
         """Say in plain words what is promised and what is not."""
@@ -146,7 +140,7 @@ def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promis
     chains = chains_of(posterior, ladder)
     fit = _Fit(simulated, chains, ladder)
     shares = None if choice.novelty is None else _told(mix)
-    thresholds = fit.thresholds(choice.alpha, shares)
+    thresholds, holds = fit.thresholds(choice.alpha, shares)
     weight = fit.weights(_told(mix))
     if choice.by_rank:
         fit.raise_by_rank(thresholds, weight, choice.alpha)
@@ -169,6 +163,7 @@ def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promis
         dict(zip(ladder.ranks, thresholds.tolist(), strict=True)),
         tuple(found),
         errors_at,
+        holds,
     )
 
 
@@ -241,24 +236,49 @@ class _Fit:
         found: Floats = np.where(self._wrong, odds, -np.inf).max(axis=1, initial=-np.inf)
         return found
 
-    def thresholds(self, alpha: float, shares: Floats | None) -> Floats:
-        """Return the lowest thresholds, by rank, that keep the promise."""
+    def thresholds(self, alpha: float, shares: Floats | None) -> tuple[Floats, bool]:
+        """Return the lowest thresholds, by rank, that are good enough; and whether they promise.
+
+        Args:
+            alpha: The share of wrong answers.
+            shares: Of the strata, if they are given.
+        """
         ease = np.zeros(len(self._ladder.ranks))
         if self._ladder.ranks[-1] == "species":
             ease[-1] = _EASE
         falls = self.falls(ease)
-        here = [np.flatnonzero(self.stratum == number) for number in range(len(strata.NAMES))]
         few = any(len(genera) < ENOUGH for genera in self.genera)
         # Where too little is known, what the posterior itself says must be enough at the least.
         floor = math.log((1 - alpha) / alpha) if few else -math.inf
+        holds = any(len(genera) >= ENOUGH for genera in self.genera)
+        least = None
+        if shares is not None:
+            least, holds = self._lowest(falls, alpha, shares, _guaranteed, -math.inf), True
+        if least is None:
+            holds &= shares is None
+            least = self._lowest(falls, alpha, shares, _bound, floor)
+        if least is None:
+            return np.full(len(ease), _NEVER), holds
+        return 1 / (1 + np.exp(-(ease + least))), holds
+
+    def _lowest(
+        self,
+        falls: Floats,
+        alpha: float,
+        shares: Floats | None,
+        bound: Callable[[Floats], float],
+        floor: float,
+    ) -> float | None:
+        """Return the lowest odds at which the error is small enough, None if there are none."""
+        here = [np.flatnonzero(self.stratum == number) for number in range(len(strata.NAMES))]
         for least in _ODDS[floor <= _ODDS]:
             wrong = falls >= least
-            risks = [_bound(self.of_genera(rows, wrong)) if len(rows) else 0.0 for rows in here]
-            risk = max(risks) if shares is None else float(shares @ risks)
-            if risk <= alpha:
-                found: Floats = 1 / (1 + np.exp(-(ease + least)))
-                return found
-        return np.full(len(ease), _NEVER)
+            risks = [
+                bound(self.of_genera(rows, wrong) if len(rows) else np.empty(0)) for rows in here
+            ]
+            if (max(risks) if shares is None else float(shares @ risks)) <= alpha:
+                return float(least)
+        return None
 
     def raise_by_rank(self, thresholds: Floats, weight: Floats, alpha: float) -> None:
         """Raise thresholds until the answers that stop at each rank are right often enough.
@@ -280,19 +300,24 @@ class _Fit:
                     break
 
 
+def _guaranteed(errors: Floats) -> float:
+    """Return what the error may be of a genus that was not met, from those of a stratum."""
+    return (float(errors.sum()) + 1) / (len(errors) + 1)
+
+
 def _bound(errors: Floats) -> float:
-    """Return what the error may be of a genus that was not met, from those of a stratum.
+    """Return the same, but for a stratum with few genera only what is shown.
 
     With few genera the doubt about the next one would exceed any alpha, and a single one decides.
     There the error must not be shown to be worse than alpha, by one standard error, and the
     stratum has no promise of its own.
     """
-    genera, error = len(errors), float(errors.mean())
+    genera = len(errors)
     if genera >= ENOUGH:
-        return (genera * error + 1) / (genera + 1)
+        return _guaranteed(errors)
     if genera < _FEW:
         return 0.0
-    return max(0.0, error - float(errors.std(ddof=1)) / math.sqrt(genera))
+    return max(0.0, float(errors.mean() - errors.std(ddof=1) / math.sqrt(genera)))
 
 
 def _lines(promise: Promise) -> list[str]:
@@ -303,8 +328,10 @@ def _lines(promise: Promise) -> list[str]:
             "no promise: the library has too few genera to learn from how often answers are wrong "
             f"({ENOUGH} are needed)"
         ]
+    few = [stratum for stratum in promise.strata if not stratum.promised]
     if promise.novelty is None:
         first = f"promise: at most {share} of answers are wrong, whatever is new among the records"
+        first += ", but for what is told below" if few else ""
     else:
         told = ", ".join(
             f"{100 * part:.0f} % {name}"
@@ -313,10 +340,10 @@ def _lines(promise: Promise) -> list[str]:
         first = f"promise: at most {share} of answers are wrong in this mix alone: {told}"
     lines = [first + "; wrong is neither the true taxon nor one above it"]
     lines += [
-        f"no promise of its own where {stratum.name.replace(' ', ' is ', 1)}: "
-        f"{stratum.genera} genera to learn from, {ENOUGH} are needed"
-        for stratum in promise.strata
-        if not stratum.promised
+        f"no promise of its own where the {stratum.name.replace(' ', ' is ', 1)}: "
+        f"{stratum.genera} genera to learn from, {ENOUGH} are needed; of simulated answers "
+        f"{100 * stratum.error:.1f} % are wrong there"
+        for stratum in few
     ]
     at = ", ".join(
         f"{rank} {100 * error:.1f} %"
