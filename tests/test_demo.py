@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from merian import demo
+from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.demo import make_demo
 from merian.errors import InputError
@@ -46,50 +47,86 @@ def text_of(page: str) -> str:
 
 def test_it_leaves_a_whole_folder(made):
     names = sorted(path.name for path in made.iterdir())
-    assert names == ["answers.tsv", "answers.tsv.merian.json", "catalogue", "matches.tsv",
-                     "matches.tsv.merian.json", "names.tsv", "names.tsv.merian.json",
-                     "report.html", "taxonomy", "world"]  # fmt: skip
+    assert names == ["answers.tsv", "answers.tsv.merian.json", "catalogue", "library",
+                     "matches.tsv", "matches.tsv.merian.json", "names.tsv",
+                     "names.tsv.merian.json", "queries.tsv", "queries.tsv.merian.json",
+                     "references.tsv", "references.tsv.merian.json", "report.html", "taxonomy",
+                     "world"]  # fmt: skip
     assert [p.name for p in made.parent.iterdir()] == ["merian-demo"]
 
 
-def test_barcodes_are_named_by_their_nearest_reference(made):
+def truth_of(made: Path) -> dict[str, dict[str, str]]:
+    return {r["processid"]: r for r in rows(made / "world" / "truth" / "specimens.csv", ",")}
+
+
+def test_barcodes_are_identified_by_a_library_of_the_training_records(made):
     """The answers, held against the truth by another road than the page's."""
-    truth = {r["processid"]: r for r in rows(made / "world" / "truth" / "specimens.csv", ",")}
+    truth = truth_of(made)
     seen = {r["processid"]: r for r in rows(made / "world" / "specimens.csv", ",")}
+    references = rows(made / "references.tsv")
+    assert {seen[r["occurrenceID"]]["split"] for r in references} == {"train", "val"}
+    assert all(r["species"] for r in references)
     answers = rows(made / "answers.tsv")
+    asked = {r["processid"] for r in seen.values() if r["split"].startswith("test")}
+    assert {a["id"] for a in answers} == {key for key in asked if seen[key]["dna_barcode"]}
+    wrong = [a for a in answers if a["rank"] and truth[a["id"]][a["rank"]] != a["name"]]
     assert len(answers) > 20
-    named = {truth[r["processid"]]["species"] for r in seen.values() if r["split"] == "train"}
-    right = wrong = 0
+    assert len(wrong) <= 0.1 * len(answers)
     for answer in answers:
-        assert seen[answer["id"]]["split"].startswith("test")
-        assert seen[answer["reference"]]["split"] in ("train", "val")
-        if truth[answer["id"]]["species"] in named:
-            right += answer["species"] == truth[answer["id"]]["species"]
-            wrong += answer["species"] != truth[answer["id"]]["species"]
-    assert right > 3 * wrong
+        assert {seen[key]["split"] for key in answer["nearest"].split(";")} <= {"train", "val", ""}
+
+
+def test_answers_are_identifications_of_the_catalogue(made):
+    named = {a["id"]: a for a in rows(made / "answers.tsv") if a["name"]}
+    with Catalogue.open(made / "catalogue", read_only=True) as catalogue:
+        found = catalogue.query(
+            "SELECT s.occurrenceID, i.scientificName, i.taxonRank, i.probability "
+            "FROM identification i JOIN sequence s USING (nucleotideSequenceID) "
+            "WHERE i.agentType = 'machine'"
+        ).fetch()
+    assert {(key, name, rank) for key, name, rank, _ in found} == {
+        (key, a["name"], a["rank"]) for key, a in named.items()
+    }
+    assert all(0 < probability <= 1 for *_, probability in found)
 
 
 def test_the_page_holds_the_answers_against_the_truth(made):
     page = (made / "report.html").read_text(encoding="utf-8")
     text = text_of(page)
     assert "records in one catalogue 150" in text
-    assert "right, if the species is known" in text
+    answers, truth = rows(made / "answers.tsv"), truth_of(made)
+    wrong = sum(bool(a["rank"]) and truth[a["id"]][a["rank"]] != a["name"] for a in answers)
+    assert f"of the answers are wrong {100 * wrong / len(answers):.1f} %" in text
+    assert re.search(rf"\ball {len(answers)}( \d+){{4}} {wrong} \d+ \d+ ", text)
     assert "Checklist of an invented world 1" in text
     assert page.count('src="data:image/jpeg;base64,') > 10
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert str(made.parent) not in page
 
 
-def test_the_page_says_what_the_wrongly_named_are(made):
-    truth = {r["processid"]: r for r in rows(made / "world" / "truth" / "specimens.csv", ",")}
-    seen = rows(made / "world" / "specimens.csv", ",")
-    trained = {truth[r["processid"]]["species"] for r in seen if r["split"] in ("train", "val")}
+def test_the_page_promises_no_more_than_it_can(made):
+    """So small a world has too few genera to learn from, and the page says so."""
     text = text_of((made / "report.html").read_text(encoding="utf-8"))
-    shown = re.findall(r"(W1679-\d{6}) in truth ([A-Z][a-z]+ [a-z]+)(, of which)?", text)
-    assert len(shown) == len(re.findall(r"W1679-\d{6}", text)) > 0
-    for record, species, without in shown:
+    assert "genera to learn from, 40 are needed" in text or "No promise: " in text
+    assert "no: too few genera" in text
+    assert "too few genera to say (40 are needed)" in text
+
+
+def test_the_page_says_what_the_wrongly_named_are(made):
+    truth = truth_of(made)
+    answers = {a["id"]: a for a in rows(made / "answers.tsv")}
+    trained = {r["species"] for r in rows(made / "references.tsv")}
+    text = text_of((made / "report.html").read_text(encoding="utf-8"))
+    shown = re.findall(
+        r"(W1679-\d{6}) in truth ([A-Z][a-z]+ [a-z]+)(, which the library lacks)?[^.]*\. "
+        r"Merian says (?:no name|(\w+) ([\w ]+?)) [A-Z]",
+        text,
+    )
+    assert len(shown) == len(re.findall(r"W1679-\d{6} in truth", text)) > 0
+    for record, species, lacking, rank, name in shown:
         assert truth[record]["species"] == species
-        assert bool(without) == (species not in trained)
+        assert bool(lacking) == (species not in trained)
+        assert (rank, name) == (answers[record]["rank"], answers[record]["name"])
 
 
 def test_the_same_demonstration_is_the_same_bytes(made, tmp_path):
@@ -105,7 +142,7 @@ def test_the_verb_says_where_the_page_is_and_what_to_do_next(tmp_path, monkeypat
     text = capsys.readouterr().out
     assert str(tmp_path / "merian-demo" / "report.html") in text
     commands = [line.strip() for line in text.splitlines() if line.startswith("  merian ")]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         words = re.findall(r'"([^"]*)"|(\S+)', command)
         assert main([a or b for a, b in words][1:]) == 0

@@ -1,124 +1,187 @@
-"""Naming barcodes by their nearest neighbour, and holding the names against the truth.
+"""Naming barcodes by a library, with a promise, and holding the answers against the truth.
 
-This is what most labs do today: the name of the most similar reference, whatever it is. Records
-with a species' name that came for training are the references; the others with a barcode are the
-queries. A species that the references do not have gets a wrong name, always.
+Records that came for training, with a species of the checklist on their label, become the library;
+those that came for testing are asked. Beside each answer stands what many labs do today: the name
+of the most similar reference, if the two are 97 % alike. A species that the library lacks gets a
+wrong name so, always.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from merian.barcode.nearest import nearest
 from merian.catalogue import Catalogue
-from merian.formats.delimited import write_delimited
-from merian.stamp import run_id, stamp, stamp_beside
+from merian.identify import PARTS
+from merian.identify.answers import read_answers
+from merian.identify.check import Check, check_promise, read_truth
+from merian.identify.into_catalogue import append_answers
+from merian.identify.job import Identified, identify_files
+from merian.identify.queries import Queries
+from merian.library import Library, build_library
 from merian.taxonomy import Taxonomy
 
-__all__ = ["Answers", "name_barcodes"]
+__all__ = ["STRATA", "Answer", "Answers", "name_barcodes"]
 
-_RECORDS = """
-SELECT o.occurrenceID, s.sequence, o.split, i.species, i.taxonID
+STRATA = (
+    "its species",
+    "its genus, not its species",
+    "its family, not its genus",
+    "not even its family",
+)
+"""What the library has of a record."""
+
+_REFERENCES = """
+SELECT o.occurrenceID, s.sequence, i.phylum, i.class, i."order", i.family, i.genus, i.species
 FROM occurrence o
 JOIN sequence s USING (occurrenceID)
-LEFT JOIN determination i USING (occurrenceID)
-ORDER BY o.occurrenceID
+JOIN determination i USING (occurrenceID)
+WHERE s.sequence IS NOT NULL AND o.split IN ('train', 'val')
+    AND i.taxonRank = 'species' AND i.taxonID IS NOT NULL
+ORDER BY ALL
 """
-_USED = ("train", "val")
+_QUERIES = """
+SELECT o.occurrenceID, s.sequence
+FROM occurrence o
+JOIN sequence s USING (occurrenceID)
+WHERE s.sequence IS NOT NULL AND o.split LIKE 'test%'
+ORDER BY ALL
+"""
+_NAMED = """
+SELECT occurrenceID, taxonID FROM determination WHERE taxonRank = 'species' AND taxonID IS NOT NULL
+"""
+_TRUTH = "world/truth/specimens.csv"
 _RULE = 0.97  # the identity above which many labs take the name of a species
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The answers, one for each query, and what is so.
+class Answer:
+    """An answer, and what is so.
 
     Attributes:
-        query: The records that were asked about.
-        reference: The record that is nearest to each.
-        name: The species of that record.
+        id: The record that was asked about.
+        rank: Of the taxon stood by, or "".
+        name: Of it.
+        flags: What a user should look at.
+        explanation: One sentence.
+        reference: The record that is nearest, or "".
+        nearest: The species of that record.
         identity: Of the two barcodes, over what both have.
-        overlap: Bases that were compared.
-        truth: The true species.
-        known: Whether the references have the true species at all.
-        reasons: Why a wrong name is wrong.
-        references: How many there were.
+        truth: What is true of the record, by column.
+        stratum: What the library has of it; a place in STRATA.
+        reason: What is odd about the record or its nearest reference, or "".
     """
 
-    query: Sequence[str]
-    reference: Sequence[str]
-    name: Sequence[str]
-    identity: NDArray[np.float32]
-    overlap: NDArray[np.int32]
-    truth: Sequence[str]
-    known: NDArray[np.bool_]
-    reasons: Sequence[str]
-    references: int
+    id: str
+    rank: str
+    name: str
+    flags: Sequence[str]
+    explanation: str
+    reference: str
+    nearest: str
+    identity: float
+    truth: Mapping[str, str]
+    stratum: int
+    reason: str
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether the name is the true one."""
-        return np.array([a == b for a, b in zip(self.name, self.truth, strict=True)], dtype=bool)
+    def wrong(self) -> bool:
+        """Whether it stands by what is neither the true taxon nor one above it."""
+        return bool(self.rank) and self.truth.get(self.rank) != self.name
 
-    def right_of_known(self) -> float:
-        """Return the share of right names where the species is among the references."""
-        return float(self.right[self.known].mean()) if self.known.any() else 0.0
+    @property
+    def ruled(self) -> bool:
+        """Whether the nearest neighbour gives it a name by the 97 % rule."""
+        return self.identity >= _RULE
 
-    def named_of_unknown(self) -> float:
-        """Return the share of the others that the 97 % rule gives a name, always a wrong one."""
-        unknown = ~self.known
-        return float((self.identity[unknown] >= _RULE).mean()) if unknown.any() else 0.0
+    @property
+    def ruled_wrong(self) -> bool:
+        """Whether that name is not the true one."""
+        return self.ruled and self.nearest != self.truth["species"]
 
 
-def name_barcodes(catalogue: Catalogue, taxonomy: Taxonomy, folder: Path) -> Answers:
-    """Name the records that are not for training, and write the answers as answers.tsv."""
-    records = [
-        (str(key), str(sequence), str(split), _accepted(taxonomy, species, taxon))
-        for key, sequence, split, species, taxon in catalogue.query(_RECORDS)
-    ]
-    known = [r for r in records if r[2] in _USED and r[3]]
-    asked = [r for r in records if r[2].startswith("test")]
-    found = nearest([r[1] for r in asked], [r[1] for r in known], count=1)
-    answered = np.flatnonzero(found.index[:, 0] >= 0).tolist()
-    truth = _truth(folder / "world" / "truth" / "specimens.csv")
-    species = {r[3] for r in known}
-    best = [known[int(found.index[i, 0])] for i in answered]
-    answers = Answers(
-        query=[asked[i][0] for i in answered],
-        reference=[r[0] for r in best],
-        name=[r[3] for r in best],
-        identity=found.identity[answered, 0],
-        overlap=found.overlap[answered, 0],
-        truth=[truth[asked[i][0]]["species"] for i in answered],
-        known=np.array([truth[asked[i][0]]["species"] in species for i in answered], dtype=bool),
-        reasons=[
-            _reason(truth[asked[i][0]], truth[r[0]]) for i, r in zip(answered, best, strict=True)
-        ],
-        references=len(known),
+@dataclass(frozen=True)
+class Answers:
+    """All answers.
+
+    Attributes:
+        found: What `merian identify` tells of its run.
+        check: What `merian promise check` tells of it.
+        each: The answers, in the order of the table.
+        references: Records in the library.
+        species: Species among them.
+    """
+
+    found: Identified
+    check: Check
+    each: Sequence[Answer]
+    references: int
+    species: int
+
+
+def name_barcodes(folder: Path) -> Answers:
+    """Build the library, ask it, and write the answers into the table and the catalogue.
+
+    Each step is one that a user could do with the files that are left in the folder.
+    """
+    with Catalogue.open(folder / "catalogue", read_only=True) as catalogue:
+        catalogue.write_table(_REFERENCES, folder / "references.tsv")
+        catalogue.write_table(_QUERIES, folder / "queries.tsv")
+        taxa = catalogue.query(_NAMED).fetch()
+    taxonomy = Taxonomy.open(folder / "taxonomy")
+    named = {str(key): taxonomy.name_of(taxonomy.find_id(str(taxon))) for key, taxon in taxa}
+    built = build_library(
+        [folder / "references.tsv"], folder / "library", checklist=taxonomy, parts=PARTS
     )
-    _write(folder / "answers.tsv", answers, taxonomy)
+    queries = Queries([folder / "queries.tsv"])
+    # A few hundred are answered before a second process would have begun.
+    found = identify_files(queries, folder / "library", folder / "answers.tsv", processes=1)
+    append_answers(folder / "catalogue", found)
+    library = built.library
+    known = {library.reference(record).id for record in range(built.records)}
+    species = {named[key] for key in known}
+    promised = {"alpha": found.alpha, "novelty": found.novelty, "by_rank": found.by_rank}
+    check = check_promise(read_truth(folder / _TRUTH), found.out, library=library, promise=promised)
+    return Answers(
+        found, check, _judged(folder, found.out, library, named), built.records, len(species)
+    )
+
+
+def _judged(folder: Path, table: Path, library: Library, named: Mapping[str, str]) -> list[Answer]:
+    """Return the answers of a table beside the truth, and the accepted names of records."""
+    with (folder / _TRUTH).open(encoding="utf-8", newline="") as stream:
+        truth = {row["processid"]: row for row in csv.DictReader(stream)}
+    answers = []
+    for row in read_answers(table):
+        nearest = str(row["nearest"] or "").partition(";")[0]
+        true = truth[row["id"]]
+        answers.append(
+            Answer(
+                row["id"],
+                row["rank"] or "",
+                row["name"] or "",
+                str(row["flags"] or "").split(";"),
+                row["explanation"] or "",
+                nearest,
+                named.get(nearest, ""),
+                row["identity"] or 0.0,
+                true,
+                _stratum(true, library.taxonomy),
+                _reason(true, truth[nearest]) if nearest else "",
+            )
+        )
     return answers
 
 
-def _accepted(taxonomy: Taxonomy, species: object, taxon: object) -> str:
-    """Return the accepted name of a record's species, where the label reached a species."""
-    if not species or not taxon:
-        return ""
-    node = taxonomy.find_id(str(taxon))
-    return taxonomy.name_of(node) if taxonomy.rank_of(node) == "species" else ""
+def _stratum(true: Mapping[str, str], names: Taxonomy) -> int:
+    """Return what a library with these names has of a record."""
+    ranks = ("species", "genus", "family")
+    return next((i for i, rank in enumerate(ranks) if len(names.find(true[rank]))), len(ranks))
 
 
-def _truth(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return {row["processid"]: row for row in csv.DictReader(stream)}
-
-
-def _reason(query: dict[str, str], reference: dict[str, str]) -> str:
+def _reason(query: Mapping[str, str], reference: Mapping[str, str]) -> str:
     """Return why a name taken from that reference would be wrong."""
     if query["tube_of"] or reference["tube_of"]:
         return "a tube was swapped"
@@ -128,14 +191,3 @@ def _reason(query: dict[str, str], reference: dict[str, str]) -> str:
         return ""
     near = next((r for r in ("genus", "family") if query[r] == reference[r]), "")
     return f"two species of a {near}" if near else "not even of a family"
-
-
-def _write(path: Path, answers: Answers, taxonomy: Taxonomy) -> None:
-    identity = (f"{share:.4f}" for share in answers.identity.tolist())
-    rows = zip(
-        answers.query, answers.name, answers.reference, identity, answers.overlap.tolist(),
-        strict=True,
-    )  # fmt: skip
-    write_delimited(path, ("id", "species", "reference", "identity", "overlap"), rows, "\t")
-    run = run_id("demo", {"answers": [*answers.query], "taxonomy": taxonomy.lock.as_dict()})
-    stamp_beside(path, stamp("merian-answers", "0.1", run, taxonomy.lock.as_dict()))

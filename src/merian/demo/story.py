@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,12 @@ from PIL import Image, ImageDraw
 
 from merian.catalogue import Catalogue, Summary
 from merian.demo.answers import Answers
+from merian.demo.named import tell_barcodes
+from merian.demo.thumbs import jpeg, shrunk, thumb
 from merian.report import (
     Bars,
     Figures,
-    Histogram,
     Name,
-    Note,
     Picture,
     Pictures,
     Section,
@@ -31,9 +30,7 @@ from merian.world.environment import read_environment
 
 __all__ = ["tell_story"]
 
-_THUMB = 150
 _GALLERY = 30
-_QUALITY = 82
 
 _SPECIMENS = """
 SELECT o.occurrenceID, p.accessURI, i.scientificName, i.taxonRank, i."order", i.family,
@@ -50,8 +47,8 @@ WHERE decimalLatitude IS NOT NULL GROUP BY ALL ORDER BY ALL
 """
 _HELD = """
 SELECT (SELECT count(*) FROM occurrence), (SELECT count(*) FROM media),
-    (SELECT count(*) FROM sequence), (SELECT count(DISTINCT family) FROM identification),
-    (SELECT count(DISTINCT species) FROM identification)
+    (SELECT count(*) FROM sequence), (SELECT count(DISTINCT family) FROM determination),
+    (SELECT count(DISTINCT species) FROM determination)
 """
 
 
@@ -69,7 +66,7 @@ def tell_story(
         _found(catalogue),
         _where(folder, catalogue),
         _names(matches, taxonomy),
-        _barcodes(catalogue, answers),
+        tell_barcodes(answers, _pictures(catalogue)),
         _not_yet(folder),
     ]
     return page(
@@ -115,22 +112,16 @@ def _gallery(catalogue: Catalogue) -> list[Picture]:
             continue
         where = ", ".join(str(part) for part in (country, str(date or "")[:7]) if part)
         of_family[family] = Picture(
-            _thumb(Path(str(address))), Name(str(name)), f"{order}: {family}. {where}",
+            thumb(Path(str(address))), Name(str(name)), f"{order}: {family}. {where}",
             f"photograph of {name}",
         )  # fmt: skip
     step = max(1, len(of_family) // _GALLERY)
     return list(of_family.values())[::step][:_GALLERY]
 
 
-def _thumb(path: Path) -> bytes:
-    with Image.open(path) as picture:
-        return _jpeg(picture.convert("RGB").resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    stream = BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY)
-    return stream.getvalue()
+def _pictures(catalogue: Catalogue) -> dict[str, Path]:
+    """Return where the picture of each record lies."""
+    return {str(key): Path(str(path)) for key, path, *_ in catalogue.query(_SPECIMENS)}
 
 
 def _where(folder: Path, catalogue: Catalogue) -> Section:
@@ -178,7 +169,7 @@ def _map(folder: Path, catalogue: Catalogue) -> bytes:
         draw.ellipse(
             (x - radius, y - radius, x + radius, y + radius), fill=(164, 72, 31), outline="white"
         )
-    return _jpeg(picture)
+    return jpeg(picture)
 
 
 def _names(matches: MatchSummary, taxonomy: Taxonomy) -> Section:
@@ -221,77 +212,10 @@ def _synonym(answer: dict[str, str]) -> str:
     return "a synonym" if answer["usageKey"] != answer["acceptedKey"] else ""
 
 
-def _barcodes(catalogue: Catalogue, answers: Answers) -> Section:
-    known, unknown = int(answers.known.sum()), int((~answers.known).sum())
-    identity = 100 * answers.identity
-    return Section(
-        "What the barcodes say",
-        [
-            Text(
-                f"{len(answers.query)} barcodes were named as most laboratories do it: by the most "
-                f"similar of {answers.references} references. {known} of them are of species that "
-                f"the references have. {unknown} are not: nobody has sequenced their species, or "
-                "described it."
-            ),
-            Figures(
-                [
-                    (f"{100 * answers.right_of_known():.1f} %", "right, if the species is known"),
-                    ("0 %", "right, if it is not: each gets the name of another species"),
-                    (f"{100 * answers.named_of_unknown():.0f} %",
-                     "of those are 97 % alike or more, and many a rule would believe them"),
-                ]
-            ),
-            Histogram(
-                "How alike a barcode and its nearest reference are",
-                [
-                    ("its species is known", identity[answers.known].tolist()),
-                    ("its species is unknown", identity[~answers.known].tolist()),
-                ],
-                [float(edge) for edge in range(76, 101)],
-                "percent identity over what both have",
-            ),
-            Pictures(_pairs(catalogue, answers), "Barcodes whose names are wrong, the most alike "
-                     "first: the specimen, and the reference whose name it would get", width=180),
-            Note(
-                "No threshold parts the two cleanly. That is why Merian is to say how far down the "
-                "tree an answer holds, with something new under here as a possible answer, and to "
-                "keep the rate of error that it states. This version does not do that yet."
-            ),
-        ],
-    )  # fmt: skip
-
-
-def _pairs(catalogue: Catalogue, answers: Answers, most: int = 4) -> list[Picture]:
-    """Return wrongly named queries beside the references that they were named after."""
-    address = {str(key): str(path) for key, path, *_ in catalogue.query(_SPECIMENS)}
-    order = np.argsort(-answers.identity, kind="stable")
-    wrong = [i for i in order.tolist() if answers.truth[i] != answers.name[i]]
-    shown: list[Picture] = []
-    seen: set[str] = set()
-    for i in wrong:
-        query, reference = answers.query[i], answers.reference[i]
-        if answers.truth[i] in seen or query not in address or reference not in address:
-            continue
-        seen.add(answers.truth[i])
-        alike = f"{100 * answers.identity[i]:.1f} % alike over {answers.overlap[i]} bases"
-        truth = f"in truth {answers.truth[i]}"
-        if not answers.known[i]:
-            truth += ", of which there is no reference"
-        if answers.reasons[i]:
-            truth += f"; {answers.reasons[i]}"
-        shown += [
-            Picture(_thumb(Path(address[query])), query, truth, f"photograph of {query}"),
-            Picture(_thumb(Path(address[reference])), Name(answers.name[i]), alike),
-        ]
-        if len(seen) == most:
-            break
-    return shown
-
-
 def _not_yet(folder: Path) -> Section:
     """Show what the world has that no step uses yet."""
     bulk = [
-        Picture(_shrunk(path), remark=remark, alternative=remark)
+        Picture(shrunk(path), remark=remark, alternative=remark)
         for place, remark in (
             ("trays", "A tray: everything in it has a mask and a name in trays.coco.json"),
             ("quadrats", "A quadrat: labels of up to three trees are in quadrats.csv"),
@@ -308,10 +232,3 @@ def _not_yet(folder: Path) -> Section:
             *([Pictures(bulk, width=380)] if bulk else []),
         ],
     )
-
-
-def _shrunk(path: Path) -> bytes:
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
-        small.thumbnail((820, 820), Image.Resampling.LANCZOS)
-        return _jpeg(small)
