@@ -180,6 +180,20 @@ def test_the_usual_weights_fit_what_is_described(library):
         assert rows.shape[1] == len(weight)
 
 
+def test_a_library_with_one_record_a_species_still_knows_them(tmp_path):
+    records = biota(5, 4, 3, 2, seed=4)
+    library = library_of(tmp_path, [r for r in records if r.id[-1] == "0"])
+    identifier = Identifier.open(library)
+    asked = [r for r in records if r.id[-1] == "1"]
+    found = identifier.identify([r.sequence for r in asked])
+    right = [a.names.get("species") == r.species for a, r in zip(found, asked, strict=True)]
+    assert np.mean(right) > 0.95
+    assert np.mean([a.probabilities["species"] for a in found]) > 0.7
+    lacking = identifier.promise.strata[0]
+    assert lacking.genera == 0
+    assert not lacking.promised
+
+
 def test_the_smallest_libraries_answer(tmp_path):
     import random
 

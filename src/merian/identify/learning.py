@@ -98,8 +98,8 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
     scores = _cross_fitted(described, true, importance, usual, genus)
     log = log_probabilities(scores, described.offset)
     loss = float(importance @ -log[true] / importance.sum()) if len(true) else None
-    # A promise is about names, so what has none does not count for it.
-    named = ladder.group[ladder.path[episodes.own, -1]] < 0
+    # A promise is about names, so what has none does not count for it; nor does what is assumed.
+    named = (ladder.group[ladder.path[episodes.own, -1]] < 0) & ~episodes.assumed
     keep = ((log > np.log(_NEGLIGIBLE)) | (described.rung < 0)) & named[described.query]
     size = np.bincount(described.query[keep], minlength=len(episodes))[named]
     weight = _share_of_species(library, ladder, episodes)

@@ -152,7 +152,8 @@ def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promis
         found.append(Stratum(name, genera, len(rows), error, genera >= ENOUGH))
     errors_at: dict[str, float | None] = {}
     for rank in _RANKS:
-        if rank in ladder.ranks:
+        # Where no known species was simulated, all that stop at one would be wrong.
+        if rank in ladder.ranks and found[0].genera:
             at = depth == ladder.ranks.index(rank) + 1
             total = float(weight[at].sum())
             errors_at[rank] = float(weight[at] @ wrong[at]) / total if total else None
@@ -341,8 +342,12 @@ def _lines(promise: Promise) -> list[str]:
     lines = [first + "; wrong is neither the true taxon nor one above it"]
     lines += [
         f"no promise of its own where the {stratum.name.replace(' ', ' is ', 1)}: "
-        f"{stratum.genera} genera to learn from, {ENOUGH} are needed; of simulated answers "
-        f"{100 * stratum.error:.1f} % are wrong there"
+        f"{stratum.genera} genera to learn from, {ENOUGH} are needed"
+        + (
+            f"; of simulated answers {100 * stratum.error:.1f} % are wrong there"
+            if stratum.genera
+            else ""
+        )
         for stratum in few
     ]
     at = ", ".join(
@@ -350,5 +355,7 @@ def _lines(promise: Promise) -> list[str]:
         for rank, error in promise.errors_at.items()
         if error is not None
     )
+    if not at:
+        return lines
     kind = "bounded too" if promise.by_rank else "not promised"
     return [*lines, f"of simulated answers that stop at a rank, wrong ({kind}): {at}"]
