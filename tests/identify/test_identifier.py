@@ -10,6 +10,7 @@ from merian.barcode import read_query
 from merian.identify import Choice, Identifier
 from merian.identify.determination import Outcome
 from merian.identify.wording import FLAGS, outcome_in_words
+from merian.library.neighbours import find, finder_of
 from merian.nucleotides import reverse_complement
 
 ORDER = ("kingdom", "family", "genus", "species")
@@ -54,6 +55,22 @@ def test_a_known_species_is_named(identifier, everything):
     assert found.matches[0].name == record.species
     assert "in this library" in found.verdict
     assert "novel" not in found.flags
+
+
+def test_a_barcode_within_a_long_read_is_answered_as_itself(identifier, everything):
+    # What is before and behind it has many words that are in the library, here and there.
+    pieces = [r.sequence[n : n + 15] for r in everything for n in range(0, len(r.sequence), 15)]
+    random.Random(8).shuffle(pieces)
+    before, after = "".join(pieces[:200]), "".join(pieces[200:500])
+    for pattern in ("aab3", "aac0", "ada0"):
+        barcode = of(everything, pattern).sequence
+        alone = identifier.identify([barcode])[0]
+        for read in (before + barcode + after, reverse_complement(before + barcode + after)):
+            found = identifier.identify([read])[0]
+            assert (found.rank, found.name) == (alone.rank, alone.name)
+            assert found.probability == pytest.approx(alone.probability, abs=0.02)
+            near, far = (find(finder_of(identifier.library), x)[0] for x in (barcode, read))
+            assert far.shared.max() == pytest.approx(near.shared.max(), abs=0.05)
 
 
 @pytest.mark.parametrize(

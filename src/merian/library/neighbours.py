@@ -13,13 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.barcode import WordIndex, align, best, query_words, score
+from merian.barcode import Alignments, WordIndex, align, best, query_words, score
 from merian.library.index import open_indexes
 from merian.library.store import Library
 
 __all__ = ["Finder", "Neighbours", "Without", "find", "finder_of", "joined"]
 
 CANDIDATES, OF_ONE_SPECIES = 32, 4
+
+# Of a read that is much longer than the barcode (a mitochondrial genome, a whole gene) the rest is
+# cut off: its words would count against every reference. References that differ in more places
+# than such a share may lie anywhere in it.
+_MOSTLY, _RELATED = 0.8, 0.3
 
 Without = tuple[NDArray[np.int32] | None, int]
 """Labels of all entries, and the label of those that are left out; None for their own numbers."""
@@ -87,6 +92,16 @@ def find(
         without: For each answer, the entries that are taken as not there.
         number: The number of the query, for the rows.
     """
+    answers, window = _found(finder, query, without, number)
+    if window.stop - window.start < _MOSTLY * len(query):
+        answers, _ = _found(finder, query[window].strip("N"), without, number)
+    return answers
+
+
+def _found(
+    finder: Finder, query: str, without: Sequence[Without | None], number: int
+) -> tuple[list[Neighbours], slice]:
+    """Return the answers, and the stretch of the query that any reference is beside."""
     found = score(query_words(query), finder.indexes)
     chosen = []
     for left_out in without:
@@ -114,7 +129,19 @@ def find(
                 aligned.reverse[rows],
             )
         )
-    return answers
+    return answers, _covered(query, aligned)
+
+
+def _covered(query: str, aligned: Alignments) -> slice:
+    """Return the stretch of a query beside which references lie; all of it if none is related."""
+    related = (aligned.overlap > 0) & (aligned.mismatches < _RELATED * aligned.overlap)
+    if not related.any():
+        return slice(0, len(query))
+    start, stop = aligned.query_start[related], aligned.query_stop[related]
+    reverse = aligned.reverse[related]  # there both count on the other strand
+    first = np.where(reverse, len(query) - stop, start)
+    last = np.where(reverse, len(query) - start, stop)
+    return slice(int(first.min()), int(last.max()))
 
 
 def joined(parts: Sequence[Neighbours]) -> Neighbours:
