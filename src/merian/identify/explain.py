@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from merian.identify.determination import Match, Outcome, Trace
-from merian.identify.layout import Layout, laid_over, lay, letters
+from merian.identify.layout import Layout, bits_of, laid_over, lay, letters
 from merian.identify.rivals import Barcode, Rival
 from merian.identify.settle import Observation, doubt_of, settle
 from merian.identify.wording import outcome_in_words
@@ -272,7 +272,7 @@ def _differences(trace: Trace, library: Library, compared: Sequence[str]) -> lis
         for name in compared
     ]
     first, second = bits
-    query = laid_over(trace.sequence, [trace.sequence])[0]
+    query = bits_of(trace.sequence)
     differ = (first > 0) & (second > 0) & ((first & second) == 0)
     found = []
     for place in np.flatnonzero(differ).tolist():

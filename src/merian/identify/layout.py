@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from merian.barcode import align
 from merian.nucleotides import MATCHING, MAY_BE, reverse_complement
 
-__all__ = ["GAP", "Layout", "laid_over", "lay", "letters"]
+__all__ = ["GAP", "Layout", "bits_of", "laid_over", "lay", "letters"]
 
 WIDTH = 60  # columns of a block, as GenBank prints them
 
@@ -122,7 +122,7 @@ def _without_gaps(query: str, reference: str, near: int, most: int) -> int | Non
         near: Where it lies with gaps.
         most: What that costs.
     """
-    mine, theirs = _bits(query), _bits(reference)
+    mine, theirs = bits_of(query), bits_of(reference)
     first, last = max(0, near - _SHIFT), min(near + _SHIFT, len(theirs) - len(mine))
     costs = [
         int(np.count_nonzero((mine & theirs[at : at + len(mine)]) == 0))
@@ -131,7 +131,8 @@ def _without_gaps(query: str, reference: str, near: int, most: int) -> int | Non
     return first + costs.index(most) if most in costs else None
 
 
-def _bits(sequence: str) -> Bits:
+def bits_of(sequence: str) -> Bits:
+    """Return what each letter may be: a bit for each base."""
     return np.array([_BITS[letter] for letter in sequence], np.uint8)
 
 
