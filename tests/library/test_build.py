@@ -203,6 +203,7 @@ def test_what_cannot_be_taken_in_is_set_aside_with_its_line(tmp_path):
     ):
         assert told in reason
     assert sum(done.set_aside.values()) == 5
+    assert "the id was seen before in this file" in done.set_aside
     assert done.library.records == 1
 
 

@@ -7,6 +7,7 @@ brought.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -103,8 +104,12 @@ def segment_of(
 
 
 def by_reason(rejects: Iterable[Reject]) -> dict[str, int]:
-    """Count what was set aside by reason, up to the colon behind which the particulars stand."""
-    counts = Counter(reject.reason.split(":")[0] for reject in rejects)
+    """Count what was set aside by reason.
+
+    Particulars are left out: what stands between quotes (an id), and behind a colon.
+    """
+    plain = (re.sub(r""" (['"]).*\1""", "", reject.reason) for reject in rejects)
+    counts = Counter(reason.split(":")[0] for reason in plain)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
