@@ -153,3 +153,6 @@ def test_what_cannot_be_checked_is_told(tmp_path):
     answers = table(tmp_path / "a.tsv", [("z", "genus", "Aidae", "Aus", "")])
     with pytest.raises(InputError, match="none of its ids is among the validated records"):
         check_promise(truth(("a", "Aidae", "Aus", "Aus bus")), answers)
+    answers.write_text("id\tgenus\tspecies\na\tAus\tAus bus\n")  # the truth itself, say
+    with pytest.raises(InputError, match="has no column rank"):
+        check_promise(truth(("a", "Aidae", "Aus", "Aus bus")), answers)

@@ -236,6 +236,8 @@ def check_promise(
     judged: list[tuple[str, int, str, bool]] = []  # genus, stratum, rank stood by, wrong
     seen, undecided = set(), 0
     for row in read_answers(answers):
+        if "rank" not in row:
+            raise InputError(f"{answers}: has no column rank, which says where answers stand")
         record = wanted.get(row["id"])
         if record is None or record.id in seen:
             continue
