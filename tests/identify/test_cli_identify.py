@@ -150,6 +150,25 @@ def test_a_page_about_the_answers(said, tmp_path):
         assert told in text
 
 
+def test_what_is_asked_is_never_replaced(said, small, tmp_path):
+    asked = tmp_path / "q.txt"
+    asked.write_bytes(small.queries.read_bytes())
+    listed = tmp_path / "a.tsv.rejects.tsv"
+    listed.write_bytes(small.queries.read_bytes())
+    out = tmp_path / "a.tsv"
+    for words in (
+        ["-o", asked],
+        ["-o", out, "--report", asked],
+        ["-o", out],  # what is set aside would be listed in the place of the queries
+    ):
+        queries = [asked, listed] if len(words) == 2 else [asked]
+        told = said(*words, queries=queries, code=2).err
+        assert "holds the queries, and would be replaced" in told
+    assert "is where the answers go" in said("-o", out, "--report", out, code=2).err
+    assert asked.read_bytes() == listed.read_bytes() == small.queries.read_bytes()
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -46,7 +46,7 @@ def identify(
         out: The table to write: .tsv, .txt, .parquet, .jsonl or .json.
         into: A catalogue that holds the sequences: the answers are appended to it as
             identifications. Without --out the table is put into its folder runs/.
-        alpha: The share of wrong answers that is not to be exceeded.
+        alpha: The share of wrong answers that is not to be exceeded; 0.05 if not given.
         novelty: The shares of records whose species is in the library, and whose species, genus,
             family is not, such as 0.7,0.2,0.08,0.02: deeper answers, with a promise for that mix
             alone. With "batch" the mix is estimated from the queries.
@@ -74,6 +74,8 @@ def identify(
     asked = Queries(queries, options, format)
     estimate = novelty == BATCH
     out = _place(out, into, asked, library, choice, estimate)
+    if report is not None:
+        _check_report(report, asked, out)
     for note in asked.notes:
         screen.say(f"note: {note}", quiet)
     with screen.working("Identifying", quiet) as job:
@@ -118,6 +120,15 @@ def _place(
     return into / "runs" / run / "answers.tsv"
 
 
+def _check_report(report: Path, asked: Queries, out: Path) -> None:
+    """Say so if the page would replace what was asked, or the answers."""
+    from merian.identify.job import check_not_asked
+
+    check_not_asked(asked, report)
+    if report.resolve() == out.resolve():
+        raise InputError(f"{report}: is where the answers go; give the page another name")
+
+
 def _print_summary(found: Identified, quiet: bool) -> None:
     """Print where the answers stand, what was set aside, and what is promised."""
     from merian.taxonomy import MAIN_RANKS
@@ -142,7 +153,8 @@ def _print_summary(found: Identified, quiet: bool) -> None:
         told = ", ".join(
             f"{name} {100 * share:.1f} %" for name, share in zip(NAMES, found.novelty, strict=True)
         )
-        print(f"the mix as estimated from the queries: {told}")
+        given = ",".join(f"{share:g}" for share in found.novelty)
+        print(f"the mix as estimated from the queries: {told} (as --novelty {given})")
     for line in found.promise:
         print(screen.printable(line))
 

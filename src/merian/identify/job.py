@@ -27,7 +27,15 @@ from merian.identify.queries import Queries
 from merian.library import Library
 from merian.stamp import run_id, stamp, stamp_beside
 
-__all__ = ["Identified", "Progress", "identify_files", "open_answerer", "run_of", "stamp_of"]
+__all__ = [
+    "Identified",
+    "Progress",
+    "check_not_asked",
+    "identify_files",
+    "open_answerer",
+    "run_of",
+    "stamp_of",
+]
 
 Progress = Callable[[str, float], None]
 """Is told what is being done, and how many queries are done."""
@@ -99,6 +107,7 @@ def identify_files(
     check_suffix(out)
     if out.is_dir():
         raise InputError(f"{out}: is a folder; give the name of a file to write")
+    check_not_asked(queries, out)
     opened = Library.open(library)
     tell("looking at the queries", 0)
     run = run_of(queries, opened, choice, estimate=estimate)
@@ -112,6 +121,14 @@ def identify_files(
         chunks = _answer(queries, identifier, work, processes, tell)
         tell("writing", 0)
         return _write(work, chunks, identifier, out, run, estimate)
+
+
+def check_not_asked(queries: Queries, out: Path) -> None:
+    """Say so if what is to be written, or what lies beside it, is a file of queries."""
+    asked = {path.resolve() for path in queries.paths}
+    for path in (out, _rejects_of(out)):
+        if path.resolve() in asked:
+            raise InputError(f"{path}: holds the queries, and would be replaced; name another file")
 
 
 def run_of(queries: Queries, library: Library, choice: Choice, *, estimate: bool) -> str:
