@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -192,6 +193,19 @@ def test_a_library_with_one_record_a_species_still_knows_them(tmp_path):
     lacking = identifier.promise.strata[0]
     assert lacking.genera == 0
     assert not lacking.promised
+
+
+def test_a_library_of_unnamed_records_does_not_unlearn_what_is_new(tmp_path):
+    records = [
+        replace(r, species=f"{r.genus} sp. {'abc'.index(r.id[2])}")
+        for r in biota(4, 3, 3, 3, seed=6)
+    ]
+    library = library_of(tmp_path, [r for r in records if r.id[0] != "d"])
+    found = Identifier.open(library).identify([r.sequence for r in records if r.id[0] == "d"])
+    assert np.mean([a.probabilities.get("family", 0) for a in found]) < 0.5
+    kept = open_learnt(library, ladder_of(library)).weights
+    for ours, usual in zip(kept, usual_weights(ladder_of(library).ranks), strict=True):
+        assert ours == pytest.approx(usual)
 
 
 def test_the_smallest_libraries_answer(tmp_path):

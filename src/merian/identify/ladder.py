@@ -63,7 +63,10 @@ def ladder_of(library: Library) -> Ladder:
     taxonomy, taxa = library.taxonomy, library.taxonomy.taxa
     named, entry_node = np.unique(library.node, return_inverse=True)
     columns = {rank: taxonomy.at_rank(named, rank) for rank in MAIN_RANKS}
-    ranks = tuple(rank for rank, found in columns.items() if (found >= 0).any()) or ("species",)
+    held = {rank for rank, found in columns.items() if (found >= 0).any()}
+    if (library.unnamed >= 0).any() or not held:
+        held.add(MAIN_RANKS[-1])  # unnamed groups stand where species do
+    ranks = tuple(rank for rank in MAIN_RANKS if rank in held)
     nodes = np.stack([columns.get(rank, np.full(len(named), -1)) for rank in ranks], axis=1)
     codes = nodes[entry_node].astype(np.int64)
     # A stand-in is known by what is below it: a taxon, or else the unnamed group.

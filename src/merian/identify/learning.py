@@ -93,11 +93,14 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
     cases = cases_of(library, ladder, episodes)
     described, true, importance = cases.described, cases.true, cases.importance
     usual = usual_weights(ladder.ranks)
+    if not 0 < np.count_nonzero(episodes.stratum) < len(episodes):
+        # From what is known alone nothing is learnt about what is new, nor the other way round.
+        importance = np.zeros(len(episodes))
     weights = fit(described, true, importance, usual)
     genus = ladder.path[episodes.own, _genus_rank(ladder)]
     scores = _cross_fitted(described, true, importance, usual, genus)
     log = log_probabilities(scores, described.offset)
-    loss = float(importance @ -log[true] / importance.sum()) if len(true) else None
+    loss = float(importance @ -log[true] / importance.sum()) if importance.any() else None
     # A promise is about names, so what has none does not count for it; nor does what is assumed.
     named = (ladder.group[ladder.path[episodes.own, -1]] < 0) & ~episodes.assumed
     keep = ((log > np.log(_NEGLIGIBLE)) | (described.rung < 0)) & named[described.query]
