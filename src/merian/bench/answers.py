@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from merian.barcode import read_query
 from merian.bench.yardstick import quietly
 from merian.identify import PARTS, Choice, Determination, Identifier
@@ -38,11 +40,16 @@ def library_of(folder: Path, place: Path, keep: bool = False) -> Library:
 
 
 def answer_task(
-    yardstick: ModuleType, folder: Path, library: Library, choice: Choice, answers: Path
+    yardstick: ModuleType,
+    folder: Path,
+    library: Library,
+    choice: Choice,
+    answers: Path,
+    piece: int = 0,
 ) -> Identifier:
-    """Ask a library all queries of a task and write the answers."""
+    """Ask a library all queries of a task, or a piece of each, and write the answers."""
     identifier = Identifier.open(library, choice)
-    names, asked = queries_of(yardstick, folder)
+    names, asked = queries_of(yardstick, folder, piece)
     determinations: list[Determination] = []
     for first in range(0, len(asked), _BATCH):
         determinations += identifier.identify(asked[first : first + _BATCH])
@@ -51,10 +58,20 @@ def answer_task(
     return identifier
 
 
-def queries_of(yardstick: ModuleType, folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names and the sequences of a task's queries, of those that are barcodes."""
+def queries_of(yardstick: ModuleType, folder: Path, piece: int = 0) -> tuple[list[str], list[str]]:
+    """Return the names and the sequences of a task's queries, of those that are barcodes.
+
+    Args:
+        yardstick: The script.
+        folder: Of the task.
+        piece: How many bases of each, from anywhere in it; all if 0.
+    """
     with quietly():
         rows = [*yardstick.fasta(folder / "query.fasta")]
+    if piece:
+        chance = np.random.default_rng(piece)
+        starts = [int(chance.integers(max(1, len(text) - piece + 1))) for _, text in rows]
+        rows = [(name, text[s : s + piece]) for (name, text), s in zip(rows, starts, strict=True)]
     read = [(name, read_query(text)[0]) for name, text in rows]
     names = [name for name, sequence in read if sequence]
     return names, [sequence for _, sequence in read if sequence]

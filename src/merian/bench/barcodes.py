@@ -33,7 +33,7 @@ from merian.bench.yardstick import (
     write_tasks,
 )
 from merian.files import write_json
-from merian.identify import Choice
+from merian.identify import Choice, Identifier
 from merian.processes import in_processes
 
 __all__ = ["WORKING", "answer", "compared", "run"]
@@ -59,6 +59,7 @@ _BEST_GUESS = {
 }
 _PER_SEED = "stood_by_wrong"
 _KEPT = ("libraries", "answers")
+_PIECE = "piece="
 _SAMPLE = 10_000  # queries that a mix is estimated from, as `merian identify` does
 
 
@@ -89,6 +90,7 @@ def run(
     kinds: str = "",
     seeds: str = "",
     peers: bool = True,
+    piece: int = 0,
     keep: str = "",
     processes: int = 1,
     rounds: int = 1000,
@@ -102,7 +104,8 @@ def run(
         sources: Of the data, with commas between; all if empty.
         kinds: Of splits; all if empty.
         seeds: Of splits; all if empty.
-        peers: Whether to ask the peers that are installed.
+        peers: Whether to ask the peers that are installed; they are asked whole barcodes.
+        piece: Ask Merian so many bases of each query, from anywhere in it; all if 0.
         keep: What lies in the folder and is not made anew: "libraries", or these and the "answers"
             of Merian.
         processes: How many tasks are worked on at a time.
@@ -116,7 +119,8 @@ def run(
         made = stack.enter_context(tempfile.TemporaryDirectory(prefix="merian-bench-"))
         folder = out or Path(made)
         write_tasks(ruler, folder, tasks)
-        words = [word for word in (keep, "peers" if peers else "") if word]
+        asked = f"{_PIECE}{piece}" if piece else ""
+        words = [word for word in (keep, asked, "peers" if peers and not piece else "") if word]
         scores = in_processes(
             "merian.bench.barcodes:answer", [dataclasses.asdict(task) for task in tasks],
             str(yardstick), str(folder), *words, processes=processes, worth=2,
@@ -136,7 +140,9 @@ def answer(
         task = Task(str(fields["source"]), str(fields["kind"]), int(str(fields["seed"])))
         folder = Path(out) / task.name
         if "answers" not in words or not (folder / f"{OURS_OF_BATCH}.tsv").is_file():
-            _answer_one(ruler, folder, not set(_KEPT).isdisjoint(words))
+            pieces = [word.removeprefix(_PIECE) for word in words if word.startswith(_PIECE)]
+            keep = not set(_KEPT).isdisjoint(words)
+            _answer_one(ruler, folder, keep, int(pieces[0]) if pieces else 0)
         if "peers" in words:
             with quietly():
                 ruler.peers(out, [task.name])
@@ -150,17 +156,21 @@ def answer(
     return found
 
 
-def _answer_one(ruler: ModuleType, folder: Path, keep: bool) -> None:
+def _answer_one(ruler: ModuleType, folder: Path, keep: bool, piece: int) -> None:
     """Build the library of a task and answer it: for any mix, with it given, with it estimated."""
     start = time.perf_counter()
     library = library_of(folder, folder / "library", keep)
     built = time.perf_counter()
-    identifier = answer_task(ruler, folder, library, Choice(), folder / f"{OURS}.tsv")
+
+    def answer_as(choice: Choice, tool: str) -> Identifier:
+        return answer_task(ruler, folder, library, choice, folder / f"{tool}.tsv", piece)
+
+    identifier = answer_as(Choice(), OURS)
     answered = time.perf_counter()
     mix = novelty_of(folder)
-    answer_task(ruler, folder, library, Choice(novelty=mix), folder / f"{OURS_WITH_MIX}.tsv")
-    estimated = identifier.estimate_novelty(queries_of(ruler, folder)[1][:_SAMPLE])
-    answer_task(ruler, folder, library, Choice(novelty=estimated), folder / f"{OURS_OF_BATCH}.tsv")
+    answer_as(Choice(novelty=mix), OURS_WITH_MIX)
+    estimated = identifier.estimate_novelty(queries_of(ruler, folder, piece)[1][:_SAMPLE])
+    answer_as(Choice(novelty=estimated), OURS_OF_BATCH)
     told = {
         "seconds_to_build": round(built - start, 1),
         "seconds_to_answer": round(answered - built, 1),
