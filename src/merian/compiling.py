@@ -17,6 +17,8 @@ __all__ = ["compiled", "readable"]
 
 Function = TypeVar("Function")
 
+_njit: Any = numba.njit  # its types know no list of arguments
+
 
 def readable(kind: Any) -> Any:
     """Return the type of an array that is not written to: it may be mapped from a file."""
@@ -31,9 +33,9 @@ def compiled(*signature: Any) -> Callable[[Function], Function]:
 
     def compiled_for(function: Function) -> Function:
         try:
-            found: Function = numba.njit(*signature, cache=True, nogil=True)(function)
+            found: Function = _njit(*signature, cache=True, nogil=True)(function)
         except RuntimeError:  # there is no folder to keep it in
-            found = numba.njit(*signature, nogil=True)(function)
+            found = _njit(*signature, nogil=True)(function)
         return found
 
     return compiled_for
