@@ -1,15 +1,17 @@
-"""What is to be promised, as `identify` and `explain` are told it."""
+"""What several verbs are told in the same words: what is promised, and how files are read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from merian.cli import screen
 from merian.errors import InputError
 
 if TYPE_CHECKING:
+    from merian.formats import Options
     from merian.identify import Choice
 
-__all__ = ["BATCH", "choice_of"]
+__all__ = ["BATCH", "choice_of", "options_of"]
 
 BATCH = "batch"  # the mix of novelty is estimated from what is asked
 
@@ -38,3 +40,18 @@ def choice_of(alpha: float, novelty: str | None, promise: str) -> Choice:
     shares = (known, species, genus, family)
     strata.expanded(shares)  # says what is wrong with them
     return Choice(alpha, shares, promise == "rank")
+
+
+def options_of(format: str | None, map: tuple[str, ...], extra: tuple[str, ...]) -> Options:
+    """Read what is said about files; a wrong format is told before anything is read.
+
+    Args:
+        format: Of all files, or None.
+        map: Pairs of a column and a term.
+        extra: Pairs of a setting and its value.
+    """
+    from merian.formats import Options, find_format
+
+    if format is not None:
+        find_format(format)
+    return Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from merian.cli import screen
-from merian.cli.choosing import BATCH, choice_of
+from merian.cli.choosing import BATCH, choice_of, options_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,19 +67,13 @@ def explain(
         raise InputError("--novelty batch: give the four shares that `merian identify` printed")
     choice = choice_of(alpha, novelty, promise)
     with screen.working(f"Explaining {id or 'the sequence'}", quiet):
-        asked = _asked(id, query, sequence, format, _options(map, set))
+        asked = _asked(id, query, sequence, format, options_of(format, map, set))
         identifier = Identifier.open(library, choice)
         found = explained(identifier.trace(asked), identifier.library)
     if json:
         screen.print_json(_as_dict(id, found))
         return
     _print(id or "the sequence", found)
-
-
-def _options(map: tuple[str, ...], extra: tuple[str, ...]) -> Options:
-    from merian.formats import Options
-
-    return Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))
 
 
 def _asked(id: str, query: Path | None, sequence: str, format: str | None, options: Options) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from merian.cli import screen
-from merian.cli.choosing import BATCH, choice_of
+from merian.cli.choosing import BATCH, choice_of, options_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def identify(
         report: Write a page about the answers into this HTML file.
         quiet: Print the answer and nothing else.
     """
-    from merian.formats import Options, find_format
     from merian.identify.job import identify_files
     from merian.identify.queries import Queries
 
@@ -68,10 +67,7 @@ def identify(
     choice = choice_of(alpha, novelty, promise)
     if processes is not None and processes < 1:
         raise InputError(f"--processes {processes}: expected 1 or more")
-    if format is not None:
-        find_format(format)  # a wrong name is told before anything is read
-    options = Options(screen.pairs("--map", map), extra=screen.pairs("--set", set))
-    asked = Queries(queries, options, format)
+    asked = Queries(queries, options_of(format, map, set), format)
     estimate = novelty == BATCH
     out = _place(out, into, asked, library, choice, estimate)
     if report is not None:

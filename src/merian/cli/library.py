@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from merian.cli import screen
+from merian.cli.choosing import options_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,13 +184,9 @@ def _checklist(folder: Path | None) -> Taxonomy | None:
 def _settings(
     format: str | None, map: tuple[str, ...], marker: str | None, extra: tuple[str, ...]
 ) -> Settings:
-    from merian.formats import Options, find_format
     from merian.library import Settings
 
-    if format is not None:
-        find_format(format)  # a wrong name is told before anything is read
-    options = Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))
-    return Settings(format, options, marker)
+    return Settings(format, options_of(format, map, extra), marker)
 
 
 def _print_summary(done: Summary, folder: Path, quiet: bool) -> None:

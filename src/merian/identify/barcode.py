@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.identify.distances import Distances, log_distance
+from merian.identify.distances import Distances, log_distance, two_least
 from merian.identify.ladder import Ladder
 from merian.library.neighbours import Neighbours
 
@@ -185,7 +185,7 @@ def _near(
         above = np.searchsorted(
             keys, below.query * len(ladder) + ladder.parent[below.rung].astype(np.int64)
         )
-        second = _two_least(above, below.distance, len(keys))[1]
+        second = two_least(above, below.distance, len(keys))[1]
     return _Near(
         owner,
         rungs,
@@ -197,24 +197,9 @@ def _near(
     )
 
 
-def _two_least(group: Integers, value: Floats, count: int) -> tuple[Floats, Floats, Integers]:
-    """Return the least and second least value of each group, NaN if none; and the least's row."""
-    least, second = np.full(count, np.nan), np.full(count, np.nan)
-    whose = np.full(count, -1, np.int64)
-    order = np.lexsort((value, group))
-    group = group[order]
-    begin = np.flatnonzero(np.append(True, group[1:] != group[:-1])[: len(group)])
-    least[group[begin]], whose[group[begin]] = value[order[begin]], order[begin]
-    after = begin + 1
-    has = after < len(group)
-    has[has] = group[after[has]] == group[begin[has]]
-    second[group[begin[has]]] = value[order[after[has]]]
-    return least, second, whose
-
-
 def _of_others(group: Integers, value: Floats, count: int, none: float) -> Floats:
     """Return of each row the least value of the other rows of its group."""
-    least, second, whose = _two_least(group, value, count)
+    least, second, whose = two_least(group, value, count)
     other = np.where(whose[group] == np.arange(len(group)), second[group], least[group])
     found: Floats = np.where(np.isnan(other), none, other)
     return found

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Distances", "Nearest", "distances_of", "log_distance", "nearest_of"]
+__all__ = ["Distances", "Nearest", "distances_of", "log_distance", "nearest_of", "two_least"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
@@ -54,22 +54,30 @@ def nearest_of(member: Integers, sibling: Integers, distance: Floats, count: int
         distance: Between the two; of equal pairs the smallest counts.
         count: How many members there are.
     """
-    first, second = np.full(count, np.nan), np.full(count, np.nan)
-    which = np.full(count, -1, np.int64)
     order = np.lexsort((distance, sibling, member))
     member, sibling, distance = member[order], sibling[order], distance[order]
     new = np.ones(len(member), bool)
     new[1:] = (member[1:] != member[:-1]) | (sibling[1:] != sibling[:-1])
     member, sibling, distance = member[new], sibling[new], distance[new]
-    order = np.lexsort((sibling, distance, member))
-    member, sibling, distance = member[order], sibling[order], distance[order]
-    begin = np.flatnonzero(np.append(True, member[1:] != member[:-1])[: len(member)])
-    first[member[begin]], which[member[begin]] = distance[begin], sibling[begin]
-    after = begin + 1
-    has = after < len(member)
-    has[has] = member[after[has]] == member[begin[has]]
-    second[member[begin[has]]] = distance[after[has]]
+    first, second, row = two_least(member, distance, count)
+    which = np.full(count, -1, np.int64)
+    which[row >= 0] = sibling[row[row >= 0]]
     return Nearest(first, which, second)
+
+
+def two_least(group: Integers, value: Floats, count: int) -> tuple[Floats, Floats, Integers]:
+    """Return the least and second least value of each group, NaN if none; and the least's row."""
+    least, second = np.full(count, np.nan), np.full(count, np.nan)
+    whose = np.full(count, -1, np.int64)
+    order = np.lexsort((value, group))
+    group = group[order]
+    begin = np.flatnonzero(np.append(True, group[1:] != group[:-1])[: len(group)])
+    least[group[begin]], whose[group[begin]] = value[order[begin]], order[begin]
+    after = begin + 1
+    has = after < len(group)
+    has[has] = group[after[has]] == group[begin[has]]
+    second[group[begin[has]]] = value[order[after[has]]]
+    return least, second, whose
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Answers to one query depend on the library and the choice alone, not on what els
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,16 @@ class _Asked:
     offset: NDArray[np.int64]
     rung: NDArray[np.int32]
     scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What queries are: how probable each outcome is, the best guesses, and how far they hold."""
+
+    asked: _Asked
+    posterior: Posterior
+    chains: Chains
+    depth: NDArray[np.int64]
 
 
 class Identifier:
@@ -77,14 +87,8 @@ class Identifier:
         """
         if not queries:
             return []
-        asked = self._ask(queries)
-        posterior = self._posterior(asked)
-        chains = chains_of(posterior, self.ladder)
-        depth = stands(chains, self.ladder, np.array([*self.promise.thresholds.values()]))
-        return [
-            self._determination(asked, posterior, chains, int(depth[number]), number, len(query))
-            for number, query in enumerate(queries)
-        ]
+        found = self._answer(queries)
+        return [self._determination(found, number) for number in range(len(queries))]
 
     def estimate_novelty(self, queries: Sequence[str]) -> tuple[float, float, float, float]:
         """Return the mix of strata under which these queries are most probable.
@@ -99,11 +103,8 @@ class Identifier:
 
     def trace(self, query: str) -> Trace:
         """Return how the answer to one query comes about."""
-        asked = self._ask([query])
-        posterior = self._posterior(asked)
-        chains = chains_of(posterior, self.ladder)
-        thresholds = np.array([*self.promise.thresholds.values()])
-        depth = int(stands(chains, self.ladder, thresholds)[0])
+        found = self._answer([query])
+        posterior, chains = found.posterior, found.chains
         order = np.argsort(-posterior.probability, kind="stable")
         outcomes = [
             self._outcome(int(posterior.rung[i]), float(posterior.probability[i])) for i in order
@@ -117,11 +118,11 @@ class Identifier:
         ]
         return Trace(
             query,
-            self._determination(asked, posterior, chains, depth, 0, len(query)),
+            self._determination(found, 0),
             path,
             self.promise.thresholds,
             outcomes,
-            self._matches(asked, 0, None),
+            self._matches(found.asked, 0, None),
         )
 
     def _ask(self, queries: Sequence[str]) -> _Asked:
@@ -133,9 +134,14 @@ class Identifier:
         first = np.cumsum([0, *(len(near) for near in found)])
         return _Asked(neighbours, first, described.offset, described.rung, scores)
 
-    def _posterior(self, asked: _Asked) -> Posterior:
-        found = posterior_of(asked.scores, asked.offset, asked.rung, self.ladder, self._mix)
-        return Posterior(found.offset, found.rung, np.round(found.probability, _DECIMALS))
+    def _answer(self, queries: Sequence[str]) -> _Answered:
+        """Find out what queries are, and how far down that is promised."""
+        asked = self._ask(queries)
+        whole = posterior_of(asked.scores, asked.offset, asked.rung, self.ladder, self._mix)
+        posterior = replace(whole, probability=np.round(whole.probability, _DECIMALS))
+        chains = chains_of(posterior, self.ladder)
+        thresholds = np.array([*self.promise.thresholds.values()])
+        return _Answered(asked, posterior, chains, stands(chains, self.ladder, thresholds))
 
     def _name(self, rung: int) -> str:
         node = int(self.ladder.node[rung]) if rung >= 0 else -1
@@ -182,24 +188,17 @@ class Identifier:
             bool(near.reverse[row]),
         )
 
-    def _determination(
-        self,
-        asked: _Asked,
-        posterior: Posterior,
-        chains: Chains,
-        depth: int,
-        number: int,
-        length: int,
-    ) -> Determination:
+    def _determination(self, found: _Answered, number: int) -> Determination:
         """Put into words what was found for one query."""
-        rungs, support = chains.rung[number], chains.support[number]
+        rungs, support = found.chains.rung[number], found.chains.support[number]
         ranks = self.ladder.ranks
         names, probabilities = {}, {}
         for rank, rung, share in zip(ranks, rungs.tolist(), support.tolist(), strict=True):
             if rung >= 0 and self.ladder.node[rung] >= 0:
                 names[rank], probabilities[rank] = self._name(rung), share
+        depth = int(found.depth[number])
         at = self._named_above(int(rungs[depth - 1])) if depth else -1
-        case = self._case(asked, posterior, chains, at, number, length)
+        case = self._case(found, number, at)
         said = describe_case(case)
         return Determination(
             node=int(self.ladder.node[at]) if at >= 0 else -1,
@@ -218,17 +217,9 @@ class Identifier:
             alpha=self.choice.alpha,
         )
 
-    def _case(
-        self,
-        asked: _Asked,
-        posterior: Posterior,
-        chains: Chains,
-        at: int,
-        number: int,
-        length: int,
-    ) -> Case:
-        """Gather what is to be said of one query."""
-        ladder = self.ladder
+    def _case(self, found: _Answered, number: int, at: int) -> Case:
+        """Gather what is to be said of one query that stands at a rung."""
+        ladder, posterior = self.ladder, found.posterior
         begin, stop = posterior.offset[number], posterior.offset[number + 1]
         shares, rungs = posterior.probability[begin:stop], posterior.rung[begin:stop]
         order = np.argsort(-shares, kind="stable")[:2]
@@ -240,16 +231,15 @@ class Identifier:
         return Case(
             rank=ladder.ranks[rank] if at >= 0 else "",
             name=self._name(at),
-            probability=float(chains.support[number, rank]) if at >= 0 else 1.0,
+            probability=float(found.chains.support[number, rank]) if at >= 0 else 1.0,
             best=best,
             runner_up=rest[0] if rest else None,
             present=float(shares[named].sum()),
             unnamed=float(shares[species & ~named].sum()),
-            matches=self._matches(asked, number, _TOLD),
-            species=self._nearest_species(asked, number),
-            length=length,
+            matches=self._matches(found.asked, number, _TOLD),
+            species=self._nearest_species(found.asked, number),
             usual_length=self._usual_length,
-            unmet=len(posterior.rung[begin:stop]) == 1,
+            unmet=len(rungs) == 1,
         )
 
     def _nearest_species(self, asked: _Asked, number: int) -> Sequence[tuple[str, str, int]]:

@@ -43,7 +43,6 @@ class Case:
         unnamed: The probability that it is of an unnamed group of the library.
         matches: The nearest references, the nearest first.
         species: The named species that are nearest, all equally: name, genus, records.
-        length: Bases of the query.
         usual_length: Bases of a usual reference.
         unmet: Whether nothing near was found.
     """
@@ -57,7 +56,6 @@ class Case:
     unnamed: float
     matches: Sequence[Match]
     species: Sequence[tuple[str, str, int]]
-    length: int
     usual_length: float
     unmet: bool
 
