@@ -54,6 +54,7 @@ class FakeIdentifier:
     def __init__(self, library: Library, choice: Choice) -> None:
         self.library, self.choice = library, choice
         self.promise = Promise(choice.alpha, choice.novelty, choice.by_rank, {}, (), {}, False)
+        self.promised = self.promise.lines
 
     @classmethod
     def open(cls, library: Library | Path | str, choice: Choice | None = None) -> FakeIdentifier:

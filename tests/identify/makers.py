@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from merian.barcode import align
@@ -97,7 +98,14 @@ def trace_of(
         matches=matches[:5],
         alpha=0.05,
     )
-    return Trace(query, determination, taxa, dict.fromkeys(RANKS, 0.9), outcomes, matches)
+    placed = [replace(one, node=_node_of(library, one)) for one in outcomes]
+    return Trace(query, determination, taxa, dict.fromkeys(RANKS, 0.9), placed, matches)
+
+
+def _node_of(library: Library, outcome: Outcome) -> int:
+    taxonomy = library.taxonomy
+    found = taxonomy.find(outcome.name) if outcome.name else ()
+    return next((int(n) for n in found if taxonomy.rank_of(int(n)) == outcome.rank), -1)
 
 
 def grown(

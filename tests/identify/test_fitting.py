@@ -20,7 +20,8 @@ def made(seed: int, queries: int = 400):
         np.column_stack([np.ones(len(p)), chance.normal(2, 3, (len(p), width))])
         for p, width in zip(places, (3, 2, 1), strict=True)
     )
-    described = Described(offset, np.zeros(len(kind), np.int32), places, features)
+    nothing = np.zeros(queries, np.int8)
+    described = Described(offset, np.zeros(len(kind), np.int32), nothing, places, features)
     weights = [np.array([0.3, 1.0, -0.5, 0.0]), np.array([-0.2, 0.4, 0.8]), np.array([0.5, -0.3])]
     share = np.exp(log_probabilities(score(described, weights), offset))
     true = np.array([chance.choice(np.arange(a, b), p=share[a:b]) for a, b in pairwise(offset)])
@@ -69,10 +70,19 @@ def test_what_was_drawn_from_weights_gives_them_back():
         assert ours[1:] == pytest.approx(theirs[1:], abs=0.1)
 
 
+def test_it_ends_at_the_same_weights_wherever_it_starts():
+    described, true, weights = made(7)
+    usual = fit(described, true, np.ones(len(true)), ZEROS)
+    again = fit(described, true, np.ones(len(true)), ZEROS, [3 * weight for weight in weights])
+    for one, other in zip(usual, again, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
 def test_without_queries_the_weights_are_the_usual_ones():
     empty = Described(
         np.array([0]),
         np.empty(0, np.int32),
+        np.empty(0, np.int8),
         (np.empty(0, np.int64),) * 3,
         tuple(np.empty((0, n)) for n in (4, 3, 2)),
     )

@@ -110,7 +110,7 @@ def test_a_simulated_query_sees_what_a_library_without_it_would_show(tmp_path):
 
 def _is_scale(rank: int, column: int) -> bool:
     """Scales of other clades are shrunk to averages over the whole library."""
-    return column in {13, 14} or (rank == len(RANKS) - 1 and column in {19, 20})
+    return column in {13, 14} or (rank == len(RANKS) - 1 and column in {21, 22})
 
 
 def test_records_that_others_are_equal_to_stay_when_one_is_left_out(tmp_path):
@@ -122,7 +122,8 @@ def test_records_that_others_are_equal_to_stay_when_one_is_left_out(tmp_path):
     episodes = simulate(library, ladder, silent)
     entry = int(np.flatnonzero(library.multiplicity == 2)[0])
     mine = np.flatnonzero((episodes.own == entry) & (episodes.stratum == 0))
-    assert episodes.level[mine].tolist() == [len(ladder.ranks)]
+    assert episodes.level[mine].tolist() == [len(ladder.ranks)] * 2
+    assert episodes.piece[mine].tolist() == [False, True]
     near = episodes.neighbours
     assert entry in near.entry[near.query == mine[0]]
 

@@ -75,6 +75,7 @@ def simulated(ladder: Ladder, seed: int, each: int = 12, wild: float = 1.0) -> S
         np.array(genus, np.int32),
         np.ones(len(stratum), np.float32),
         np.array(true, np.int32),
+        np.zeros(len(stratum), np.int8),
     )
 
 
@@ -156,6 +157,7 @@ def test_with_nothing_to_learn_from_there_is_no_promise_but_an_answer():
         np.empty(0, np.int32),
         np.empty(0, np.float32),
         np.empty((0, 3), np.int32),
+        np.empty(0, np.int8),
     )
     promise = promise_of(nothing, ladder, Choice())
     assert not promise.holds
@@ -166,14 +168,7 @@ def test_a_mix_may_be_promised_where_what_it_hardly_has_could_not_be():
     ladder = ladder_with(70)
     made = simulated(ladder, 2)
     thin = (strata.grouped(made.stratum) == 3) & (made.genus > 12)
-    keep = np.flatnonzero(~thin)
-    rows = (made.offset[keep][:, None] + np.arange(5)).ravel()
-    part = Simulations(
-        np.arange(len(keep) + 1) * 5,
-        made.rung[rows],
-        made.score[rows],
-        *(getattr(made, name)[keep] for name in ("stratum", "genus", "weight", "true")),
-    )
+    part = made.taken(~thin)
     any_mix = promise_of(part, ladder, Choice())
     assert [stratum.promised for stratum in any_mix.strata] == [True, True, True, False]
     assert any_mix.holds

@@ -176,7 +176,7 @@ def _answer_one(ruler: ModuleType, folder: Path, keep: bool, piece: int) -> None
         "seconds_to_answer": round(answered - built, 1),
         "mix": mix,
         "estimated": estimated,
-        "promise": identifier.promise.lines(),
+        "promise": identifier.promised(),
         "references_named_otherwise": Translation(ruler, library, folder).changed,
     }
     write_json(folder / "merian.json", told)

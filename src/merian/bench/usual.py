@@ -92,6 +92,7 @@ def _fitted(cases: Sequence[Cases]) -> list[Floats]:
     whole = Described(
         np.concatenate([*offset, [end]]),
         np.concatenate([part.described.rung for part in cases]),
+        np.concatenate([part.described.length for part in cases]),
         tuple(
             np.concatenate(
                 [part.described.places[k] + at for part, at in zip(cases, first, strict=True)]

@@ -6,12 +6,13 @@ described by a few numbers: how near its nearest reference is, on a scale of log
 of its own clade; how much nearer than the nearest reference outside of it; how many references it
 has and how its children lie. `fitting` weighs them on simulated novelty.
 
-No number hangs on where the reads were cut off, but for the certainty that a longer overlap gives.
+No number hangs on where the reads were cut off, but for how much of the barcode is left.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from merian.identify.distances import Distances, log_distance, two_least
 from merian.identify.ladder import Ladder
+from merian.identify.lengths import lengths_of
 from merian.library.neighbours import Neighbours
 
 __all__ = ["Clades", "Described", "Simulated", "describe"]
@@ -41,11 +43,18 @@ class Clades:
         records: int64[rungs]; how many records are of each rung of the lowest rank, else 0.
         scale: float64[rungs]; the average log distance among the children of each; of a rung of
             the lowest rank, among its entries.
+        length: int64[entries]; how long each entry is.
     """
 
     ladder: Ladder
     records: NDArray[np.int64]
     scale: Floats
+    length: NDArray[np.int64]
+
+    @cached_property
+    def usual_length(self) -> float:
+        """The median length of entries."""
+        return float(np.median(self.length)) if len(self.length) else 1.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,14 @@ class Described:
     Attributes:
         offset: int64[queries + 1]; where the outcomes of each query begin.
         rung: int32; the rung that an outcome is, or has something new under it; -1 the root.
+        length: int8[queries]; how much of a barcode each query is (see `lengths`).
         places: By rank, from the highest, then for the root: where its outcomes are.
         features: By rank, then for the root: one row for each of these.
     """
 
     offset: NDArray[np.int64]
     rung: NDArray[np.int32]
+    length: NDArray[np.int8]
     places: tuple[NDArray[np.int64], ...]
     features: tuple[Floats, ...]
 
@@ -126,6 +137,8 @@ def describe(
     shared = neighbours.shared.astype(np.float64)
     longest = np.zeros(count)
     np.maximum.at(longest, query, neighbours.overlap.astype(np.float64))
+    # What is missing of a barcode, as a logarithm; more than one says no more.
+    missing = np.minimum(np.log(np.maximum(longest, 1) / clades.usual_length), 0)
     path = ladder.path[neighbours.entry]
     found: list[_Near] = []
     for rank in range(last, -1, -1):
@@ -146,7 +159,9 @@ def describe(
     np.maximum.at(most, query, shared)
     features = []
     for rank, near in enumerate(found):
-        common = _common(near, scales[rank], np.maximum(longest[near.query], 1))
+        common = _common(
+            near, scales[rank], np.maximum(longest[near.query], 1), missing[near.query]
+        )
         absent = (out[rank] >= 0).astype(np.int64)
         if rank == last:
             above = found[rank - 1] if rank else None
@@ -155,14 +170,29 @@ def describe(
                 key = above.query * len(ladder) + above.rung
                 at = np.searchsorted(key, near.query * len(ladder) + ladder.parent[near.rung])
                 local = scales[rank - 1][at]
-            records = np.maximum(clades.records[near.rung] - absent, 1)
+            if simulated is not None:
+                whole = simulated.level[near.query] > last
+                absent += whole & (ladder.path[simulated.own[near.query], last] == near.rung)
+            many = np.maximum(clades.records[near.rung] - absent, 1)
             unnamed = ladder.group[near.rung] >= 0
-            features.append(_of_species(common, near, local, records, unnamed))
+            features.append(_of_species(common, near, local, many, unnamed))
         else:
             children = np.maximum(ladder.children[near.rung] - absent, 1)
             features.append(_of_clades(common, near, children, log_distance(best[near.query])))
-    features.append(_of_root(log_distance(best), most))
-    return _in_order(found, features, count)
+    features.append(_of_root(log_distance(best), most, missing))
+    return _in_order(found, features, _lengths(neighbours, count, clades.length))
+
+
+def _lengths(neighbours: Neighbours, count: int, reference: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return how much of a barcode each query is; one that is like nothing passes for all."""
+    longest = np.lexsort((neighbours.entry, -neighbours.overlap, neighbours.query))
+    query = neighbours.query[longest]
+    first = longest[np.append(True, query[1:] != query[:-1])[: len(query)]]
+    found = np.zeros(count, np.int8)
+    found[neighbours.query[first]] = lengths_of(
+        neighbours.overlap[first], reference[neighbours.entry[first]]
+    )
+    return found
 
 
 def _near(
@@ -224,7 +254,7 @@ def _left_out(
     return out
 
 
-def _common(near: _Near, scale: Floats, length: Floats) -> list[Floats]:
+def _common(near: _Near, scale: Floats, length: Floats, missing: Floats) -> list[Floats]:
     """Return what describes any taxon."""
     x, other = log_distance(near.distance), log_distance(near.other)
     spread = near.other * (1 - near.other) + near.distance * (1 - near.distance) + 1 / length
@@ -243,6 +273,8 @@ def _common(near: _Near, scale: Floats, length: Floats) -> list[Floats]:
         near.shared,
         x - scale,
         np.maximum(0, x - scale),
+        missing,
+        missing * x,
     ]
 
 
@@ -278,14 +310,16 @@ def _of_clades(common: list[Floats], near: _Near, children: Integers, nearest: F
     return np.stack([*common, *own], axis=1)
 
 
-def _of_root(nearest: Floats, shared: Floats) -> Floats:
+def _of_root(nearest: Floats, shared: Floats, missing: Floats) -> Floats:
     """Return the numbers that describe "nothing that is near to anything here"."""
     bends = [np.maximum(0, nearest - knot) for knot in _KNOTS]
-    return np.stack([np.ones(len(nearest)), nearest, *bends, shared], axis=1)
+    own = [nearest, *bends, shared, missing, missing * nearest]
+    return np.stack([np.ones(len(nearest)), *own], axis=1)
 
 
-def _in_order(found: list[_Near], features: list[Floats], count: int) -> Described:
+def _in_order(found: list[_Near], features: list[Floats], length: NDArray[np.int8]) -> Described:
     """Put the outcomes of each query side by side."""
+    count = len(length)
     query = np.concatenate([*(near.query for near in found), np.arange(count)])
     rung = np.concatenate([*(near.rung for near in found), np.full(count, -1)])
     order = np.argsort(query, kind="stable")
@@ -295,6 +329,7 @@ def _in_order(found: list[_Near], features: list[Floats], count: int) -> Describ
     return Described(
         np.searchsorted(query[order], np.arange(count + 1)).astype(np.int64),
         rung[order].astype(np.int32),
+        length,
         tuple(place[a:b] for a, b in pairwise(bounds)),
         tuple(features),
     )

@@ -83,6 +83,7 @@ class Outcome:
         new: Whether it is something that is not in the library, under that taxon.
         group: The unnamed group of the library that it is, or "".
         probability: Of this outcome.
+        node: The taxon, -1 for the root.
     """
 
     rank: str
@@ -90,6 +91,7 @@ class Outcome:
     new: bool
     group: str
     probability: float
+    node: int = -1
 
 
 @dataclass(frozen=True, slots=True)

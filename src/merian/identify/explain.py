@@ -119,10 +119,9 @@ def explain(trace: Trace, library: Library) -> Explanation:
         library: That of the identifier.
     """
     trace = replace(trace, outcomes=_merged(trace.outcomes))
-    places = _Places(library, trace.matches)
     neighbours = [_neighbour(library, match) for match in trace.matches]
     beside, compared = _beside(trace, neighbours)
-    rivals, barcode = _rivals(trace, library, places)
+    rivals, barcode = _rivals(trace, library)
     best, reckoned = settle(trace.determination, rivals, barcode)
     path = _path(trace)
     pairs = [(one, lay(trace.sequence, library.sequence(one.match.entry))) for one in beside]
@@ -130,7 +129,7 @@ def explain(trace: Trace, library: Library) -> Explanation:
         trace,
         trace.outcomes,
         path,
-        _stopped(trace, path, places),
+        _stopped(trace, path, library.taxonomy),
         neighbours,
         [(one, layout) for one, layout in pairs if layout is not None],
         compared,
@@ -159,38 +158,10 @@ def called(outcome: Outcome) -> str:
 # -- the path -------------------------------------------------------------------------------------
 
 
-class _Places:
-    """The lineages of outcomes: all of them hang on those of the references that were aligned."""
-
-    def __init__(self, library: Library, matches: Iterable[Match]) -> None:
-        self._taxonomy = library.taxonomy
-        self._node: dict[tuple[str, str], int] = {}
-        for match in matches:
-            for node in library.taxonomy.path(int(library.node[match.entry])):
-                key = (library.taxonomy.rank_of(node), library.taxonomy.name_of(node))
-                self._node.setdefault(key, node)
-
-    def node(self, outcome: Outcome) -> int:
-        """Return the taxon of an outcome, -1 for the root."""
-        if not outcome.name:
-            return -1
-        key = (outcome.rank, outcome.name)
-        if key not in self._node:
-            found = [n for n in _find(self._taxonomy, outcome.name)
-                     if self._taxonomy.rank_of(n) == outcome.rank]  # fmt: skip
-            self._node[key] = found[0] if found else -1
-        return self._node[key]
-
-    def lineage(self, outcome: Outcome) -> dict[str, str]:
-        """Return the names of an outcome's taxon and of those above, by rank."""
-        node = self.node(outcome)
-        above = [] if node < 0 else self._taxonomy.path(node)
-        return {self._taxonomy.rank_of(n): self._taxonomy.name_of(n) for n in above}
-
-
-def _find(taxonomy: Taxonomy, name: str) -> list[int]:
-    found: list[int] = taxonomy.accepted[taxonomy.find(name)].tolist()
-    return found
+def _lineage(taxonomy: Taxonomy, outcome: Outcome) -> dict[str, str]:
+    """Return the names of an outcome's taxon and of those above, by rank."""
+    above = [] if outcome.node < 0 else taxonomy.path(outcome.node)
+    return {taxonomy.rank_of(node): taxonomy.name_of(node) for node in above}
 
 
 def _path(trace: Trace) -> list[Step]:
@@ -209,7 +180,7 @@ def _needed(trace: Trace, rank: str) -> float | None:
     return None if threshold is None or threshold > 1 else threshold
 
 
-def _stopped(trace: Trace, path: Sequence[Step], places: _Places) -> str:
+def _stopped(trace: Trace, path: Sequence[Step], taxonomy: Taxonomy) -> str:
     """Return where it stopped and why."""
     below = next((step for step in path if not step.stands), None)
     above = [step for step in path if step.stands]
@@ -231,7 +202,7 @@ def _stopped(trace: Trace, path: Sequence[Step], places: _Places) -> str:
     others = [
         f"{one.probability:.3f} are on {outcome_in_words(one)}"
         for one in trace.outcomes
-        if places.lineage(one).get(below.rank) != below.name and one.probability >= _SHARE
+        if _lineage(taxonomy, one).get(below.rank) != below.name and one.probability >= _SHARE
     ]
     return f"{first} Of the rest, {' and '.join(others[:2])}." if others else first
 
@@ -294,7 +265,7 @@ def _nearest(trace: Trace, name: str) -> list[int]:
 # -- the rivals -----------------------------------------------------------------------------------
 
 
-def _rivals(trace: Trace, library: Library, places: _Places) -> tuple[list[Rival], Barcode]:
+def _rivals(trace: Trace, library: Library) -> tuple[list[Rival], Barcode]:
     """Return the most probable outcomes with what the library has of them, and what was read."""
     if not trace.matches:
         anchor, marker = trace.sequence, ""
@@ -305,8 +276,7 @@ def _rivals(trace: Trace, library: Library, places: _Places) -> tuple[list[Rival
     for outcome in trace.outcomes[:_RIVALS]:
         if outcome.probability < _SHARE:
             continue
-        node = places.node(outcome)
-        entries = _entries(library, node, outcome)
+        entries = _entries(library, outcome)
         own = [] if outcome.new else _nearest(trace, called(outcome)) or entries[:_REFERENCES]
         sequences = [library.sequence(entry) for entry in own]
         lengths += [len(sequence) for sequence in sequences]
@@ -318,10 +288,10 @@ def _rivals(trace: Trace, library: Library, places: _Places) -> tuple[list[Rival
                 new=outcome.new,
                 group=outcome.group,
                 probability=outcome.probability,
-                lineage=places.lineage(outcome),
+                lineage=_lineage(library.taxonomy, outcome),
                 bits=laid_over(anchor, sequences),
                 records=int(library.multiplicity[entries].sum()),
-                species=_species(library.taxonomy, node),
+                species=_species(library.taxonomy, outcome.node),
                 markers=frozenset(_markers(library, entries)),
             )
         )
@@ -329,11 +299,11 @@ def _rivals(trace: Trace, library: Library, places: _Places) -> tuple[list[Rival
     return rivals, Barcode(read, int(np.median(lengths or [len(anchor)])), marker)
 
 
-def _entries(library: Library, node: int, outcome: Outcome) -> list[int]:
+def _entries(library: Library, outcome: Outcome) -> list[int]:
     """Return the entries of a species or an unnamed group; none of what is not in the library."""
-    if outcome.new or node < 0:
+    if outcome.new or outcome.node < 0:
         return []
-    found: list[int] = np.flatnonzero(library.node == node).tolist()
+    found: list[int] = np.flatnonzero(library.node == outcome.node).tolist()
     if not outcome.group:
         return [entry for entry in found if library.unnamed[entry] < 0]
     return [

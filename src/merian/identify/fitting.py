@@ -55,6 +55,7 @@ def taken(described: Described, chosen: NDArray[np.bool_]) -> Described:
     return Described(
         np.concatenate([[0], np.cumsum(size[chosen])]).astype(np.int64),
         described.rung[keep],
+        described.length[chosen],
         tuple(place[p[k]] for p, k in zip(described.places, kept, strict=True)),
         tuple(rows[k] for rows, k in zip(described.features, kept, strict=True)),
     )
@@ -65,6 +66,7 @@ def fit(
     true: NDArray[np.int64],
     importance: Floats,
     usual: Sequence[Floats],
+    near: Sequence[Floats] | None = None,
 ) -> list[Floats]:
     """Return the weights of each kind of outcome.
 
@@ -73,6 +75,7 @@ def fit(
         true: The place of the true outcome of each.
         importance: Of each.
         usual: The weights that are right where nothing speaks against them.
+        near: Weights from which to start, if some are known that are nearly right.
     """
     if not len(true):
         return [weight.copy() for weight in usual]
@@ -81,10 +84,13 @@ def fit(
         (own - mean) / spread
         for own, (mean, spread) in zip(described.features, shapes, strict=True)
     ]
-    start = np.concatenate(
-        [_standard(weight, *shape) for weight, shape in zip(usual, shapes, strict=True)]
+    pulled, start = (
+        np.concatenate(
+            [_standard(weight, *shape) for weight, shape in zip(weights, shapes, strict=True)]
+        )
+        for weights in (usual, near or usual)
     )
-    found = _newton(described, rows, true, importance, start)
+    found = _newton(described, rows, true, importance, pulled, start)
     bounds = np.cumsum([0, *(r.shape[1] for r in rows)])
     return [
         _plain(found[a:b], *shape)
@@ -120,6 +126,7 @@ def _newton(
     rows: Sequence[Floats],
     true: NDArray[np.int64],
     importance: Floats,
+    pulled: Floats,
     start: Floats,
 ) -> Floats:
     """Return the best weights of standardised numbers, all in one row."""
@@ -131,14 +138,14 @@ def _newton(
         for place, r, a, b in zip(described.places, rows, bounds[:-1], bounds[1:], strict=True):
             scores[place] = r @ weight[a:b]
         log = log_probabilities(scores, offset)
-        away = weight - start
+        away = weight - pulled
         return float(-(importance @ log[true]) + _PULL / 2 * (away @ away)), log
 
     weight = start.copy()
     value, log = loss(weight)
     for _ in range(_STEPS):
         slope, bend = _slopes(described, rows, true, importance, np.exp(log), query)
-        slope += _PULL * (weight - start)
+        slope += _PULL * (weight - pulled)
         bend[np.diag_indices_from(bend)] += _PULL
         step = np.linalg.solve(bend, slope)
         gain = float(slope @ step)

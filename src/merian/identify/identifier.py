@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from merian.identify import strata
 from merian.identify.barcode import describe
+from merian.identify.by_length import lines_of, promises_of
 from merian.identify.determination import Determination, Match, Outcome, Trace
 from merian.identify.fitting import score
 from merian.identify.ladder import Ladder, ladder_of
 from merian.identify.learning import Learnt, open_learnt
 from merian.identify.posterior import Chains, Posterior, chains_of, mix_of, posterior_of
-from merian.identify.promise import Choice, Promise, promise_of, stands
+from merian.identify.promise import Choice, Promise, stands
 from merian.identify.wording import Case, describe_case
 from merian.library import Library
 from merian.library.neighbours import Finder, Neighbours, find, finder_of, joined
@@ -38,6 +39,7 @@ class _Asked:
     first: NDArray[np.int64]  # where the neighbours of each query begin
     offset: NDArray[np.int64]
     rung: NDArray[np.int32]
+    length: NDArray[np.int8]
     scores: NDArray[np.float64]
 
 
@@ -57,7 +59,7 @@ class Identifier:
     Attributes:
         library: The library.
         choice: What was chosen.
-        promise: What is promised.
+        promise: What is promised for whole barcodes.
     """
 
     library: Library
@@ -70,14 +72,18 @@ class Identifier:
         self._finder: Finder = finder_of(library)
         self._learnt: Learnt = open_learnt(library, self.ladder)
         self._mix = strata.expanded(choice.novelty)
-        self.promise = promise_of(self._learnt.simulated, self.ladder, choice)
-        self._usual_length = float(np.median(library.lengths())) if len(library) else 0.0
+        self._promises = promises_of(self._learnt.simulated, self.ladder, choice)
+        self.promise = self._promises[0]
 
     @staticmethod
     def open(library: Library | Path | str, choice: Choice | None = None) -> Identifier:
         """Open a library for answers."""
         opened = library if isinstance(library, Library) else Library.open(library)
         return Identifier(opened, choice or Choice())
+
+    def promised(self) -> list[str]:
+        """Say in plain words what is promised, for whole barcodes and for pieces."""
+        return lines_of(self._promises)
 
     def identify(self, queries: Sequence[str]) -> list[Determination]:
         """Return what each query is.
@@ -120,7 +126,7 @@ class Identifier:
             query,
             self._determination(found, 0),
             path,
-            self.promise.thresholds,
+            self._promises[int(found.asked.length[0])].thresholds,
             outcomes,
             self._matches(found.asked, 0, None),
         )
@@ -132,7 +138,7 @@ class Identifier:
         described = describe(neighbours, len(queries), self._learnt.clades)
         scores = score(described, self._learnt.weights)
         first = np.cumsum([0, *(len(near) for near in found)])
-        return _Asked(neighbours, first, described.offset, described.rung, scores)
+        return _Asked(neighbours, first, described.offset, described.rung, described.length, scores)
 
     def _answer(self, queries: Sequence[str]) -> _Answered:
         """Find out what queries are, and how far down that is promised."""
@@ -140,8 +146,9 @@ class Identifier:
         whole = posterior_of(asked.scores, asked.offset, asked.rung, self.ladder, self._mix)
         posterior = replace(whole, probability=np.round(whole.probability, _DECIMALS))
         chains = chains_of(posterior, self.ladder)
-        thresholds = np.array([*self.promise.thresholds.values()])
-        return _Answered(asked, posterior, chains, stands(chains, self.ladder, thresholds))
+        thresholds = np.array([[*promise.thresholds.values()] for promise in self._promises])
+        depth = stands(chains, self.ladder, thresholds[asked.length])
+        return _Answered(asked, posterior, chains, depth)
 
     def _name(self, rung: int) -> str:
         node = int(self.ladder.node[rung]) if rung >= 0 else -1
@@ -164,6 +171,7 @@ class Identifier:
             not lowest,
             self.library.group_name[group] if group >= 0 else "",
             probability,
+            int(ladder.node[named]) if named >= 0 else -1,
         )
 
     def _matches(self, asked: _Asked, number: int, count: int | None) -> list[Match]:
@@ -238,7 +246,7 @@ class Identifier:
             unnamed=float(shares[species & ~named].sum()),
             matches=self._matches(found.asked, number, _TOLD),
             species=self._nearest_species(found.asked, number),
-            usual_length=self._usual_length,
+            usual_length=self._learnt.clades.usual_length,
             unmet=len(rungs) == 1,
         )
 

@@ -293,7 +293,7 @@ def _write(
         novelty=choice.novelty,
         by_rank=choice.by_rank,
         estimated=estimated,
-        promise=identifier.promise.lines(),
+        promise=identifier.promised(),
         strata=[asdict(stratum) for stratum in identifier.promise.strata],
     )
     kept = {name: value for name, value in vars(found).items() if name not in _NOT_KEPT}

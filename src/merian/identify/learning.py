@@ -98,7 +98,7 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
         importance = np.zeros(len(episodes))
     weights = fit(described, true, importance, usual)
     genus = ladder.path[episodes.own, _genus_rank(ladder)]
-    scores = _cross_fitted(described, true, importance, usual, genus)
+    scores = _cross_fitted(described, true, importance, usual, weights, genus)
     log = log_probabilities(scores, described.offset)
     loss = float(importance @ -log[true] / importance.sum()) if importance.any() else None
     # A promise is about names, so what has none does not count for it; nor does what is assumed.
@@ -115,6 +115,7 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
         "genus": genus[named].astype(np.int32),
         "weight": weight[named].astype(np.float32),
         "true": episodes.true[named].astype(np.int32),
+        "length": described.length[named],
     }
     for name, fitted in zip((*ladder.ranks, "root"), weights, strict=True):
         arrays[f"weights.{name}"] = fitted
@@ -133,9 +134,9 @@ def open_learnt(library: Library, ladder: Ladder) -> Learnt:
         )
     arrays = map_tensors(path)
     weights = [arrays[f"weights.{name}"] for name in (*ladder.ranks, "root")]
-    names = ("offset", "rung", "score", "stratum", "genus", "weight", "true")
+    names = ("offset", "rung", "score", "stratum", "genus", "weight", "true", "length")
     return Learnt(
-        Clades(ladder, _records(library, ladder), arrays["scale"]),
+        Clades(ladder, _records(library, ladder), arrays["scale"], library.lengths()),
         weights,
         Simulations(*(arrays[name] for name in names)),
     )
@@ -168,6 +169,8 @@ def _distances(episodes: Episodes, ladder: Ladder) -> tuple[Distances, Distances
     near, lowest = episodes.neighbours, len(ladder.ranks) - 1
     distance = near.mismatches / np.maximum(near.overlap, 1)
     own, level = episodes.own[near.query], episodes.level[near.query]
+    # How far apart taxa are is told by whole sequences.
+    level = np.where(episodes.piece[near.query], -1, level)
     child, sibling, far = [], [], []
     for rank in range(lowest):
         here = level == rank
@@ -197,7 +200,7 @@ def _clades(library: Library, ladder: Ladder, inner: Distances, lowest: Distance
         lowest.average(every, nothing),
         inner.average(every, nothing),
     )
-    return Clades(ladder, _records(library, ladder), scale)
+    return Clades(ladder, _records(library, ladder), scale, library.lengths())
 
 
 def _true_outcomes(described: Described, episodes: Episodes) -> NDArray[np.int64]:
@@ -212,8 +215,12 @@ def _true_outcomes(described: Described, episodes: Episodes) -> NDArray[np.int64
 
 
 def _share_of_species(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
-    """Return what each episode weighs in its stratum: species alike, in each its records alike."""
-    key = episodes.stratum.astype(np.int64) * len(ladder) + ladder.path[episodes.own, -1]
+    """Return what each episode weighs in its stratum: species alike, in each its records alike.
+
+    Whole records and pieces are told apart: each have a stratum of their own.
+    """
+    stratum = episodes.stratum.astype(np.int64) * 2 + episodes.piece
+    key = stratum * len(ladder) + ladder.path[episodes.own, -1]
     number = np.unique(key, return_inverse=True)[1]
     many = library.multiplicity[episodes.own].astype(np.float64)
     found: Floats = many / np.bincount(number, many)[number] if len(key) else many
@@ -221,14 +228,16 @@ def _share_of_species(library: Library, ladder: Ladder, episodes: Episodes) -> F
 
 
 def _importance(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
-    """Return the importance of each episode: the strata as they usually are."""
+    """Return the importance of each episode: the strata as they usually are, whole or pieces."""
     found = _share_of_species(library, ladder, episodes)
-    for stratum, share in enumerate(strata.USUAL):
-        here = episodes.stratum == stratum
-        if here.any():
-            found[here] *= share / found[here].sum()
-    if len(found):
-        found *= len(found) / _ALIKE / found.sum()
+    for piece in (False, True):
+        alike = episodes.piece == piece
+        for stratum, share in enumerate(strata.USUAL):
+            here = alike & (episodes.stratum == stratum)
+            if here.any():
+                found[here] *= share / found[here].sum()
+        if alike.any():
+            found[alike] *= np.count_nonzero(alike) / _ALIKE / found[alike].sum()
     return found
 
 
@@ -237,9 +246,14 @@ def _cross_fitted(
     true: NDArray[np.int64],
     importance: Floats,
     usual: Sequence[Floats],
+    whole: Sequence[Floats],
     genus: NDArray[np.int32],
 ) -> Floats:
-    """Return the scores of outcomes by weights that were fitted on other genera."""
+    """Return the scores of outcomes by weights that were fitted on other genera.
+
+    The search for these starts from the weights of all genera, since it ends at the same ones
+    wherever it starts, but sooner.
+    """
     genera, number = np.unique(genus, return_inverse=True)
     fold = (np.random.default_rng(0).permutation(len(genera)) % _FOLDS)[number]
     scores = np.zeros(len(described.rung))
@@ -250,7 +264,7 @@ def _cross_fitted(
             continue
         part = taken(described, others)
         moved = true[others] - described.offset[:-1][others] + part.offset[:-1]
-        weights = fit(part, moved, importance[others], usual)
+        weights = fit(part, moved, importance[others], usual, whole)
         here = of_outcome == turn
         scores[here] = score(described, weights)[here]
     return scores

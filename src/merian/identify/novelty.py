@@ -5,6 +5,9 @@ family and its order left out. What is the right answer each time is known, so h
 trusted is learnt from the library itself, clade by clade, and not from a rule for all of life. A
 record that another one is equal to stays when one is left out, as it does in nature.
 
+Each is asked whole and, since reads are often shorter than references, as a piece from anywhere in
+it. What is known of whole barcodes does not hold for pieces: they agree with more of them.
+
 A library with one record for most species cannot show how much the records of a species differ.
 There it is assumed: the record is asked as if it were another one of its species, which differs
 from it in a few bases. That is enough to learn from, but not to promise anything on.
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 from merian.barcode.words import LENGTH
 from merian.identify import strata
 from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.lengths import LONGEST, SHORTEST, WHOLE
 from merian.library import Library
 from merian.library.neighbours import Finder, Neighbours, Without, find, finder_of, joined
 from merian.library.reading import Progress
@@ -32,6 +36,7 @@ from merian.processes import in_processes
 __all__ = ["Episodes", "simulate"]
 
 _RECORDS = 6_000  # asked at most; more take longer and say little more
+_PIECES = 3_000  # of which pieces are asked too
 _WORTH = 400  # records; with fewer a second process is not started
 _SLICE = 100
 _SEED = 0
@@ -55,6 +60,7 @@ class Episodes:
         stratum: int8; what the library lacks (see `strata`).
         true: int32[episodes, ranks]; the rungs of the entry, -2 for what is left out.
         assumed: bool; whether it is assumed how the record differs from its own species.
+        piece: bool; whether but a piece of the entry was asked.
     """
 
     neighbours: Neighbours
@@ -63,6 +69,7 @@ class Episodes:
     stratum: NDArray[np.int8]
     true: NDArray[np.int32]
     assumed: NDArray[np.bool_]
+    piece: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Return the number of episodes."""
@@ -103,7 +110,7 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
     try:
         answers = in_processes(
             "merian.identify.novelty:answers",
-            asked.tolist(),
+            [(entry, place < _PIECES) for place, entry in enumerate(asked.tolist())],
             where,
             worth=_WORTH,
             slice_of=_SLICE,
@@ -113,12 +120,14 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
         del _OPEN[where]
     own: list[int] = []
     level: list[int] = []
+    piece: list[bool] = []
     parts: list[Neighbours] = []
     for entry, found in zip(asked.tolist(), answers, strict=True):
-        for at, columns in found:
+        for at, cut, columns in found:
             number = len(own)
             own.append(entry)
             level.append(at)
+            piece.append(cut)
             parts.append(_neighbours(number, columns))
     own_ = np.array(own, np.int64)
     level_ = np.array(level, np.int8)
@@ -129,7 +138,8 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
     neighbours = joined(parts) if parts else _neighbours(0, [[]] * 5)
     single = (level_ > lowest) & (library.multiplicity[own_] == 1)
     stratum = strata.of_outcomes(ladder.ranks)[there]
-    return Episodes(neighbours, own_, level_, stratum, true, single)
+    cut_ = np.array(piece, np.bool_)
+    return Episodes(neighbours, own_, level_, stratum, true, single, cut_)
 
 
 def _chosen(ladder: Ladder) -> NDArray[np.int64]:
@@ -166,11 +176,15 @@ def _asker(library: Library, ladder: Ladder, assuming: bool) -> _Asker:
 _OPEN: dict[str, _Asker] = {}  # the library that this process is asking, by where it lies
 
 
-def answers(entries: list[int], where: str) -> list[list[tuple[int, list[list[object]]]]]:
-    """Return the episodes of entries: of each its level, and the columns of its neighbours.
+Answer = tuple[int, bool, list[list[object]]]
+"""An episode: its level, whether a piece was asked, and the columns of its neighbours."""
+
+
+def answers(asked: list[tuple[int, bool]], where: str) -> list[list[Answer]]:
+    """Return the episodes of entries.
 
     Args:
-        entries: Of the library.
+        asked: Entries of the library, and whether pieces of them are asked too.
         where: Its folders, which may not be in their place yet, as JSON.
     """
     if where not in _OPEN:
@@ -183,30 +197,51 @@ def answers(entries: list[int], where: str) -> list[list[tuple[int, list[list[ob
         )
         _OPEN[where] = _asker(library, ladder_of(library), said["assuming"])
     asker = _OPEN[where]
-    return [_episodes(asker, entry) for entry in entries]
+    return [_episodes(asker, entry, pieces) for entry, pieces in asked]
 
 
-def _episodes(asker: _Asker, entry: int) -> list[tuple[int, list[list[object]]]]:
+def _episodes(asker: _Asker, entry: int, pieces: bool) -> list[Answer]:
     """Ask about one entry, with ever more of the library taken away."""
     levels = [*_levels(asker, entry)]
     if not levels:
         return []
-    query = asker.finder.library.sequence(entry)
-    found = find(asker.finder, query, [left_out for _, left_out in levels])
-    if levels[0][1] is None and asker.finder.library.multiplicity[entry] == 1:
-        found[0] = _set_apart(found[0], entry)
+    whole = asker.finder.library.sequence(entry)
+    piece = _piece(whole, entry) if pieces else None
+    answers = []
+    for query in (whole, piece):
+        if query is None:
+            continue
+        found = find(asker.finder, query, [left_out for _, left_out in levels])
+        if levels[0][1] is None and asker.finder.library.multiplicity[entry] == 1:
+            found[0] = _set_apart(found[0], entry)
+        answers += [
+            (level, query is piece, _columns(near))
+            for (level, _), near in zip(levels, found, strict=True)
+        ]
+    return answers
+
+
+def _piece(sequence: str, entry: int) -> str | None:
+    """Return a stretch from anywhere in a sequence; None where it would be as good as the whole.
+
+    Its length is drawn so that half as long ones are as frequent.
+    """
+    chance = np.random.default_rng((_SEED, 1, entry))
+    length = round(float(np.exp(chance.uniform(np.log(SHORTEST), np.log(LONGEST)))))
+    if length >= WHOLE * len(sequence):
+        return None
+    start = int(chance.integers(len(sequence) - length + 1))
+    return sequence[start : start + length].strip("N")
+
+
+def _columns(near: Neighbours) -> list[list[object]]:
+    """Return the columns of neighbours, as they pass from one process to another."""
     return [
-        (
-            level,
-            [
-                near.entry.tolist(),
-                near.mismatches.tolist(),
-                near.overlap.tolist(),
-                near.shared.tolist(),
-                near.reverse.tolist(),
-            ],
-        )
-        for (level, _), near in zip(levels, found, strict=True)
+        near.entry.tolist(),
+        near.mismatches.tolist(),
+        near.overlap.tolist(),
+        near.shared.tolist(),
+        near.reverse.tolist(),
     ]
 
 

@@ -72,10 +72,16 @@ def posterior_of(
         ladder: Of the library.
         mix: The shares of the strata.
     """
-    stratum = _strata(rung, ladder)
+    return Posterior(offset, rung, _shares(scores, offset, _strata(rung, ladder), mix))
+
+
+def _shares(
+    scores: Floats, offset: NDArray[np.int64], stratum: NDArray[np.int8], mix: Floats
+) -> Floats:
+    """Return the probabilities of outcomes in a mix of strata."""
     shift = np.log(mix) - np.log(strata.USUAL)
-    log = log_probabilities(scores + shift[stratum], offset)
-    return Posterior(offset, rung, np.exp(log))
+    found: Floats = np.exp(log_probabilities(scores + shift[stratum], offset))
+    return found
 
 
 def _strata(rung: NDArray[np.int32], ladder: Ladder) -> NDArray[np.int8]:
@@ -96,8 +102,8 @@ def mix_of(
     stratum = _strata(rung, ladder)
     mix = strata.USUAL
     for _ in range(_ROUNDS):
-        found = posterior_of(scores, offset, rung, ladder, mix)
-        counts = np.bincount(stratum, found.probability, minlength=len(mix))
+        shares = _shares(scores, offset, stratum, mix)
+        counts = np.bincount(stratum, shares, minlength=len(mix))
         mix = np.maximum(counts / counts.sum(), 1e-4)
         mix = mix / mix.sum()
     return mix

@@ -73,6 +73,7 @@ class Simulations:
         genus: int32[queries]; the rung of the genus.
         weight: float32[queries]; species of a genus count alike in each stratum.
         true: int32[queries, ranks]; the true rungs, -2 where the library is to lack them.
+        length: int8[queries]; how much of a barcode each is (see `lengths`).
     """
 
     offset: NDArray[np.int64]
@@ -82,6 +83,21 @@ class Simulations:
     genus: NDArray[np.int32]
     weight: NDArray[np.float32]
     true: NDArray[np.int32]
+    length: NDArray[np.int8]
+
+    def taken(self, chosen: NDArray[np.bool_]) -> Simulations:
+        """Return the queries that are chosen."""
+        size = np.diff(self.offset)
+        keep = np.repeat(chosen, size)
+        return Simulations(
+            np.concatenate([[0], np.cumsum(size[chosen])]).astype(np.int64),
+            self.rung[keep],
+            self.score[keep],
+            *(getattr(self, name)[chosen] for name in _OF_QUERIES),
+        )
+
+
+_OF_QUERIES = ("stratum", "genus", "weight", "true", "length")
 
 
 @dataclass(frozen=True)
@@ -131,8 +147,17 @@ class Promise:
         return _lines(self)
 
 
-def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promise:
-    """Choose the thresholds and say what they promise."""
+def promise_of(
+    simulated: Simulations, ladder: Ladder, choice: Choice, least: Floats | None = None
+) -> Promise:
+    """Choose the thresholds and say what they promise.
+
+    Args:
+        simulated: What they are chosen on.
+        ladder: Of the library.
+        choice: What is asked for.
+        least: By rank, thresholds that these may not be below.
+    """
     mix = strata.expanded(choice.novelty)
     posterior = posterior_of(
         simulated.score.astype(np.float64), simulated.offset, simulated.rung, ladder, mix
@@ -141,6 +166,8 @@ def promise_of(simulated: Simulations, ladder: Ladder, choice: Choice) -> Promis
     fit = _Fit(simulated, chains, ladder)
     shares = None if choice.novelty is None else _told(mix)
     thresholds, holds = fit.thresholds(choice.alpha, shares)
+    if least is not None:
+        thresholds = np.maximum(thresholds, least)
     weight = fit.weights(_told(mix))
     if choice.by_rank:
         fit.raise_by_rank(thresholds, weight, choice.alpha)
