@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,12 +22,16 @@ from merian.bench.yardstick import quietly
 from merian.identify import PARTS, Choice, Determination, Identifier
 from merian.library import Library, build_library
 
-__all__ = ["Translation", "answer_task", "library_of", "queries_of", "write_answers"]
+__all__ = ["Change", "Translation", "answer_task", "library_of", "queries_of", "write_answers"]
 
 _MISSING = ("", "unk")
 _BATCH = 500
+_SEED = 0  # of what is done to queries
 
 Key = tuple[str, ...]
+
+Change = Callable[[str, np.random.Generator], str]
+"""What is done to a query before it is asked."""
 
 
 def library_of(folder: Path, place: Path, keep: bool = False) -> Library:
@@ -45,11 +49,11 @@ def answer_task(
     library: Library,
     choice: Choice,
     answers: Path,
-    piece: int = 0,
+    change: Change | None = None,
 ) -> Identifier:
-    """Ask a library all queries of a task, or a piece of each, and write the answers."""
+    """Ask a library all queries of a task, changed or as they are, and write the answers."""
     identifier = Identifier.open(library, choice)
-    names, asked = queries_of(yardstick, folder, piece)
+    names, asked = queries_of(yardstick, folder, change)
     determinations: list[Determination] = []
     for first in range(0, len(asked), _BATCH):
         determinations += identifier.identify(asked[first : first + _BATCH])
@@ -58,20 +62,21 @@ def answer_task(
     return identifier
 
 
-def queries_of(yardstick: ModuleType, folder: Path, piece: int = 0) -> tuple[list[str], list[str]]:
+def queries_of(
+    yardstick: ModuleType, folder: Path, change: Change | None = None
+) -> tuple[list[str], list[str]]:
     """Return the names and the sequences of a task's queries, of those that are barcodes.
 
     Args:
         yardstick: The script.
         folder: Of the task.
-        piece: How many bases of each, from anywhere in it; all if 0.
+        change: What is done to each, if anything.
     """
     with quietly():
         rows = [*yardstick.fasta(folder / "query.fasta")]
-    if piece:
-        chance = np.random.default_rng(piece)
-        starts = [int(chance.integers(max(1, len(text) - piece + 1))) for _, text in rows]
-        rows = [(name, text[s : s + piece]) for (name, text), s in zip(rows, starts, strict=True)]
+    if change is not None:
+        chance = np.random.default_rng(_SEED)
+        rows = [(name, change(text, chance)) for name, text in rows]
     read = [(name, read_query(text)[0]) for name, text in rows]
     names = [name for name, sequence in read if sequence]
     return names, [sequence for _, sequence in read if sequence]

@@ -59,7 +59,6 @@ _BEST_GUESS = {
 }
 _PER_SEED = "stood_by_wrong"
 _KEPT = ("libraries", "answers")
-_PIECE = "piece="
 _SAMPLE = 10_000  # queries that a mix is estimated from, as `merian identify` does
 
 
@@ -90,7 +89,6 @@ def run(
     kinds: str = "",
     seeds: str = "",
     peers: bool = True,
-    piece: int = 0,
     keep: str = "",
     processes: int = 1,
     rounds: int = 1000,
@@ -104,8 +102,7 @@ def run(
         sources: Of the data, with commas between; all if empty.
         kinds: Of splits; all if empty.
         seeds: Of splits; all if empty.
-        peers: Whether to ask the peers that are installed; they are asked whole barcodes.
-        piece: Ask Merian so many bases of each query, from anywhere in it; all if 0.
+        peers: Whether to ask the peers that are installed.
         keep: What lies in the folder and is not made anew: "libraries", or these and the "answers"
             of Merian.
         processes: How many tasks are worked on at a time.
@@ -119,8 +116,7 @@ def run(
         made = stack.enter_context(tempfile.TemporaryDirectory(prefix="merian-bench-"))
         folder = out or Path(made)
         write_tasks(ruler, folder, tasks)
-        asked = f"{_PIECE}{piece}" if piece else ""
-        words = [word for word in (keep, asked, "peers" if peers and not piece else "") if word]
+        words = [word for word in (keep, "peers" if peers else "") if word]
         scores = in_processes(
             "merian.bench.barcodes:answer", [dataclasses.asdict(task) for task in tasks],
             str(yardstick), str(folder), *words, processes=processes, worth=2,
@@ -140,9 +136,7 @@ def answer(
         task = Task(str(fields["source"]), str(fields["kind"]), int(str(fields["seed"])))
         folder = Path(out) / task.name
         if "answers" not in words or not (folder / f"{OURS_OF_BATCH}.tsv").is_file():
-            pieces = [word.removeprefix(_PIECE) for word in words if word.startswith(_PIECE)]
-            keep = not set(_KEPT).isdisjoint(words)
-            _answer_one(ruler, folder, keep, int(pieces[0]) if pieces else 0)
+            _answer_one(ruler, folder, not set(_KEPT).isdisjoint(words))
         if "peers" in words:
             with quietly():
                 ruler.peers(out, [task.name])
@@ -156,20 +150,20 @@ def answer(
     return found
 
 
-def _answer_one(ruler: ModuleType, folder: Path, keep: bool, piece: int) -> None:
+def _answer_one(ruler: ModuleType, folder: Path, keep: bool) -> None:
     """Build the library of a task and answer it: for any mix, with it given, with it estimated."""
     start = time.perf_counter()
     library = library_of(folder, folder / "library", keep)
     built = time.perf_counter()
 
     def answer_as(choice: Choice, tool: str) -> Identifier:
-        return answer_task(ruler, folder, library, choice, folder / f"{tool}.tsv", piece)
+        return answer_task(ruler, folder, library, choice, folder / f"{tool}.tsv")
 
     identifier = answer_as(Choice(), OURS)
     answered = time.perf_counter()
     mix = novelty_of(folder)
     answer_as(Choice(novelty=mix), OURS_WITH_MIX)
-    estimated = identifier.estimate_novelty(queries_of(ruler, folder, piece)[1][:_SAMPLE])
+    estimated = identifier.estimate_novelty(queries_of(ruler, folder)[1][:_SAMPLE])
     answer_as(Choice(novelty=estimated), OURS_OF_BATCH)
     told = {
         "seconds_to_build": round(built - start, 1),
