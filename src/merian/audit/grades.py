@@ -1,0 +1,134 @@
+"""How well species and clusters agree: the grades A to E of BAGS.
+
+The rules are those of BAGS (Fontes et al. 2021, Molecular Ecology Resources 21:573) as its program
+applies them, the first that holds:
+
+    E  one of its clusters holds another species too
+    D  fewer than 3 records
+    C  two clusters or more, none shared
+    B  one cluster, 3 to 10 records
+    A  one cluster, more than 10 records
+
+Records without a cluster are not counted. BAGS differs in what it looks at: it downloads all of
+BOLD that has a BIN, drops barcodes below a length or with 1 % of N and names that are none, and
+asks tables of all of BOLD how many species a BIN holds. Here the library is what is looked at: a
+BIN that another species shares elsewhere in BOLD is E there, and cannot be seen here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from merian.audit.clusters import Clusters
+from merian.audit.findings import Finding
+from merian.audit.records import PLACE, Records, place_of
+from merian.taxonomy import NONE
+
+__all__ = ["grade_of", "graded"]
+
+_FEW, _MANY = 3, 11
+_MEANS = {
+    "A": "one {kind} of its own, more than 10 records",
+    "B": "one {kind} of its own, 3 to 10 records",
+    "C": "several {kind}s, none shared",
+    "D": "fewer than 3 records",
+    "E": "shares a {kind} with another species",
+}
+
+
+def grade_of(records: int, clusters: int, shared: bool) -> str:
+    """Return the grade of a species.
+
+    Args:
+        records: How many it has that are in a cluster.
+        clusters: How many clusters these are in.
+        shared: Whether one of the clusters holds another species too.
+    """
+    if shared:
+        return "E"
+    if records < _FEW:
+        return "D"
+    if clusters > 1:
+        return "C"
+    return "A" if records >= _MANY else "B"
+
+
+def graded(records: Records, clusters: Clusters) -> tuple[Finding, Finding]:
+    """Return the grade of each species, and the clusters that several species share."""
+    species_of = records.species[records.entry]
+    members: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    inside: dict[int, set[int]] = defaultdict(set)
+    pairs = zip(species_of.tolist(), clusters.of_record.tolist(), strict=True)
+    for record, (species, cluster) in enumerate(pairs):
+        if species != NONE and cluster >= 0:
+            members[species][cluster].append(record)
+            inside[cluster].add(species)
+    names = {species: records.name(species) for species in members}
+    rows: list[Sequence[object]] = []
+    for species in sorted(members, key=lambda s: names[s]):
+        own = members[species]
+        others = {other for cluster in own for other in inside[cluster]} - {species}
+        count = sum(map(len, own.values()))
+        grade = grade_of(count, len(own), bool(others))
+        held = sorted(own.items(), key=lambda item: (-len(item[1]), item[0]))
+        rows.append((
+            names[species], grade, count, len(own),
+            "; ".join(f"{clusters.names[cluster]} ({len(those)})" for cluster, those in held),
+            "; ".join(sorted(names[other] for other in others)),
+        ))  # fmt: skip
+    counts = Counter(str(row[1]) for row in rows)
+    kind = clusters.kind
+    return (
+        Finding(
+            name="grades",
+            title=f"Species and {kind}s",
+            advice=(
+                f"Grades of BAGS. E: see which records share the {kind} (clusters.tsv); a wrong "
+                "label stands among the mislabels too, else the species share a barcode, or one "
+                "name is a synonym of the other. C: the species may be several, or its records "
+                "come from far apart. D: add records. A and B need nothing."
+            ),
+            noun="species graded C or E",
+            count=counts["C"] + counts["E"],
+            columns=("species", "grade", "records", f"{kind}s".replace(" ", "_"), "which", "shared_with"),
+            rows=rows,
+            bars=[
+                (f"{grade}: {means.format(kind=kind)}", counts[grade])
+                for grade, means in _MEANS.items()
+            ],
+        ),
+        _shared_clusters(records, clusters, members, inside, names),
+    )
+
+
+def _shared_clusters(
+    records: Records,
+    clusters: Clusters,
+    members: dict[int, dict[int, list[int]]],
+    inside: dict[int, set[int]],
+    names: dict[int, str],
+) -> Finding:
+    """Return the records of clusters that several species share."""
+    shared = sorted(cluster for cluster, species in inside.items() if len(species) > 1)
+    rows: list[Sequence[object]] = []
+    for cluster in shared:
+        for species in sorted(inside[cluster], key=lambda s: (-len(members[s][cluster]), names[s])):
+            those = members[species][cluster]
+            rows += [
+                (clusters.names[cluster], names[species], len(those), *place_of(records.library.reference(r)))
+                for r in those
+            ]
+    return Finding(
+        name="clusters",
+        title=f"{clusters.kind[0].upper()}{clusters.kind[1:]}s of several species",
+        advice=(
+            "Who is together, record by record. One record against many is mostly a wrong label; "
+            "many against many are synonyms, or species that the barcode does not tell apart."
+        ),
+        noun=clusters.kind,
+        count=len(shared),
+        columns=("cluster", "species", "of_species", *PLACE),
+        rows=rows,
+        fault=False,  # its species are graded E and counted there
+    )
