@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from merian.audit.near import Near
 from merian.audit.records import Records
@@ -55,14 +53,8 @@ def clusters_of(records: Records, near: Near, distance: float = DISTANCE) -> Clu
 
 def linked(near: Near, count: int, distance: float) -> npt.NDArray[np.int64]:
     """Return the cluster of each entry; clusters are numbered by their first entries."""
+    from merian.audit.link_loops import link  # noqa: PLC0415 - loads numba
+
     close = near.distance <= distance
-    edges = coo_array(
-        (np.ones(int(close.sum()), bool), (near.entry[close], near.other[close])),
-        shape=(count, count),
-    )
-    _, label = connected_components(edges, directed=False)
-    _, first, label = np.unique(label, return_index=True, return_inverse=True)
-    number = np.empty(len(first), np.int64)
-    number[np.argsort(first)] = np.arange(len(first))
-    found: npt.NDArray[np.int64] = number[label]
+    found: npt.NDArray[np.int64] = link(near.entry[close], near.other[close], count)
     return found

@@ -8,8 +8,10 @@ found, nor one whose stretch holds an ambiguous letter in the longer sequence.
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -111,11 +113,14 @@ def within(
     slot = _table(keys)
     workers = min(2, os.cpu_count() or 1)
     bounds = np.arange(0, len(texts) + _AT_ONCE, _AT_ONCE).clip(max=len(texts)).tolist()
-    parts = list(zip(bounds[:-1], bounds[1:], strict=True))
+    parts = list(pairwise(bounds))
+    stopped = threading.Event()
     own = [np.full(len(patterns), -1, np.int64) for _ in range(workers)]
 
     def read(worker: int) -> None:
         for low, high in parts[worker::workers]:
+            if stopped.is_set():
+                return
             scan(
                 texts.text, texts.start, text_group, patterns.text, patterns.start, pattern_group,
                 keys, bucket, known_by, anchor, slot, CODE, _BITS, _OTHER_BITS, low, high,
@@ -123,7 +128,10 @@ def within(
             )  # fmt: skip
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(read, range(workers)))
+        try:
+            list(pool.map(read, range(workers)))
+        finally:
+            stopped.set()  # whoever stops this does not wait for the rest
     last = len(texts)
     least = np.min([np.where(hits < 0, last, hits) for hits in own], axis=0)
     found.of_pattern[:] = np.where(least == last, -1, least)

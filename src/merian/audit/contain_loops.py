@@ -117,6 +117,43 @@ def _lies_at(
 
 
 @compiled(
+    types.boolean(
+        readable(types.uint8),
+        types.int64,
+        types.int64,
+        types.int64,
+        readable(types.uint8),
+        types.int64,
+        types.int64,
+        types.int64,
+        readable(types.uint8),
+        readable(types.uint8),
+    )
+)
+def _stands_at(
+    patterns: Bytes,
+    begin: int,
+    length: int,
+    anchor: int,
+    text: Bytes,
+    first: int,
+    size: int,
+    at: int,
+    bits: Bytes,
+    other_bits: Bytes,
+) -> bool:
+    """Say whether a pattern whose anchor is at a place of a text lies there, on either strand."""
+    for turn in range(2):
+        offset = at - (length - ANCHOR - anchor if turn else anchor)
+        inside = offset >= 0 and offset + length <= size
+        if inside and _lies_at(
+            patterns, begin, length, turn == 1, text, first + offset, bits, other_bits
+        ):
+            return True
+    return False
+
+
+@compiled(
     types.void(
         readable(types.uint8),
         readable(types.int64),
@@ -213,18 +250,19 @@ def scan(
                 behind = length < longest or (length == longest and pattern >= of_text[number])
                 if in_text[pattern] >= 0 and behind:
                     continue
-                for turn in range(2):
-                    ahead = anchor[pattern]
-                    if turn:
-                        ahead = length - ANCHOR - ahead
-                    offset = at - ahead
-                    if offset < 0 or offset + length > size:
-                        continue
-                    if _lies_at(
-                        patterns, begin, length, turn == 1, text, first + offset, bits, other_bits
-                    ):
-                        if in_text[pattern] < 0:
-                            in_text[pattern] = number
-                        if not behind:
-                            longest, of_text[number] = length, pattern
-                        break
+                if _stands_at(
+                    patterns,
+                    begin,
+                    length,
+                    anchor[pattern],
+                    text,
+                    first,
+                    size,
+                    at,
+                    bits,
+                    other_bits,
+                ):
+                    if in_text[pattern] < 0:
+                        in_text[pattern] = number
+                    if not behind:
+                        longest, of_text[number] = length, pattern

@@ -24,9 +24,9 @@ _FOREIGN = ("class", "phylum", "kingdom")  # a doubt at these ranks is no slip b
 _LEAD = 0.03  # within which records count as near, in the evidence
 
 _COLUMNS = (
-    "score", "doubt", "label_name", "fits_better", "rank", *PLACE, "of_label_near", "of_label",
-    "nearest_of_label", "of_other_near", "nearest_of_other", "sources_of_label",
-    "sources_of_other", "example",
+    "score", "doubt", "label_name", "fits_better", "rank", *PLACE, "own_near", "own_records",
+    "own_nearest", "other_near", "other_nearest", "own_sources",
+    "other_sources", "example",
 )  # fmt: skip
 
 
@@ -58,6 +58,16 @@ def doubted(records: Records, near: Near, doubts: Doubts) -> Finding:
         count=len(rows),
         columns=_COLUMNS,
         rows=rows,
+        shown=(
+            "score",
+            "doubt",
+            "record",
+            "label_name",
+            "fits_better",
+            "own_near",
+            "other_near",
+            "other_nearest",
+        ),
     )
 
 
@@ -73,7 +83,9 @@ def foreign(records: Records, near: Near, doubts: Doubts) -> tuple[Finding, str]
             entry = int(doubts.entry[i])
             seen.add(entry)
             for row in _evidence(records, near, doubts, i):
-                rows.append((f"of another {rank}", row[2], row[3], *row[5 : 5 + len(PLACE)], row[8 + len(PLACE) - 1], row[-1]))
+                cells = dict(zip(_COLUMNS, row, strict=True))
+                kept = ("label_name", "fits_better", *PLACE, "other_nearest", "example")
+                rows += [(f"of another {rank}", *(cells[column] for column in kept))]
     apart, remark = _apart(records, near)
     for entry in apart:
         if entry in seen:
@@ -102,6 +114,7 @@ def foreign(records: Records, near: Near, doubts: Doubts) -> tuple[Finding, str]
         count=len(rows),
         columns=("why", "label_name", "fits_better", *PLACE, "nearest", "example"),
         rows=rows,
+        shown=("why", "record", "line", "label_name", "fits_better", "nearest", "example"),
     )
     return finding, remark
 

@@ -7,7 +7,7 @@ record that has part in it, with the record's id, file and line.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Finding:
         rows: Of the table; a case may take several.
         fault: Whether a case is a fault: what only informs is not asked about by ``--strict``.
         bars: Counts by a word, for a picture of them.
+        shown: The columns that a page has room for; all if empty.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Finding:
     rows: Sequence[Sequence[object]]
     fault: bool = True
     bars: Sequence[tuple[str, float]] = ()
+    shown: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Audit:
         findings: In the order in which they are told.
         settings: What decided the result.
         notes: What the reader should know.
+        remarks: What the formats have to say; for the screen alone.
     """
 
     verb: str
@@ -69,7 +72,8 @@ class Audit:
     looked_at: Sequence[tuple[int, str]]
     findings: Sequence[Finding]
     settings: Mapping[str, object]
-    notes: Sequence[str] = field(default_factory=tuple)
+    notes: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
     @property
     def found(self) -> int:
@@ -94,9 +98,7 @@ def check_out(out: Path) -> None:
 def write_tables(audit: Audit, folder: Path) -> None:
     """Write a table for each finding, and what was counted, into a folder."""
     for finding in audit.findings:
-        write_delimited(
-            folder / f"{finding.name}.tsv", finding.columns, finding.rows, "\t", _shown
-        )
+        write_delimited(folder / f"{finding.name}.tsv", finding.columns, finding.rows, "\t", _shown)
     counts = {finding.name: finding.count for finding in audit.findings}
     write_json(
         folder / HEADER,

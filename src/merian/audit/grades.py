@@ -12,20 +12,26 @@ applies them, the first that holds:
 Records without a cluster are not counted. BAGS differs in what it looks at: it downloads all of
 BOLD that has a BIN, drops barcodes below a length or with 1 % of N and names that are none, and
 asks tables of all of BOLD how many species a BIN holds. Here the library is what is looked at: a
-BIN that another species shares elsewhere in BOLD is E there, and cannot be seen here.
+BIN that another species shares elsewhere in BOLD is E there, and can be seen here only where such
+a table is given. BAGS also takes "Aus cf. bus" and "Aus ssp." for species; a library does not.
 """
 
 from __future__ import annotations
 
+import csv
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from merian.audit.clusters import Clusters
 from merian.audit.findings import Finding
 from merian.audit.records import PLACE, Records, place_of
+from merian.errors import FormatError
+from merian.files import existing, open_text
+from merian.formats.delimited import read_head
 from merian.taxonomy import NONE
 
-__all__ = ["grade_of", "graded"]
+__all__ = ["grade_of", "graded", "read_bins"]
 
 _FEW, _MANY = 3, 11
 _MEANS = {
@@ -54,8 +60,42 @@ def grade_of(records: int, clusters: int, shared: bool) -> str:
     return "A" if records >= _MANY else "B"
 
 
-def graded(records: Records, clusters: Clusters) -> tuple[Finding, Finding]:
-    """Return the grade of each species, and the clusters that several species share."""
+def read_bins(path: Path | str) -> dict[str, int]:
+    """Return how many species BINs hold, from a table with bin_uri and species_per_bin."""
+    path = existing(path, "table of BINs")
+    head = read_head(path)
+    wanted = ("bin_uri", "species_per_bin")
+    if missing := [name for name in wanted if name not in head.columns]:
+        raise FormatError(
+            f"has no column {missing[0]}; a table with bin_uri and species_per_bin is expected, "
+            f"and this one has {', '.join(head.columns[:6])}",
+            path=path,
+            line=head.header_lines,
+        )
+    at, count = (head.columns.index(name) for name in wanted)
+    found = {}
+    with open_text(path, head.encoding) as stream:
+        rows = csv.reader(stream, delimiter=head.delimiter)
+        for line, row in enumerate(rows, start=1):
+            if line <= head.header_lines or not row:
+                continue
+            if len(row) <= max(at, count) or not row[count].strip().isdigit():
+                raise FormatError("expected a BIN and a whole number", path=path, line=line)
+            found[row[at].strip()] = int(row[count])
+    return found
+
+
+def graded(
+    records: Records, clusters: Clusters, elsewhere: Mapping[str, int] | None = None
+) -> tuple[Finding, Finding]:
+    """Return the grade of each species, and the clusters that several species share.
+
+    Args:
+        records: Of the library.
+        clusters: Of these records.
+        elsewhere: How many species a BIN holds in all of BOLD, as far as that is known.
+    """
+    beyond = {c for c, name in enumerate(clusters.names) if (elsewhere or {}).get(name, 0) > 1}
     species_of = records.species[records.entry]
     members: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     inside: dict[int, set[int]] = defaultdict(set)
@@ -70,12 +110,15 @@ def graded(records: Records, clusters: Clusters) -> tuple[Finding, Finding]:
         own = members[species]
         others = {other for cluster in own for other in inside[cluster]} - {species}
         count = sum(map(len, own.values()))
-        grade = grade_of(count, len(own), bool(others))
+        grade = grade_of(count, len(own), bool(others) or not beyond.isdisjoint(own))
         held = sorted(own.items(), key=lambda item: (-len(item[1]), item[0]))
         rows.append((
             names[species], grade, count, len(own),
             "; ".join(f"{clusters.names[cluster]} ({len(those)})" for cluster, those in held),
-            "; ".join(sorted(names[other] for other in others)),
+            "; ".join([
+                *sorted(names[other] for other in others),
+                *(["others in BOLD"] if not beyond.isdisjoint(own) and not others else []),
+            ]),
         ))  # fmt: skip
     counts = Counter(str(row[1]) for row in rows)
     kind = clusters.kind
@@ -91,7 +134,14 @@ def graded(records: Records, clusters: Clusters) -> tuple[Finding, Finding]:
             ),
             noun="species graded C or E",
             count=counts["C"] + counts["E"],
-            columns=("species", "grade", "records", f"{kind}s".replace(" ", "_"), "which", "shared_with"),
+            columns=(
+                "species",
+                "grade",
+                "records",
+                f"{kind}s".replace(" ", "_"),
+                "which",
+                "shared_with",
+            ),
             rows=rows,
             bars=[
                 (f"{grade}: {means.format(kind=kind)}", counts[grade])
@@ -116,7 +166,12 @@ def _shared_clusters(
         for species in sorted(inside[cluster], key=lambda s: (-len(members[s][cluster]), names[s])):
             those = members[species][cluster]
             rows += [
-                (clusters.names[cluster], names[species], len(those), *place_of(records.library.reference(r)))
+                (
+                    clusters.names[cluster],
+                    names[species],
+                    len(those),
+                    *place_of(records.library.reference(r)),
+                )
                 for r in those
             ]
     return Finding(
@@ -130,5 +185,6 @@ def _shared_clusters(
         count=len(shared),
         columns=("cluster", "species", "of_species", *PLACE),
         rows=rows,
+        shown=("cluster", "species", "of_species", "record", "line"),
         fault=False,  # its species are graded E and counted there
     )

@@ -104,9 +104,7 @@ def _homes(records: Records, near: Near) -> Floats:
     ])  # fmt: skip
 
 
-def _scores(
-    records: Records, near: Near, weight: Floats, home: Floats
-) -> tuple[Floats, Numbers]:
+def _scores(records: Records, near: Near, weight: Floats, home: Floats) -> tuple[Floats, Numbers]:
     """Return the score of each entry at each rank, and the taxon that fits better."""
     library = records.library
     multiplicity = np.asarray(library.multiplicity, np.float64)

@@ -77,14 +77,14 @@ def open_near(folder: str) -> Callable[[list[int]], list[list[list[int]]]]:
 def near_all(library: Library, progress: Progress) -> Near:
     """Return what lies near each entry of a library that has an index."""
     folder, count = str(library.folder), len(library)
-    batches = (
-        (list(range(low, min(low + _BATCH, count))),) * 2 for low in range(0, count, _BATCH)
-    )
+    batches = ((list(range(low, min(low + _BATCH, count))),) * 2 for low in range(0, count, _BATCH))
     processes = min(2, os.cpu_count() or 1) if count >= _WORTH else 1
     here = open_near(folder) if processes == 1 else _never
     parts: list[npt.NDArray[np.int32]] = []
     done = 0
-    for entries, answers in in_order(here, "merian.audit.near:open_near", [folder], batches, processes):
+    for entries, answers in in_order(
+        here, "merian.audit.near:open_near", [folder], batches, processes
+    ):
         rows = [
             np.array([[entry] * len(found[0]), *found], np.int32).reshape(4, -1)
             for entry, found in zip(entries, answers, strict=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from merian.audit.findings import Finding
 from merian.audit.records import PLACE, Records, place_of
@@ -43,11 +44,11 @@ def misplaced(records: Records) -> Finding:
         ):
             those = sorted(r for n in behind[child, parent] for r in of_naming[n])
             # Of the parent that most give, the first record is enough to see what it says.
-            for record in those[:1] if place == 0 else those:
-                rows.append((
-                    LINEAGE[rank], name, LINEAGE[above], parent, count, count / whole,
-                    *place_of(records.library.reference(record)),
-                ))  # fmt: skip
+            told = (LINEAGE[rank], name, LINEAGE[above], parent, count, count / whole)
+            rows += [
+                (*told, *place_of(records.library.reference(record)))
+                for record in (those[:1] if place == 0 else those)
+            ]
     return Finding(
         name="parents",
         title="Names under several parents",
@@ -60,13 +61,11 @@ def misplaced(records: Records) -> Finding:
         count=len(several),
         columns=("rank", "name", "parent_rank", "parent", "records", "share", *PLACE),
         rows=rows,
+        shown=("rank", "name", "parent_rank", "parent", "records", "share", "record", "line"),
     )
 
 
 def _steps(lineage: Sequence[str]) -> list[tuple[_Child, str]]:
     """Return each name of a lineage with the next one above it."""
     given = [(rank, name) for rank, name in enumerate(lineage[: len(LINEAGE)]) if name]
-    return [
-        ((rank, name, above), parent)
-        for (above, parent), (rank, name) in zip(given, given[1:], strict=False)
-    ]
+    return [((rank, name, above), parent) for (above, parent), (rank, name) in pairwise(given)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -61,6 +61,7 @@ def placeholders(records: Records) -> tuple[Finding, Finding]:
             count=posing,
             columns=("name", "rank", "why", *PLACE),
             rows=rows,
+            shown=("name", "rank", "why", "record", "line", "label"),
         ),
         Finding(
             name="unnamed",
@@ -74,6 +75,7 @@ def placeholders(records: Records) -> tuple[Finding, Finding]:
             columns=("why", "records", "named_to", *PLACE),
             rows=unnamed,
             fault=False,
+            shown=("why", "records", "named_to", "record", "line", "label"),
         ),
     )
 
@@ -120,13 +122,20 @@ def _unnamed(records: Records) -> list[Sequence[object]]:
             counts[key] += 1
             found.setdefault(key, list(place_of(record)))
     labels = sorted({label for label, _ in found if label})
-    kinds = {label.verbatim: label.kind for label in read_labels([x.replace("_", " ") for x in labels])}
+    read = read_labels([label.replace("_", " ") for label in labels])
+    kinds = {label.verbatim: label.kind for label in read}
     rows: list[Sequence[object]] = []
     for (label, named_to), place in sorted(found.items()):
-        kind = kinds.get(label.replace("_", " "), "none")
-        if kind == "scientific":
-            why = "named no farther than this" if label.replace("_", " ") == named_to else "a name that the tree lacks"
-        else:
-            why = _TOLD.get(kind, kind)
+        why = _why_unnamed(label.replace("_", " "), named_to, kinds)
         rows.append((why, counts[label, named_to], named_to, *place))
     return rows
+
+
+def _why_unnamed(label: str, named_to: str, kinds: Mapping[str, str]) -> str:
+    """Return why a label is taken as unnamed."""
+    kind = kinds.get(label, "none")
+    if kind != "scientific":
+        return _TOLD.get(kind, kind)
+    if label == named_to:
+        return "named no farther than this"
+    return why_posing(label) or "a name that the tree lacks"

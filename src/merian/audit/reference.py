@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from collections.abc import Iterator
 
 from merian.audit.clusters import DISTANCE, clusters_of
 from merian.audit.doubted import doubted, foreign
 from merian.audit.findings import Audit
-from merian.audit.grades import graded
+from merian.audit.grades import graded, read_bins
 from merian.audit.mislabels import doubt
 from merian.audit.near import near_all
 from merian.audit.parents import misplaced
@@ -19,7 +18,7 @@ from merian.audit.placeholders import placeholders
 from merian.audit.records import Records
 from merian.audit.shared import shared
 from merian.errors import InputError
-from merian.files import existing
+from merian.files import content_hash, existing
 from merian.library import Library, Settings, build_library
 from merian.library.index import write_index
 from merian.library.reading import Progress
@@ -33,6 +32,7 @@ def audit_reference(
     sources: Sequence[Path | str],
     *,
     distance: float = DISTANCE,
+    bins: Path | str | None = None,
     checklist: Taxonomy | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
@@ -42,14 +42,16 @@ def audit_reference(
     Args:
         sources: The folder of a library, or files with sequences and names.
         distance: Below which two sequences are of one cluster, where the records have no BINs.
+        bins: A table of how many species each BIN holds in all of BOLD, as BAGS has it.
         checklist: What the names of files are matched to.
         settings: What is said about the files.
         progress: Is told how far it is.
     """
+    elsewhere = read_bins(bins) if bins is not None else {}
     if not 0 < distance <= 0.2:
         raise InputError(f"the distance is {distance}; a share between 0 and 0.2 is expected")
     tell = progress or (lambda _what, _count: None)
-    with _opened(sources, checklist, settings, tell) as (library, notes):
+    with _opened(sources, checklist, settings, tell) as (library, remarks, notes):
         records = Records(library)
         near = near_all(library, tell)
         tell("comparing", len(library))
@@ -60,7 +62,7 @@ def audit_reference(
             doubted(records, near, doubts),
             other,
             *shared(records),
-            *graded(records, clusters),
+            *graded(records, clusters, elsewhere),
             misplaced(records),
             *placeholders(records),
         ]
@@ -81,8 +83,13 @@ def audit_reference(
                 (len(set(clusters.of_record.tolist()) - {-1}), f"{clusters.kind}s"),
             ],
             findings=findings,
-            settings={"library": library.hash, "distance": distance},
+            settings={
+                "library": library.hash,
+                "distance": distance,
+                "bins": content_hash(bins) if bins is not None else None,
+            },
             notes=[*notes, *([remark] if remark else [])],
+            remarks=remarks,
         )
 
 
@@ -92,7 +99,7 @@ def _opened(
     checklist: Taxonomy | None,
     settings: Settings | None,
     progress: Progress,
-) -> Iterator[tuple[Library, list[str]]]:
+) -> Iterator[tuple[Library, Sequence[str], list[str]]]:
     """Open a library, or build one of files for as long as it is looked at."""
     if not sources:
         raise InputError("give a library or reference files: merian audit reference SOURCE...")
@@ -104,7 +111,7 @@ def _opened(
                 f"{libraries[0]}: is a library, and is audited by itself; give one library, or "
                 "the files of several references"
             )
-        yield Library.open(libraries[0]), []
+        yield Library.open(libraries[0]), (), []
         return
     with TemporaryDirectory(prefix="merian-audit-") as made:
         done = build_library(
@@ -115,8 +122,8 @@ def _opened(
             parts=[write_index],
             progress=progress,
         )
-        notes = [*done.notes]
+        notes = []
         if done.set_aside:
             told = "; ".join(f"{why} ({n:,})" for why, n in done.set_aside.items())
             notes.append(f"set aside, and not audited: {told}")
-        yield done.library, notes
+        yield done.library, done.notes, notes

@@ -29,6 +29,7 @@ def shared(records: Records) -> tuple[Finding, Finding]:
         count=groups,
         columns=columns,
         rows=rows,
+        shown=("group", "species", "of_species", "bases", "record", "line", "bin"),
     )
     rows, count = _contained(records)
     contained = Finding(
@@ -42,10 +43,15 @@ def shared(records: Records) -> tuple[Finding, Finding]:
         noun="sequence",
         count=count,
         columns=(
-            "species", "bases", *PLACE, "in_species", "in_bases",
+            "species",
+            "bases",
+            *PLACE,
+            "in_species",
+            "in_bases",
             *(f"in_{column}" for column in PLACE),
-        ),  # fmt: skip
+        ),
         rows=rows,
+        shown=("species", "bases", "record", "line", "in_species", "in_bases", "in_record"),
     )
     return exact, contained
 

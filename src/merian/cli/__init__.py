@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from merian import MerianError, __version__
 from merian.cli import (
+    audit,
     bench,
     demo,
     doctor,
@@ -52,7 +53,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "export": export.export,
         "formats": formats.formats,
     },
-    "Names": {"taxonomy": taxonomy.app, "library": library.app},
+    "Names": {"taxonomy": taxonomy.app, "library": library.app, "audit": audit.app},
     "Identify": {
         "identify": identify.identify,
         "explain": explain.explain,

@@ -120,6 +120,17 @@ class Staged:
                     cluster[0] if cluster else "", label, tuple(rest),
                 )  # fmt: skip
 
+    def identifiers(self) -> Iterator[tuple[int, tuple[str | None, ...]]]:
+        """Return the place of each good sequence and what else its specimen is known by."""
+        sql = """
+            SELECT s.ord, s.materialEntityID, t.catalogNumber, t.otherCatalogNumbers, t.fieldNumber
+            FROM sequence s LEFT JOIN material t ON t.materialEntityID = s.materialEntityID
+            WHERE s.sequenceLength IS NOT NULL ORDER BY s.ord
+        """
+        for batch in self._batches(sql):
+            for place, *known_by in batch:
+                yield place, tuple(known_by)
+
     def sequences(self) -> Iterator[tuple[NDArray[np.int64], list[str]]]:
         """Return places and sequences as they came, some thousand at a time."""
         if not self._has_sequences:

@@ -1,0 +1,227 @@
+"""The two sides of a leak: training and test, as sequences, records and all that they go by.
+
+Whatever `merian import` reads can be held against each other, and libraries too. Each sequence is
+kept once, on the disk; names do not matter here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from merian.audit.contain import Sequences
+from merian.barcode import MINIMUM_BASES, clean
+from merian.errors import InputError
+from merian.files import content_hash, existing
+from merian.formats import Options, read_path
+from merian.library import Library
+from merian.library.gather import Texts
+from merian.library.reading import Progress, staged
+from merian.library.store import HEADER
+from merian.taxonomy.strings import Strings
+
+__all__ = ["Side", "read_side"]
+
+# An id that says something: letters and digits. A bare number, or a word, is in every file.
+_TELLS = re.compile(r"(?=.*[a-z])(?=.*\d).{4,}")
+_VERSION = re.compile(r"^([a-z]{1,4}_?\d{5,9})\.\d+$")  # of an accession
+_PARTED = re.compile(r"[;,|\s]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The records of one side.
+
+    Attributes:
+        sequences: Each once, as they came first.
+        of_record: int64[records]; the sequence of each record.
+        ids: By record.
+        files: The files.
+        file: int32[records]; in ``files``.
+        line: int64[records].
+        keys: What records go by, several to a record.
+        key_record: int64[keys]; the record of each.
+        too_short: How many were passed over.
+        hash: Of what was read.
+    """
+
+    sequences: Sequences
+    of_record: npt.NDArray[np.int64]
+    ids: Strings
+    files: Sequence[str]
+    file: npt.NDArray[np.int32]
+    line: npt.NDArray[np.int64]
+    keys: Strings
+    key_record: npt.NDArray[np.int64]
+    too_short: int
+    hash: str
+
+    def __len__(self) -> int:
+        """Return how many records there are."""
+        return len(self.of_record)
+
+    def first_records(self) -> npt.NDArray[np.int64]:
+        """Return the first record of each sequence."""
+        _, first = np.unique(self.of_record, return_index=True)
+        return first.astype(np.int64)
+
+    def place(self, record: int) -> tuple[object, ...]:
+        """Return id, file and line of a record."""
+        return self.ids[record], self.files[int(self.file[record])], int(self.line[record])
+
+
+class _Gathered:
+    """What is read, record by record; distinct sequences go to a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stream: IO[bytes] = path.open("wb")
+        self.known: dict[bytes, int] = {}
+        self.start = array("q", [0])
+        self.of_record, self.file, self.line = array("q"), array("i"), array("q")
+        self.ids, self.keys = Texts(), Texts()
+        self.key_record = array("q")
+        self.files: list[str] = []
+        self.too_short = 0
+
+    def number(self, sequence: str) -> int:
+        """Return the number of a clean sequence; the first time, write it. -1 if too short."""
+        if sum(map(sequence.count, "ACGT")) < MINIMUM_BASES:
+            self.too_short += 1
+            return -1
+        data = sequence.encode("ascii")
+        key = hashlib.blake2b(data, digest_size=16).digest()
+        number = self.known.get(key)
+        if number is None:
+            number = self.known[key] = len(self.known)
+            self.stream.write(data)
+            self.start.append(self.start[-1] + len(data))
+        return number
+
+    def add(self, id: str, file: int, line: int, known_by: set[str]) -> None:
+        """Add a record, whose sequence comes later."""
+        record = len(self.of_record)
+        self.of_record.append(-1)
+        self.ids.append(id)
+        self.file.append(file)
+        self.line.append(line)
+        for key in sorted(known_by):
+            self.keys.append(key)
+            self.key_record.append(record)
+
+    def side(self, digest: str) -> Side:
+        """Return all that was read, without the records that are too short."""
+        self.stream.close()
+        of_record = np.array(self.of_record, np.int64)
+        kept = np.flatnonzero(of_record >= 0)
+        new = np.full(len(of_record), -1, np.int64)
+        new[kept] = np.arange(len(kept))
+        key_record = new[np.array(self.key_record, np.int64)]
+        there = np.flatnonzero(key_record >= 0)
+        text = (
+            np.memmap(self.path, dtype=np.uint8, mode="r")
+            if self.start[-1]
+            else np.empty(0, np.uint8)
+        )
+        return Side(
+            sequences=Sequences(text, np.array(self.start, np.int64)),
+            of_record=of_record[kept],
+            ids=self.ids.strings().select(kept),
+            files=self.files,
+            file=np.array(self.file, np.int32)[kept],
+            line=np.array(self.line, np.int64)[kept],
+            keys=self.keys.strings().select(there),
+            key_record=key_record[there],
+            too_short=self.too_short,
+            hash=digest,
+        )
+
+
+def read_side(
+    path: Path | str,
+    work: Path,
+    what: str,
+    progress: Progress,
+    options: Options | None = None,
+    format: str | None = None,
+) -> Side:
+    """Read one side.
+
+    Args:
+        path: A file in any format that can be imported, or the folder of a library.
+        work: A folder for what does not fit into memory.
+        what: What it is, for the user.
+        progress: Is told how far it is.
+        options: What is said about the file.
+        format: Of the file; found from its content if None.
+    """
+    path = existing(path, f"{what} file or library")
+    gathered = _Gathered(work / f"{what}.sequences")
+    if (path / HEADER).is_file():
+        library = Library.open(path)
+        _take_library(gathered, library)
+        side = gathered.side(library.hash)
+    else:
+        reading = read_path(path, options or Options(), format)
+        with staged(reading, work, lambda _what, done: progress(f"reading {what}", done)) as found:
+            gathered.files = found.files
+            places = array("q")
+            known_by = [more for _, more in found.identifiers()]  # in the same order
+            for row, more in zip(found.rows(), known_by, strict=True):
+                places.append(row.place)
+                gathered.add(row.id, row.file, row.line, _keys((row.id, row.accession, *more)))
+            _take_sequences(gathered, found.sequences(), np.array(places, np.int64))
+        side = gathered.side(content_hash(path))
+    if not len(side):
+        raise InputError(
+            f"{path}: holds no sequence of {MINIMUM_BASES} called bases or more; "
+            "a file of DNA sequences is expected"
+        )
+    return side
+
+
+def _take_sequences(
+    gathered: _Gathered,
+    batches: Iterator[tuple[npt.NDArray[np.int64], list[str]]],
+    places: npt.NDArray[np.int64],
+) -> None:
+    """Give each record its sequence."""
+    for asked, texts in batches:
+        if not len(places):
+            return
+        at = np.minimum(np.searchsorted(places, asked), len(places) - 1)
+        there = (places[at] == asked).tolist()
+        for record, text, good in zip(at.tolist(), texts, there, strict=True):
+            if good:
+                gathered.of_record[record] = gathered.number(clean(text))
+
+
+def _take_library(gathered: _Gathered, library: Library) -> None:
+    """Take the records of a library."""
+    known: dict[str, int] = {}
+    for entry in range(len(library)):
+        sequence = library.sequence(entry)
+        for found in library.records_of(entry):
+            file = known.setdefault(found.file, len(known))
+            gathered.add(found.id, file, found.line, _keys((found.id, found.accession)))
+            gathered.of_record[-1] = gathered.number(sequence)
+    gathered.files = list(known)
+
+
+def _keys(known_by: Sequence[str | None]) -> set[str]:
+    """Return what a record goes by, in small letters and without versions of accessions."""
+    found = set()
+    for text in known_by:
+        for part in _PARTED.split(text.lower()) if text else ():
+            key = _VERSION.sub(r"\1", part)
+            if _TELLS.fullmatch(key):
+                found.add(key)
+    return found

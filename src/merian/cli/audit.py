@@ -1,0 +1,152 @@
+"""``merian audit``: what is wrong with a reference, and what of a test was in the training."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from merian.cli import screen
+from merian.cli.choosing import options_of
+
+if TYPE_CHECKING:
+    from merian.audit import Audit
+
+__all__ = ["app"]
+
+app = App(name="audit", help="Find what is wrong with a reference, or what leaks into a test.")
+
+_FOUND = 1  # the exit code of --strict; 2 is for errors
+_PAGE = "audit.html"
+
+Out = Annotated[Path | None, Parameter(name=("--out", "-o"))]
+
+
+@app.command(sort_key=1)
+def reference(
+    *sources: Path,
+    out: Out = None,
+    strict: bool = False,
+    distance: float = 0.025,
+    bins: Path | None = None,
+    taxonomy: Path | None = None,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    marker: str | None = None,
+    set: tuple[str, ...] = (),
+    quiet: screen.Quiet = False,
+) -> int:
+    """Find wrong labels, shared barcodes and other faults of a reference.
+
+    Finds probable mislabels, sequences of something else, sequences of several species, species
+    over several BINs and the reverse (BAGS grades A to E), names under several parents, and
+    placeholders posing as names.
+
+    Args:
+        sources: The folder of a library, or the files that `merian library build` would read.
+        out: A folder for a table of each kind, with ids, files and lines, and a page.
+        strict: End with 1 if anything was found.
+        distance: Where records have no BINs, sequences no farther apart than this share of their
+            bases are of one cluster.
+        bins: A table with the columns bin_uri and species_per_bin, as BAGS has it: how many species
+            each BIN holds in all of BOLD. Without it only what the reference holds is known.
+        taxonomy: A taxonomy that the names of files are matched to.
+        format: The format of the files; found from their content if not given.
+        map: What a column means, as column=term: --map Art=species. Once or more often.
+        marker: Take only this gene, such as COI-5P.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.audit import audit_reference, check_out
+    from merian.library import Settings
+    from merian.taxonomy import Taxonomy
+
+    if out is not None:
+        check_out(out)
+    checklist = Taxonomy.open(taxonomy) if taxonomy is not None else None
+    with screen.working("Auditing", quiet) as job:
+        done = audit_reference(
+            sources,
+            distance=distance,
+            bins=bins,
+            checklist=checklist,
+            settings=Settings(format, options_of(format, map, set), marker),
+            progress=job.step,
+        )
+    return _told(done, out, strict, quiet)
+
+
+@app.command(sort_key=2)
+def leak(
+    train: Path,
+    test: Path,
+    /,
+    *,
+    out: Out = None,
+    strict: bool = False,
+    distance: float = 0.01,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    set: tuple[str, ...] = (),
+    quiet: screen.Quiet = False,
+) -> int:
+    """Find what of a test was in the training.
+
+    Finds test records whose sequence is in the training too, on either strand; lies within a
+    training sequence or holds one; is nearly identical to one; or whose specimen is, by any of its
+    ids (sample, process, catalogue and field numbers, accessions).
+
+    Args:
+        train: The training data: a file in any format, or the folder of a library.
+        test: The test data.
+        out: A folder for a table of each kind, with the best training record of each test record,
+            and a page.
+        strict: End with 1 if anything was found.
+        distance: Up to this share of differing bases, sequences are nearly identical.
+        format: The format of both files; found from their content if not given.
+        map: What a column means, as column=term. Once or more often.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.audit import audit_leak, check_out
+
+    if out is not None:
+        check_out(out)
+    with screen.working("Comparing", quiet) as job:
+        done = audit_leak(
+            train,
+            test,
+            distance=distance,
+            options=options_of(format, map, set),
+            format=format,
+            progress=job.step,
+        )
+    return _told(done, out, strict, quiet)
+
+
+def _told(done: Audit, out: Path | None, strict: bool, quiet: bool) -> int:
+    """Print what was found, write it down if asked to, and return the exit code."""
+    from merian.audit import write_tables
+    from merian.files import new_folder
+    from merian.report.audited import audited_page
+
+    if out is not None:
+        with new_folder(out) as folder:
+            write_tables(done, folder)
+            (folder / _PAGE).write_text(audited_page(done), encoding="utf-8")
+    for note in (*done.remarks, *done.notes):
+        screen.say(f"note: {note}", quiet)
+    looked_at = ", ".join(f"{number:,} {what}" for number, what in done.looked_at)
+    print(screen.printable(f"{done.subtitle}: {looked_at}\n"))
+    screen.print_table(
+        ("found", "of", "what"),
+        [(finding.count, finding.noun, finding.title) for finding in done.findings],
+    )
+    if out is not None:
+        page = shlex.quote(str(out / _PAGE))
+        screen.say(f"\nThe page is {page}; the tables lie beside it.", quiet)
+    elif done.found:
+        screen.say("\nFor the records, and what to do with them, give a folder: -o FOLDER", quiet)
+    return _FOUND if strict and done.found else 0
