@@ -10,6 +10,7 @@ import hashlib
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from merian.audit.contain import Sequences
 from merian.barcode import MINIMUM_BASES, clean
+from merian.catalogue import Reading
 from merian.errors import InputError
 from merian.files import content_hash, existing
 from merian.formats import Options, read_path
@@ -33,7 +35,7 @@ __all__ = ["Side", "read_side"]
 # An id that says something: letters and digits. A bare number, or a word, is in every file.
 _TELLS = re.compile(r"(?=.*[a-z])(?=.*\d).{4,}")
 _VERSION = re.compile(r"^([a-z]{1,4}_?\d{5,9})\.\d+$")  # of an accession
-_PARTED = re.compile(r"[;,|\s]+")
+_PARTED = re.compile(r"\s*[;,|]\s*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,10 @@ class _Gathered:
         self.key_record = array("q")
         self.files: list[str] = []
         self.too_short = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self.stream.close()
 
     def number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it. -1 if too short."""
@@ -164,28 +170,36 @@ def read_side(
         format: Of the file; found from its content if None.
     """
     path = existing(path, f"{what} file or library")
-    gathered = _Gathered(work / f"{what}.sequences")
-    if (path / HEADER).is_file():
-        library = Library.open(path)
-        _take_library(gathered, library)
-        side = gathered.side(library.hash)
-    else:
-        reading = read_path(path, options or Options(), format)
-        with staged(reading, work, lambda _what, done: progress(f"reading {what}", done)) as found:
-            gathered.files = found.files
-            places = array("q")
-            known_by = [more for _, more in found.identifiers()]  # in the same order
-            for row, more in zip(found.rows(), known_by, strict=True):
-                places.append(row.place)
-                gathered.add(row.id, row.file, row.line, _keys((row.id, row.accession, *more)))
-            _take_sequences(gathered, found.sequences(), np.array(places, np.int64))
-        side = gathered.side(content_hash(path))
+    with closing(_Gathered(work / f"{what}.sequences")) as gathered:
+        if (path / HEADER).is_file():
+            library = Library.open(path)
+            _take_library(gathered, library)
+            side = gathered.side(library.hash)
+        else:
+            _take_file(
+                gathered, read_path(path, options or Options(), format), work, what, progress
+            )
+            side = gathered.side(content_hash(path))
     if not len(side):
         raise InputError(
             f"{path}: holds no sequence of {MINIMUM_BASES} called bases or more; "
             "a file of DNA sequences is expected"
         )
     return side
+
+
+def _take_file(
+    gathered: _Gathered, reading: Reading, work: Path, what: str, progress: Progress
+) -> None:
+    """Take the records of a file."""
+    with staged(reading, work, lambda _what, done: progress(f"reading {what}", done)) as found:
+        gathered.files = found.files
+        places = array("q")
+        known_by = [more for _, more in found.identifiers()]  # in the same order
+        for row, more in zip(found.rows(), known_by, strict=True):
+            places.append(row.place)
+            gathered.add(row.id, row.file, row.line, _keys((row.id, row.accession, *more)))
+        _take_sequences(gathered, found.sequences(), np.array(places, np.int64))
 
 
 def _take_sequences(
@@ -221,7 +235,7 @@ def _keys(known_by: Sequence[str | None]) -> set[str]:
     found = set()
     for text in known_by:
         for part in _PARTED.split(text.lower()) if text else ():
-            key = _VERSION.sub(r"\1", part)
+            key = _VERSION.sub(r"\1", "".join(part.split()))
             if _TELLS.fullmatch(key):
                 found.add(key)
     return found

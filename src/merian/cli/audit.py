@@ -96,7 +96,7 @@ def leak(
 
     Finds test records whose sequence is in the training too, on either strand; lies within a
     training sequence or holds one; is nearly identical to one; or whose specimen is, by any of its
-    ids (sample, process, catalogue and field numbers, accessions).
+    ids (process and sample ids, catalogue numbers, accessions).
 
     Args:
         train: The training data: a file in any format, or the folder of a library.

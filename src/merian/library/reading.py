@@ -123,8 +123,13 @@ class Staged:
     def identifiers(self) -> Iterator[tuple[int, tuple[str | None, ...]]]:
         """Return the place of each good sequence and what else its specimen is known by."""
         sql = """
-            SELECT s.ord, s.materialEntityID, t.catalogNumber, t.otherCatalogNumbers, t.fieldNumber
-            FROM sequence s LEFT JOIN material t ON t.materialEntityID = s.materialEntityID
+            SELECT s.ord, s.materialEntityID, m.catalogue, m.others
+            FROM (SELECT q.*, coalesce(q.occurrenceID, t.occurrenceID) AS subject
+                  FROM sequence q LEFT JOIN material t ON t.materialEntityID = q.materialEntityID
+                 ) s
+            LEFT JOIN (SELECT occurrenceID, string_agg(catalogNumber, ';') AS catalogue,
+                              string_agg(otherCatalogNumbers, ';') AS others
+                       FROM material GROUP BY occurrenceID) m ON m.occurrenceID = s.subject
             WHERE s.sequenceLength IS NOT NULL ORDER BY s.ord
         """
         for batch in self._batches(sql):
