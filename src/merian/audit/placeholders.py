@@ -84,6 +84,8 @@ def _posing(records: Records) -> tuple[int, list[Sequence[object]]]:
     """Return how many names pose, and their records."""
     taxonomy = records.library.taxonomy
     node = np.asarray(records.library.node)
+    order = np.argsort(node, kind="stable")
+    sorted_nodes = node[order]
     rows: list[Sequence[object]] = []
     count = 0
     for taxon in range(taxonomy.taxa):
@@ -98,8 +100,8 @@ def _posing(records: Records) -> tuple[int, list[Sequence[object]]]:
         if taxonomy.rank[taxon] == RANKS.index("species") and _is_virus(name):
             continue
         count += 1
-        under = (node >= taxon) & (node < int(taxonomy.end[taxon]))
-        for entry in np.flatnonzero(under).tolist():
+        low, high = np.searchsorted(sorted_nodes, (taxon, int(taxonomy.end[taxon])))
+        for entry in order[low:high].tolist():
             rows += [(name, rank, why, *place_of(record)) for record in records.of_entry(entry)]
     return count, rows
 

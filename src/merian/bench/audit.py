@@ -185,7 +185,7 @@ def _mislabels(
 def _told(file: Path) -> dict[int, str]:
     """Return the records whose labels are in doubt, and the name that fits better."""
     audit = audit_reference([file])
-    found = {}
+    found: dict[int, str] = {}
     for finding in audit.findings:
         if finding.name in ("mislabels", "foreign"):
             at, name = (finding.columns.index(c) for c in ("record", "fits_better"))
