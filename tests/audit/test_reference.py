@@ -28,6 +28,7 @@ def faulty(clean):
         ("posing", lineage("Aus bold-AAA1234"), bases(20)),
         ("open", lineage("Aus sp. 3"), bases(21)),
         ("virus", lineage("Aus speciesA"), bases(22)),
+        ("tiny", lineage("Aus bus"), "ACGT" * 5),
     ]
 
 
@@ -47,6 +48,9 @@ def test_each_fault_has_its_row(faulty, tmp_path, capsys):
     assert ("Aus", "Xidae", "moved") in parents
     assert {row["record"] for row in rows_of(out / "posing.tsv")} >= {"virus"}
     assert any(row["record"] == "open" for row in rows_of(out / "unnamed.tsv"))
+    aside = rows_of(out / "set_aside.tsv")
+    assert [(row["record"], row["line"]) for row in aside] == [("tiny", str(2 * 31 + 1))]
+    assert "50 called bases" in aside[0]["reason"]
     grades = {row["species"]: row["grade"] for row in rows_of(out / "grades.tsv")}
     assert grades["Fus gus"] == "B"
     assert grades["Dus eus"] == grades["Dus fus"] == grades["Aus bus"] == "E"
@@ -54,8 +58,8 @@ def test_each_fault_has_its_row(faulty, tmp_path, capsys):
     assert found["found"]["mislabels"] == len(rows_of(out / "mislabels.tsv"))
     assert "clusters of sequences within 2.5 %" in " ".join(found["notes"])
     page = (out / "audit.html").read_text()
-    assert "Probable mislabels" in page
-    assert "<em>Aus cus</em>" in page or "Aus cus" in page
+    assert "Probable mislabels: " in page
+    assert "Aus cus" in page
 
 
 def test_strict_ends_with_one_only_if_anything_was_found(clean, faulty, tmp_path, capsys):

@@ -38,6 +38,11 @@ class Clusters:
     names: list[str]
     kind: str
 
+    @property
+    def many(self) -> str:
+        """What several of them are."""
+        return "species hypotheses" if self.kind.endswith("is") else f"{self.kind}s"
+
 
 def clusters_of(records: Records, near: Near, distance: float = DISTANCE) -> Clusters:
     """Return the clusters of a library's records."""

@@ -14,9 +14,10 @@ from typing import Any
 from merian.errors import InputError
 from merian.files import check_outside, write_json
 from merian.formats.delimited import write_delimited
+from merian.library.reading import Reject
 from merian.stamp import run_id, stamp
 
-__all__ = ["HEADER", "Audit", "Finding", "check_out", "write_tables"]
+__all__ = ["HEADER", "Audit", "Finding", "check_out", "set_aside", "write_tables"]
 
 HEADER = "audit.json"
 _FORMAT, _VERSION = "merian-audit", "1.0"
@@ -109,6 +110,20 @@ def write_tables(audit: Audit, folder: Path) -> None:
             "settings": dict(audit.settings),
             "notes": list(audit.notes),
         },
+    )
+
+
+def set_aside(rejects: Sequence[Reject]) -> Finding:
+    """Return what was not looked at, and why."""
+    return Finding(
+        name="set_aside",
+        title="Set aside, and not looked at",
+        advice="Nothing can be said of these. Mend the file if they should have been looked at.",
+        noun="record",
+        count=len(rejects),
+        columns=("record", "file", "line", "reason"),
+        rows=[(found.id, found.file, found.line, found.reason) for found in rejects],
+        fault=False,
     )
 
 

@@ -37,7 +37,7 @@ _FEW, _MANY = 3, 11
 _MEANS = {
     "A": "one {kind} of its own, more than 10 records",
     "B": "one {kind} of its own, 3 to 10 records",
-    "C": "several {kind}s, none shared",
+    "C": "several {many}, none shared",
     "D": "fewer than 3 records",
     "E": "shares a {kind} with another species",
 }
@@ -125,7 +125,7 @@ def graded(
     return (
         Finding(
             name="grades",
-            title=f"Species and {kind}s",
+            title=f"Species and {clusters.many}",
             advice=(
                 f"Grades of BAGS. E: see which records share the {kind} (clusters.tsv); a wrong "
                 "label stands among the mislabels too, else the species share a barcode, or one "
@@ -138,13 +138,13 @@ def graded(
                 "species",
                 "grade",
                 "records",
-                f"{kind}s".replace(" ", "_"),
+                clusters.many.replace(" ", "_"),
                 "which",
                 "shared_with",
             ),
             rows=rows,
             bars=[
-                (f"{grade}: {means.format(kind=kind)}", counts[grade])
+                (f"{grade}: {means.format(kind=kind, many=clusters.many)}", counts[grade])
                 for grade, means in _MEANS.items()
             ],
         ),
@@ -176,7 +176,7 @@ def _shared_clusters(
             ]
     return Finding(
         name="clusters",
-        title=f"{clusters.kind[0].upper()}{clusters.kind[1:]}s of several species",
+        title=f"{clusters.many[0].upper()}{clusters.many[1:]} of several species",
         advice=(
             "Who is together, record by record. One record against many is mostly a wrong label; "
             "many against many are synonyms, or species that the barcode does not tell apart."

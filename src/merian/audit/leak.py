@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from merian.audit.contain import within
-from merian.audit.findings import Audit, Finding
+from merian.audit.findings import Audit, Finding, set_aside
 from merian.audit.leak_near import open_nearest, write_searched
 from merian.audit.sides import Side, read_side
 from merian.barcode import align
@@ -71,11 +71,6 @@ def audit_leak(
         other = read_side(test, work, "test", tell, options, format)
         pairs = _Pairs(one, other)
         findings = _findings(pairs, work, distance, tell)
-    notes = [
-        f"{what}: {side.too_short:,} sequences with too few called bases were passed over"
-        for what, side in ((train, one), (test, other))
-        if side.too_short
-    ]
     leaked = len({row[1:4] for finding in findings for row in finding.rows})
     return Audit(
         verb="audit leak",
@@ -86,9 +81,8 @@ def audit_leak(
             (len(one), "training records"),
             (leaked, "test records with a leak"),
         ],
-        findings=findings,
+        findings=[*findings, set_aside([*one.rejects, *other.rejects])],
         settings={"train": one.hash, "test": other.hash, "distance": distance},
-        notes=notes,
     )
 
 

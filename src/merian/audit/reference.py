@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from merian.audit.clusters import DISTANCE, clusters_of
 from merian.audit.doubted import doubted, foreign
-from merian.audit.findings import Audit
+from merian.audit.findings import Audit, set_aside
 from merian.audit.grades import graded, read_bins
 from merian.audit.mislabels import doubt
 from merian.audit.near import near_all
@@ -18,10 +18,11 @@ from merian.audit.placeholders import placeholders
 from merian.audit.records import Records
 from merian.audit.shared import shared
 from merian.errors import InputError
-from merian.files import content_hash, existing
+from merian.files import content_hash, existing, open_text
 from merian.library import Library, Settings, build_library
 from merian.library.index import write_index
-from merian.library.reading import Progress
+from merian.library.reading import Progress, Reject
+from merian.library.segment import REJECTS
 from merian.library.store import HEADER
 from merian.taxonomy import Taxonomy
 
@@ -51,7 +52,7 @@ def audit_reference(
     if not 0 < distance <= 0.2:
         raise InputError(f"the distance is {distance}; a share between 0 and 0.2 is expected")
     tell = progress or (lambda _what, _count: None)
-    with _opened(sources, checklist, settings, tell) as (library, remarks, notes):
+    with _opened(sources, checklist, settings, tell) as (library, remarks):
         records = Records(library)
         near = near_all(library, tell)
         tell("comparing", len(library))
@@ -65,7 +66,9 @@ def audit_reference(
             *graded(records, clusters, elsewhere),
             misplaced(records),
             *placeholders(records),
+            set_aside(_rejects(library)),
         ]
+        notes = [remark] if remark else []
         if clusters.kind == "cluster":
             notes.append(
                 "fewer than half of the records named to a species have a BIN; clusters of "
@@ -80,7 +83,7 @@ def audit_reference(
                 (library.records, "records"),
                 (counts["sequences"], "different sequences"),
                 (counts["taxa"].get("species", 0), "species"),
-                (len(set(clusters.of_record.tolist()) - {-1}), f"{clusters.kind}s"),
+                (len(set(clusters.of_record.tolist()) - {-1}), clusters.many),
             ],
             findings=findings,
             settings={
@@ -88,7 +91,7 @@ def audit_reference(
                 "distance": distance,
                 "bins": content_hash(bins) if bins is not None else None,
             },
-            notes=[*notes, *([remark] if remark else [])],
+            notes=notes,
             remarks=remarks,
         )
 
@@ -99,7 +102,7 @@ def _opened(
     checklist: Taxonomy | None,
     settings: Settings | None,
     progress: Progress,
-) -> Iterator[tuple[Library, Sequence[str], list[str]]]:
+) -> Iterator[tuple[Library, Sequence[str]]]:
     """Open a library, or build one of files for as long as it is looked at."""
     if not sources:
         raise InputError("give a library or reference files: merian audit reference SOURCE...")
@@ -111,7 +114,7 @@ def _opened(
                 f"{libraries[0]}: is a library, and is audited by itself; give one library, or "
                 "the files of several references"
             )
-        yield Library.open(libraries[0]), (), []
+        yield Library.open(libraries[0]), ()
         return
     with TemporaryDirectory(prefix="merian-audit-") as made:
         done = build_library(
@@ -122,8 +125,17 @@ def _opened(
             parts=[write_index],
             progress=progress,
         )
-        notes = []
-        if done.set_aside:
-            told = "; ".join(f"{why} ({n:,})" for why, n in done.set_aside.items())
-            notes.append(f"set aside, and not audited: {told}")
-        yield done.library, done.notes, notes
+        yield done.library, done.notes
+
+
+def _rejects(library: Library) -> list[Reject]:
+    """Return what was set aside when a library was built, and by every addition."""
+    found = []
+    for folder in library.segment_folders:
+        with open_text(folder / REJECTS, "utf-8") as stream:
+            rows = [line.rstrip("\n").split("\t") for line in stream][1:]
+        found += [
+            Reject(file, int(line) if line else None, key, reason)
+            for file, line, key, reason in rows
+        ]
+    return found

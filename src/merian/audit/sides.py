@@ -26,7 +26,7 @@ from merian.files import content_hash, existing
 from merian.formats import Options, read_path
 from merian.library import Library
 from merian.library.gather import Texts
-from merian.library.reading import Progress, staged
+from merian.library.reading import Progress, Reject, staged
 from merian.library.store import HEADER
 from merian.taxonomy.strings import Strings
 
@@ -51,7 +51,7 @@ class Side:
         line: int64[records].
         keys: What records go by, several to a record.
         key_record: int64[keys]; the record of each.
-        too_short: How many were passed over.
+        rejects: What was set aside.
         hash: Of what was read.
     """
 
@@ -63,7 +63,7 @@ class Side:
     line: npt.NDArray[np.int64]
     keys: Strings
     key_record: npt.NDArray[np.int64]
-    too_short: int
+    rejects: Sequence[Reject]
     hash: str
 
     def __len__(self) -> int:
@@ -92,7 +92,7 @@ class _Gathered:
         self.ids, self.keys = Texts(), Texts()
         self.key_record = array("q")
         self.files: list[str] = []
-        self.too_short = 0
+        self.rejects: list[Reject] = []
 
     def close(self) -> None:
         """Close the file."""
@@ -101,7 +101,6 @@ class _Gathered:
     def number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it. -1 if too short."""
         if sum(map(sequence.count, "ACGT")) < MINIMUM_BASES:
-            self.too_short += 1
             return -1
         data = sequence.encode("ascii")
         key = hashlib.blake2b(data, digest_size=16).digest()
@@ -122,6 +121,14 @@ class _Gathered:
         for key in sorted(known_by):
             self.keys.append(key)
             self.key_record.append(record)
+
+    def _too_short(self, of_record: npt.NDArray[np.int64]) -> list[Reject]:
+        """Return the records without a sequence that is long enough."""
+        ids, why = self.ids.strings(), f"shorter than {MINIMUM_BASES} called bases"
+        return [
+            Reject(self.files[self.file[record]], self.line[record], ids[record], why)
+            for record in np.flatnonzero(of_record < 0).tolist()
+        ]
 
     def side(self, digest: str) -> Side:
         """Return all that was read, without the records that are too short."""
@@ -146,7 +153,7 @@ class _Gathered:
             line=np.array(self.line, np.int64)[kept],
             keys=self.keys.strings().select(there),
             key_record=key_record[there],
-            too_short=self.too_short,
+            rejects=[*self.rejects, *self._too_short(of_record)],
             hash=digest,
         )
 
@@ -200,6 +207,7 @@ def _take_file(
             places.append(row.place)
             gathered.add(row.id, row.file, row.line, _keys((row.id, row.accession, *more)))
         _take_sequences(gathered, found.sequences(), np.array(places, np.int64))
+        gathered.rejects += found.rejects()
 
 
 def _take_sequences(
