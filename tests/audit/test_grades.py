@@ -33,8 +33,9 @@ def graded(path, **more):
 
 
 def table(path, rows):
-    lines = ["processid\tspecies\tbin_uri\tnucleotides"]
-    path.write_text("\n".join([*lines, *("\t".join(row) for row in rows)]) + "\n")
+    lines = ["processid\tspecies\tbin_uri\tnucleotides\tgenus"]
+    lines += ["\t".join((*row, row[1].split(maxsplit=1)[0])) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
@@ -57,6 +58,19 @@ def test_bins_that_all_of_bold_shares_can_be_told(tmp_path):
         "Aus bus": "B", "Aus cus": "E", "Aus dus": "B",
     }  # fmt: skip
     assert found["Aus cus"][-1] == "others in BOLD"
+
+
+def test_an_unnamed_record_of_another_genus_shares_a_bin(tmp_path):
+    from tests.audit.makers import bases, changed
+
+    names = ["Aus bus", "Aus bus", "Aus bus", "Aus sp.", "Cus cus", "Cus cus", "Cus cus", "Aus sp."]
+    rows = [
+        (f"P{i}-20", name, f"BOLD:AAA000{i // 4}", changed(bases(i // 4), i % 4, i))
+        for i, name in enumerate(names)
+    ]
+    found = graded(table(tmp_path / "t.tsv", rows))
+    assert {name: row[1] for name, row in found.items()} == {"Aus bus": "B", "Cus cus": "E"}
+    assert found["Cus cus"][-1] == "Aus"
 
 
 def test_a_table_of_bins_that_is_none(tmp_path):
@@ -89,7 +103,7 @@ def test_the_grades_of_the_real_set():
     apart = {name: (theirs[name], ours[name]) for name in both if theirs[name] != ours[name]}
     assert len(apart) == 11
     elsewhere = {name for name, (them, _) in apart.items() if them == "E"}
-    # Of these no BIN is shared within the set, but for one with "Palaemon ssp.".
+    # Of these no BIN is shared within the set, but for one with "Palaemon ssp.", which is no name.
     seen = {name for held in bins.values() if len(held) > 1 for name in held}
     assert elsewhere & seen == {"Exopalaemon styliferus"}
     # The two others: a BIN more, or less, than the set has of the species.

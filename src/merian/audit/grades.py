@@ -3,7 +3,7 @@
 The rules are those of BAGS (Fontes et al. 2021, Molecular Ecology Resources 21:573) as its program
 applies them, the first that holds:
 
-    E  one of its clusters holds another species too
+    E  one of its clusters holds another species too, or a record of another genus or family
     D  fewer than 3 records
     C  two clusters or more, none shared
     B  one cluster, 3 to 10 records
@@ -22,6 +22,8 @@ import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from merian.audit.clusters import Clusters
 from merian.audit.findings import Finding
@@ -99,16 +101,26 @@ def graded(
     species_of = records.species[records.entry]
     members: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     inside: dict[int, set[int]] = defaultdict(set)
-    pairs = zip(species_of.tolist(), clusters.of_record.tolist(), strict=True)
-    for record, (species, cluster) in enumerate(pairs):
-        if species != NONE and cluster >= 0:
+    unnamed: dict[int, set[int]] = defaultdict(set)
+    node_of = np.asarray(records.library.node)[records.entry].tolist()
+    pairs = zip(species_of.tolist(), clusters.of_record.tolist(), node_of, strict=True)
+    for record, (species, cluster, node) in enumerate(pairs):
+        if cluster < 0:
+            continue
+        if species == NONE:
+            unnamed[cluster].add(node)
+        else:
             members[species][cluster].append(record)
             inside[cluster].add(species)
     names = {species: records.name(species) for species in members}
+    is_in = records.library.taxonomy.is_ancestor
     rows: list[Sequence[object]] = []
     for species in sorted(members, key=lambda s: names[s]):
         own = members[species]
         others = {other for cluster in own for other in inside[cluster]} - {species}
+        # "Bus sp." in a cluster of Aus bus: named no farther than to a genus, but to another one.
+        around = {node for cluster in own for node in unnamed[cluster]}
+        others |= {node for node in around if not is_in(node, species)}
         count = sum(map(len, own.values()))
         grade = grade_of(count, len(own), bool(others) or not beyond.isdisjoint(own))
         held = sorted(own.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -116,7 +128,7 @@ def graded(
             names[species], grade, count, len(own),
             "; ".join(f"{clusters.names[cluster]} ({len(those)})" for cluster, those in held),
             "; ".join([
-                *sorted(names[other] for other in others),
+                *sorted(records.name(other) for other in others),
                 *(["others in BOLD"] if not beyond.isdisjoint(own) and not others else []),
             ]),
         ))  # fmt: skip

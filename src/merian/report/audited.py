@@ -69,4 +69,6 @@ def _cell(column: str, value: object) -> object:
     """Return a cell as it is shown."""
     if column in _NAMES and isinstance(value, str) and " " in value:
         return Name(value)
+    if column.endswith("line"):  # a place, and no quantity
+        return str(value)
     return round(value, 3) if isinstance(value, float) else value
