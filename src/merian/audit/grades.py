@@ -21,6 +21,7 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,21 @@ _MEANS = {
     "D": "fewer than 3 records",
     "E": "shares a {kind} with another species",
 }
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What clusters hold.
+
+    Attributes:
+        members: species -> cluster -> records.
+        inside: cluster -> species.
+        unnamed: cluster -> what else records in it are named to.
+    """
+
+    members: dict[int, dict[int, list[int]]]
+    inside: dict[int, set[int]]
+    unnamed: dict[int, set[int]]
 
 
 def grade_of(records: int, clusters: int, shared: bool) -> str:
@@ -98,40 +114,11 @@ def graded(
         elsewhere: How many species a BIN holds in all of BOLD, as far as that is known.
     """
     beyond = {c for c, name in enumerate(clusters.names) if (elsewhere or {}).get(name, 0) > 1}
-    species_of = records.species[records.entry]
-    members: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    inside: dict[int, set[int]] = defaultdict(set)
-    unnamed: dict[int, set[int]] = defaultdict(set)
-    node_of = np.asarray(records.library.node)[records.entry].tolist()
-    pairs = zip(species_of.tolist(), clusters.of_record.tolist(), node_of, strict=True)
-    for record, (species, cluster, node) in enumerate(pairs):
-        if cluster < 0:
-            continue
-        if species == NONE:
-            unnamed[cluster].add(node)
-        else:
-            members[species][cluster].append(record)
-            inside[cluster].add(species)
-    names = {species: records.name(species) for species in members}
-    is_in = records.library.taxonomy.is_ancestor
-    rows: list[Sequence[object]] = []
-    for species in sorted(members, key=lambda s: names[s]):
-        own = members[species]
-        others = {other for cluster in own for other in inside[cluster]} - {species}
-        # "Bus sp." in a cluster of Aus bus: named no farther than to a genus, but to another one.
-        around = {node for cluster in own for node in unnamed[cluster]}
-        others |= {node for node in around if not is_in(node, species)}
-        count = sum(map(len, own.values()))
-        grade = grade_of(count, len(own), bool(others) or not beyond.isdisjoint(own))
-        held = sorted(own.items(), key=lambda item: (-len(item[1]), item[0]))
-        rows.append((
-            names[species], grade, count, len(own),
-            "; ".join(f"{clusters.names[cluster]} ({len(those)})" for cluster, those in held),
-            "; ".join([
-                *sorted(records.name(other) for other in others),
-                *(["others in BOLD"] if not beyond.isdisjoint(own) and not others else []),
-            ]),
-        ))  # fmt: skip
+    held = _held(records, clusters)
+    rows = [
+        _row(records, clusters, held, species, beyond)
+        for species in sorted(held.members, key=records.name)
+    ]
     counts = Counter(str(row[1]) for row in rows)
     kind = clusters.kind
     return (
@@ -160,31 +147,63 @@ def graded(
                 for grade, means in _MEANS.items()
             ],
         ),
-        _shared_clusters(records, clusters, members, inside, names),
+        _shared_clusters(records, clusters, held),
     )
 
 
-def _shared_clusters(
-    records: Records,
-    clusters: Clusters,
-    members: dict[int, dict[int, list[int]]],
-    inside: dict[int, set[int]],
-    names: dict[int, str],
-) -> Finding:
+def _held(records: Records, clusters: Clusters) -> _Held:
+    """Sort records by species and cluster."""
+    held = _Held(defaultdict(lambda: defaultdict(list)), defaultdict(set), defaultdict(set))
+    species_of = records.species[records.entry].tolist()
+    node_of = np.asarray(records.library.node)[records.entry].tolist()
+    rows = zip(species_of, clusters.of_record.tolist(), node_of, strict=True)
+    for record, (species, cluster, node) in enumerate(rows):
+        if cluster < 0:
+            continue
+        if species == NONE:
+            held.unnamed[cluster].add(node)
+        else:
+            held.members[species][cluster].append(record)
+            held.inside[cluster].add(species)
+    return held
+
+
+def _row(
+    records: Records, clusters: Clusters, held: _Held, species: int, beyond: set[int]
+) -> Sequence[object]:
+    """Return the row of a species; ``beyond`` are the clusters that others share elsewhere."""
+    own = held.members[species]
+    others = {other for cluster in own for other in held.inside[cluster]} - {species}
+    # "Bus sp." in a cluster of Aus bus: named no farther than to a genus, but to another one.
+    around = {node for cluster in own for node in held.unnamed[cluster]}
+    is_in = records.library.taxonomy.is_ancestor
+    others |= {node for node in around if not is_in(node, species)}
+    away = not beyond.isdisjoint(own)
+    count = sum(map(len, own.values()))
+    which = sorted(own.items(), key=lambda item: (-len(item[1]), item[0]))
+    shared_with = sorted(records.name(other) for other in others)
+    if away and not others:
+        shared_with.append("others in BOLD")
+    return (
+        records.name(species),
+        grade_of(count, len(own), bool(others) or away),
+        count,
+        len(own),
+        "; ".join(f"{clusters.names[cluster]} ({len(those)})" for cluster, those in which),
+        "; ".join(shared_with),
+    )
+
+
+def _shared_clusters(records: Records, clusters: Clusters, held: _Held) -> Finding:
     """Return the records of clusters that several species share."""
-    shared = sorted(cluster for cluster, species in inside.items() if len(species) > 1)
+    shared = sorted(cluster for cluster, species in held.inside.items() if len(species) > 1)
     rows: list[Sequence[object]] = []
     for cluster in shared:
-        for species in sorted(inside[cluster], key=lambda s: (-len(members[s][cluster]), names[s])):
-            those = members[species][cluster]
+        those = {species: held.members[species][cluster] for species in held.inside[cluster]}
+        for species in sorted(those, key=lambda s: (-len(those[s]), records.name(s))):
+            told = (clusters.names[cluster], records.name(species), len(those[species]))
             rows += [
-                (
-                    clusters.names[cluster],
-                    names[species],
-                    len(those),
-                    *place_of(records.library.reference(r)),
-                )
-                for r in those
+                (*told, *place_of(records.library.reference(record))) for record in those[species]
             ]
     return Finding(
         name="clusters",
