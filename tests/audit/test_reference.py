@@ -84,6 +84,24 @@ def test_a_library_and_its_files_are_audited_alike_and_twice_alike(faulty, tmp_p
             assert one == two
 
 
+def test_a_lone_record_among_species_of_another_order_is_found(tmp_path):
+    rows = []
+    for number, order in enumerate(("Diptera", "Hemiptera")):
+        root = bases(900 + number)
+        rows += [
+            (f"{order[:3]}{s}", lineage(f"{order[:4]}us a{chr(97 + s)}us", f"F{number}idae", order),
+             changed(root, 45, 50 * number + s))
+            for s in range(22)
+        ]  # fmt: skip
+    rows.append(("strange", lineage("Zus zus", "F0idae", "Diptera"), changed(bases(901), 50, 999)))
+    file, out = write(tmp_path / "r.fasta", rows), tmp_path / "out"
+    assert main(["audit", "reference", str(file), "-o", str(out)]) == 0
+    assert rows_of(out / "mislabels.tsv") == []
+    found = rows_of(out / "foreign.tsv")
+    assert [(row["record"], row["fits_better"]) for row in found] == [("strange", "Hemiptera")]
+    assert found[0]["why"] == "its ten nearest species are of another order"
+
+
 def test_a_bacterium_among_insects_is_of_something_else(tmp_path):
     # An animal's marker: all sequences are some bases from one root, as those of one gene are.
     root = bases(0)

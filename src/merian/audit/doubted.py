@@ -12,6 +12,7 @@ from merian.audit.findings import Finding
 from merian.audit.mislabels import SCALES, Doubts
 from merian.audit.near import Near
 from merian.audit.records import PLACE, Records, place_of
+from merian.audit.strangers import strangers
 from merian.library import Reference
 from merian.taxonomy import NONE
 
@@ -77,38 +78,30 @@ def foreign(records: Records, near: Near, doubts: Doubts) -> tuple[Finding, str]
     The second is a remark where the library does not let the latter be said.
     """
     rows: list[Sequence[object]] = []
-    seen: set[int] = set()
     for i, rank in enumerate(doubts.rank):
         if rank in _FOREIGN:
-            entry = int(doubts.entry[i])
-            seen.add(entry)
             for row in _evidence(records, near, doubts, i):
                 cells = dict(zip(_COLUMNS, row, strict=True))
                 kept = ("label_name", "fits_better", *PLACE, "other_nearest", "example")
                 rows += [(f"of another {rank}", *(cells[column] for column in kept))]
+    told = {int(entry) for entry in doubts.entry}
+    among = strangers(records, near)
+    for entry in sorted(among.keys() - told):
+        rank, taxon = among[entry]
+        why = f"its ten nearest species are of another {rank}"
+        rows += _lone(records, near, entry, why, records.name(taxon))
     apart, remark = _apart(records, near)
     for entry in apart:
-        if entry in seen:
-            continue
-        pairs = near.of(entry)
-        nearest, example = None, ""
-        if pairs.stop > pairs.start:
-            at = pairs.start + int(np.argmin(near.distance[pairs]))
-            nearest = float(near.distance[at])
-            example = _called(records, int(near.other[at]))
-        claimed = records.name(int(records.library.node[entry]))
-        rows += [
-            ("near nothing of its claimed group", claimed, "", *place_of(record), nearest, example)
-            for record in records.of_entry(entry)
-        ]
+        if entry not in told and entry not in among:
+            rows += _lone(records, near, entry, "near nothing of its claimed group", "")
     finding = Finding(
         name="foreign",
         title="Sequences of something else",
         advice=(
-            "Either near another class, phylum or kingdom than the label claims, or far from all "
-            "other records: a bacterium, a fungus, a human, another gene, a pseudogene, or "
-            "nonsense. Search for it in a public archive; leave it out unless it is the first of "
-            "its kind."
+            "Near another class, phylum or kingdom than the label claims, among species of another "
+            "order, or far from all other records: a wrong label, a bacterium, a fungus, a human, "
+            "another gene, a pseudogene, or nonsense. Search for it in a public archive; leave it "
+            "out unless it is the first of its kind."
         ),
         noun="record",
         count=len(rows),
@@ -117,6 +110,23 @@ def foreign(records: Records, near: Near, doubts: Doubts) -> tuple[Finding, str]
         shown=("why", "record", "line", "label_name", "fits_better", "nearest", "example"),
     )
     return finding, remark
+
+
+def _lone(
+    records: Records, near: Near, entry: int, why: str, better: str
+) -> list[tuple[object, ...]]:
+    """Return a row for each record of an entry that has nothing of its own kind near."""
+    pairs = near.of(entry)
+    nearest, example = None, ""
+    if pairs.stop > pairs.start:
+        at = pairs.start + int(np.argmin(near.distance[pairs]))
+        nearest = float(near.distance[at])
+        example = _called(records, int(near.other[at]))
+    claimed = records.name(int(records.library.node[entry]))
+    return [
+        (why, claimed, better, *place_of(record), nearest, example)
+        for record in records.of_entry(entry)
+    ]
 
 
 def _evidence(

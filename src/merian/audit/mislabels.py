@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from merian.audit.near import Near
 from merian.audit.records import Records
+from merian.audit.strangers import nearest_of_each
 from merian.library.neighbours import finder_of
 from merian.taxonomy import NONE
 
@@ -118,23 +119,12 @@ def _scores(records: Records, near: Near, weight: Floats, home: Floats) -> tuple
         if rank == "species":
             speak = speak * multiplicity[near.other]
         else:
-            named &= _nearest_of_each(near, group) & (near.distance <= _HEARD * scale)
+            named &= nearest_of_each(near, group) & (near.distance <= _HEARD * scale)
         itself = multiplicity - 1 if rank == "species" else np.zeros(len(library))
         scores[row], better[row] = _at_rank(
             near, taxon, np.where(named, speak, 0.0), itself, weight
         )
     return scores * home, better
-
-
-def _nearest_of_each(near: Near, group: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """Say which pairs are the nearest of an entry with each species."""
-    order = np.lexsort((near.other, near.distance, group[near.other], near.entry))
-    entry, species = near.entry[order], group[near.other][order]
-    new = np.ones(len(order), bool)
-    new[1:] = (entry[1:] != entry[:-1]) | (species[1:] != species[:-1])
-    found = np.zeros(len(order), bool)
-    found[order[new]] = True
-    return found
 
 
 def _at_rank(
