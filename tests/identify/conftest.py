@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.identify import fake
 
-from merian.identify import PARTS, job
+from merian.identify import PARTS, job, panel
 from merian.library import build_library
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
 @pytest.fixture
 def faked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[list[str]]]:
     """Let the fake answer, here and in other processes; returns what it was asked, and where."""
-    monkeypatch.setattr(job, "Identifier", fake.FakeIdentifier)
+    monkeypatch.setattr(panel, "Identifier", fake.FakeIdentifier)
     monkeypatch.setattr(job, "OPENER", fake.OPENER)
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=":")
     log = tmp_path / "asked.log"

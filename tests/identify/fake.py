@@ -6,6 +6,7 @@ It writes a line into a file for every batch that it is asked, so that tests can
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -80,8 +81,9 @@ def note_batch(queries: Sequence[str]) -> None:
 
 
 def open_answerer(
-    folder: str, expected: str, _settings: str
+    folders: str, expected: str, _settings: str
 ) -> Callable[[Sequence[str]], list[str]]:
+    ((_, folder),), (hash,) = json.loads(folders), json.loads(expected)
     identifier = FakeIdentifier.open(folder)
-    assert identifier.library.hash == expected
+    assert identifier.library.hash == hash
     return lambda asked: [answer_line(found) for found in identifier.identify(asked)]

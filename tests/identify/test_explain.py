@@ -258,7 +258,7 @@ def test_a_record_is_found_by_its_id(tmp_path):
     path.write_text(
         f">q1\n{BUS}\n>q2 more\n{CUS[:100].lower()}\n{CUS[100:]}\n>p\n{'MKVLEF' * 30}\n"
     )
-    assert find_barcode(Queries([path]), "q2") == CUS
+    assert find_barcode(Queries([path]), "q2").sequence == CUS
     with pytest.raises(NotFoundError, match=r"no record 'q3'.*Did you mean q"):
         find_barcode(Queries([path]), "q3")
     with pytest.raises(InputError, match="the record 'p' was set aside"):
@@ -269,7 +269,7 @@ def test_a_record_is_found_by_its_id(tmp_path):
     mapping = dict(option.split("=") for option in options)
     from merian.formats import Options
 
-    assert find_barcode(Queries([table], Options(mapping)), "x2") == CUS
+    assert find_barcode(Queries([table], Options(mapping)), "x2").sequence == CUS
 
 
 class Fake:
@@ -290,9 +290,9 @@ def verb(library, monkeypatch, tmp_path):
 
     class Identifier:
         @staticmethod
-        def open(folder, choice):
+        def open(opened, choice):
             chosen.append(choice)
-            return Fake(Library.open(folder))
+            return Fake(opened)
 
     monkeypatch.setattr("merian.identify.Identifier", Identifier, raising=False)
     path = tmp_path / "query.fasta"
@@ -372,7 +372,7 @@ def grown_library(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("id", ["known", "missing"])
 def test_an_explanation_is_of_the_answer_that_identify_gives(grown_library, id, capsys):
     identifier = Identifier.open(grown_library / "library")
-    query = find_barcode(Queries([grown_library / "query.fasta"]), id)
+    query = find_barcode(Queries([grown_library / "query.fasta"]), id).sequence
     answer, trace = identifier.identify([query])[0], identifier.trace(query)
     assert trace.determination == answer
     found = explain(trace, identifier.library)
@@ -394,7 +394,7 @@ def test_what_is_missing_is_told(grown_library):
     identifier = Identifier.open(grown_library / "library")
     files = Queries([grown_library / "query.fasta"])
     known, missing = (
-        explain(identifier.trace(find_barcode(files, id)), identifier.library)
+        explain(identifier.trace(find_barcode(files, id).sequence), identifier.library)
         for id in ("known", "missing")
     )
     assert known.outcomes[0].name == "Gbbus bis"

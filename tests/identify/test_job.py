@@ -158,9 +158,9 @@ def test_a_child_that_dies_is_told(many, plain_library, tmp_path, faked, monkeyp
 RUN = """
 import sys
 from merian.cli import main
-from merian.identify import job
+from merian.identify import job, panel
 from tests.identify import fake
-job.Identifier, job.OPENER = fake.FakeIdentifier, fake.OPENER
+panel.Identifier, job.OPENER = fake.FakeIdentifier, fake.OPENER
 sys.exit(main(sys.argv[1:]))
 """
 

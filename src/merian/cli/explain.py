@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from merian.cli import screen
 from merian.cli.choosing import BATCH, choice_of, options_of
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from merian.identify.determination import Determination
     from merian.identify.explain import Difference, Explanation, Neighbour
     from merian.identify.layout import Layout
+    from merian.identify.queries import Query
 
 __all__ = ["explain"]
 
@@ -27,7 +30,7 @@ def explain(
     id: str = "",
     /,
     *,
-    library: Path,
+    library: Annotated[tuple[Path, ...], Parameter(name=("--library", "-l"))],
     query: Path | None = None,
     sequence: str = "",
     format: str | None = None,
@@ -45,7 +48,8 @@ def explain(
 
     Args:
         id: The record's id, as it stands in the file.
-        library: The folder of the library.
+        library: The folder of the library. Where several answered, give them as merian identify was
+            given them.
         query: The file with the record: FASTA, a table, or whatever else `merian import` reads; or
             the folder of a catalogue.
         sequence: The barcode itself, instead of an id and a file.
@@ -62,27 +66,35 @@ def explain(
     """
     from merian.identify import Identifier
     from merian.identify.explain import explain as explained
+    from merian.identify.panel import picked
+    from merian.library.shelf import open_shelf
 
     if novelty == BATCH:
         raise InputError("--novelty batch: give the four shares that `merian identify` printed")
     choice = choice_of(alpha, novelty, promise)
     with screen.working(f"Explaining {id or 'the sequence'}", quiet):
         asked = _asked(id, query, sequence, format, options_of(format, map, set))
-        identifier = Identifier.open(library, choice)
-        found = explained(identifier.trace(asked), identifier.library)
+        shelf = open_shelf(library)
+        name = picked(shelf, asked)
+        identifier = Identifier.open(shelf[name], choice)
+        found = explained(identifier.trace(asked.sequence), identifier.library)
+    if len(shelf) > 1:
+        screen.say(f"answered by the library {name}", quiet)
     if json:
         screen.print_json(_as_dict(id, found))
         return
     _print(id or "the sequence", found)
 
 
-def _asked(id: str, query: Path | None, sequence: str, format: str | None, options: Options) -> str:
-    """Return the sequence that is asked for."""
+def _asked(
+    id: str, query: Path | None, sequence: str, format: str | None, options: Options
+) -> Query:
+    """Return the barcode that is asked for."""
     from merian.identify.lookup import find_barcode, read_barcode
-    from merian.identify.queries import Queries
+    from merian.identify.queries import Queries, Query
 
     if sequence and not query:
-        return read_barcode(sequence)
+        return Query(id, read_barcode(sequence))
     if query is None or not id or sequence:
         raise InputError(
             "say which barcode: merian explain ID --library LIBRARY --query FILE, or --sequence "

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def identify(
     *queries: Path,
-    library: Annotated[Path, Parameter(name=("--library", "-l"))],
+    library: Annotated[tuple[Path, ...], Parameter(name=("--library", "-l"))],
     out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
     into: Path | None = None,
     alpha: float = 0.05,
@@ -42,7 +42,9 @@ def identify(
     Args:
         queries: FASTA or FASTQ files, tables with a column of sequences, or the folder of a
             catalogue.
-        library: The library that `merian library build` made.
+        library: The library that `merian library build` made. Once or more often, or a folder with
+            one library for each marker in it: each query is then answered by the library that it
+            is for.
         out: The table to write: .tsv, .txt, .parquet, .jsonl or .json.
         into: A catalogue that holds the sequences: the answers are appended to it as
             identifications. Without --out the table is put into its folder runs/.
@@ -96,7 +98,7 @@ def _place(
     out: Path | None,
     into: Path | None,
     queries: Queries,
-    library: Path,
+    library: tuple[Path, ...],
     choice: Choice,
     estimate: bool,
 ) -> Path:
@@ -110,9 +112,9 @@ def _place(
     if into is None:
         raise InputError("say where the answers go: -o OUT, or --into CATALOGUE, or both")
     from merian.identify.job import run_of
-    from merian.library import Library
+    from merian.library.shelf import open_shelf
 
-    run = run_of(queries, Library.open(library), choice, estimate=estimate)
+    run = run_of(queries, open_shelf(library), choice, estimate=estimate)
     return into / "runs" / run / "answers.tsv"
 
 

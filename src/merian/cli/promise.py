@@ -23,7 +23,7 @@ def check(
     /,
     *,
     answers: Annotated[Path, Parameter(name=("--answers", "-a"))],
-    library: Annotated[Path | None, Parameter(name=("--library", "-l"))] = None,
+    library: Annotated[tuple[Path, ...], Parameter(name=("--library", "-l"))] = (),
     alpha: float | None = None,
     json: bool = False,
 ) -> None:
@@ -35,7 +35,8 @@ def check(
     Args:
         truth: A table with a column id and one for each rank that is known, or id and species.
         answers: What `merian identify` has written.
-        library: The library that answered: then what it lacks is told apart from what it has.
+        library: The library that answered: then what it lacks is told apart from what it has. Where
+            several did, give them as merian identify was given them.
         alpha: What was promised; read from the stamp beside the answers if not given.
         json: Print JSON.
     """
@@ -43,12 +44,12 @@ def check(
 
     from merian.identify.check import check_promise, read_truth
     from merian.identify.job import stamp_of
-    from merian.library import Library
+    from merian.library.shelf import open_shelf
 
     said = {k: v for k, v in stamp_of(answers).items() if k in ("alpha", "novelty", "by_rank")}
     if alpha is not None:
         said["alpha"] = alpha
-    opened = Library.open(library) if library is not None else None
+    opened = open_shelf(library) if library else None
     done = check_promise(read_truth(truth), answers, library=opened, promise=said)
     if json:
         screen.print_json(asdict(done))

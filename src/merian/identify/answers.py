@@ -23,8 +23,8 @@ from merian.identify.determination import Determination
 from merian.taxonomy import MAIN_RANKS
 
 __all__ = [
-    "COLUMNS", "FORMAT", "VERSION", "answer_line", "check_suffix", "lines_of", "read_answers",
-    "write_answers",
+    "COLUMNS", "FORMAT", "SEVERAL", "VERSION", "answer_line", "check_suffix", "lines_of",
+    "read_answers", "write_answers",
 ]  # fmt: skip
 
 FORMAT, VERSION = "merian-answers", "1.0"
@@ -48,6 +48,9 @@ COLUMNS: Mapping[str, str] = {
 }
 """The columns, and their types in Parquet."""
 
+SEVERAL: Mapping[str, str] = {**COLUMNS, "library": "VARCHAR"}
+"""Those of the answers of several libraries: which one each is of."""
+
 _DECIMALS = 6
 _NEAREST = 5  # references whose ids are listed
 _BATCH = 5_000
@@ -68,8 +71,13 @@ def check_suffix(path: Path) -> None:
 # -- rows ---------------------------------------------------------------------------------------
 
 
-def answer_line(found: Determination) -> str:
-    """Return an answer as JSON, without the id and the brackets around it."""
+def answer_line(found: Determination, more: Mapping[str, object] | None = None) -> str:
+    """Return an answer as JSON, without the id and the brackets around it.
+
+    Args:
+        found: The answer.
+        more: What else stands in the row, behind all columns.
+    """
     nearest = found.matches[0] if found.matches else None
     row: dict[str, object] = {rank: _text(found.names.get(rank)) for rank in MAIN_RANKS}
     row |= {f"p_{rank}": _share(found.probabilities.get(rank)) for rank in MAIN_RANKS}
@@ -86,6 +94,7 @@ def answer_line(found: Determination) -> str:
         "verdict": _text(found.verdict),
         "flags": _text(";".join(found.flags)),
         "explanation": _text(found.explanation),
+        **(more or {}),
     }
     return json.dumps(row, ensure_ascii=False)[1:-1]
 
@@ -113,6 +122,7 @@ def write_answers(
     path: Path,
     mark: Mapping[str, object],
     see: Callable[[Mapping[str, Any]], None] = lambda _row: None,
+    columns: Mapping[str, str] = COLUMNS,
 ) -> int:
     """Write a table as its suffix says, and return how many rows it has.
 
@@ -121,6 +131,7 @@ def write_answers(
         path: The table.
         mark: The stamp, for what has a place for it.
         see: Is shown every row.
+        columns: Of the table.
     """
     check_suffix(path)
     count = 0
@@ -137,22 +148,24 @@ def write_answers(
 
     suffix = path.suffix.lower()
     if suffix in _TABBED:
-        _write_tabbed(path, (row for _, row in rows()))
+        _write_tabbed(path, (row for _, row in rows()), columns)
     elif suffix == ".parquet":
         for _ in rows():  # they are seen; DuckDB reads the parts by itself
             pass
-        _write_parquet(parts, path, mark)
+        _write_parquet(parts, path, mark, columns)
     else:
         _write_json(path, (line for line, _ in rows()), array=suffix == ".json")
     return count
 
 
-def _write_tabbed(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_tabbed(
+    path: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]
+) -> None:
     """Write a table without quotes: no text in it has a tab or a line end."""
     with new_file(path, text=True) as stream:
-        stream.write("\t".join(COLUMNS) + "\n")
+        stream.write("\t".join(columns) + "\n")
         for row in rows:
-            cells = ("" if value is None else str(value) for value in row.values())
+            cells = ("" if row[name] is None else str(row[name]) for name in columns)
             stream.write("\t".join(cells) + "\n")
 
 
@@ -168,11 +181,13 @@ def _write_json(path: Path, lines: Iterable[str], *, array: bool) -> None:
         stream.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def _write_parquet(parts: Sequence[Path], path: Path, mark: Mapping[str, object]) -> None:
-    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in COLUMNS.items())
+def _write_parquet(
+    parts: Sequence[Path], path: Path, mark: Mapping[str, object], kinds: Mapping[str, str]
+) -> None:
+    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
     files = ", ".join(literal(part) for part in parts if part.stat().st_size)
     source = f"read_json([{files}], format='newline_delimited', columns={{{columns}}})"
-    nothing = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in COLUMNS.items())
+    nothing = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in kinds.items())
     select = f"SELECT * FROM {source}" if files else f"SELECT {nothing} WHERE false"
     options = (
         "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, "

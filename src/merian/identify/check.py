@@ -219,7 +219,7 @@ def check_promise(
     truth: Sequence[Truth],
     answers: Path | str,
     *,
-    library: Library | None = None,
+    library: Library | Mapping[str, Library] | None = None,
     promise: Mapping[str, Any] | None = None,
 ) -> Check:
     """Hold answers against the truth.
@@ -227,11 +227,11 @@ def check_promise(
     Args:
         truth: What the records are.
         answers: The answer table.
-        library: The library that answered; it tells the strata apart.
+        library: The library that answered, or all by their names; it tells the strata apart.
         promise: What was promised: alpha, novelty and by_rank, as in the stamp of the answers.
     """
     said = {"alpha": 0.05, "novelty": None, "by_rank": False, **(promise or {})}
-    tree = _Tree(library) if library is not None else None
+    trees = _trees(library)
     wanted = {record.id: record for record in truth}
     judged: list[tuple[str, int, str, bool]] = []  # genus, stratum, rank stood by, wrong
     seen, undecided = set(), 0
@@ -243,6 +243,7 @@ def check_promise(
             continue
         seen.add(record.id)
         rank = row.get("rank") or ""
+        tree = _tree_of(trees, row.get("library"), answers)
         wrong = _is_wrong(row, rank, _right_names(record, tree))
         if wrong is None:
             undecided += 1
@@ -263,12 +264,35 @@ def check_promise(
         alpha=alpha,
         novelty=tuple(mix) if mix is not None else None,
         overall=table.by_genus("all", np.ones(len(judged), bool), alpha),
-        strata=by_stratum if tree is not None else [],
+        strata=by_stratum if trees else [],
         stops=[table.by_record(rank, alpha if said["by_rank"] else None) for rank in _STOPS],
         unanswered=len(wanted) - len(seen),
         undecided=undecided,
-        unplaced=int((table.stratum < 0).sum()) if tree is not None else 0,
+        unplaced=int((table.stratum < 0).sum()) if trees else 0,
     )
+
+
+def _trees(library: Library | Mapping[str, Library] | None) -> dict[str, _Tree]:
+    """Return the trees by the names of their libraries; one that is alone needs none."""
+    if library is None:
+        return {}
+    shelf = {"": library} if isinstance(library, Library) else library
+    return {name: _Tree(one) for name, one in shelf.items()}
+
+
+def _tree_of(trees: Mapping[str, _Tree], name: str | None, answers: Path | str) -> _Tree | None:
+    """Return the tree of the library that gave an answer."""
+    if not trees:
+        return None
+    if not name and len(trees) == 1:
+        return next(iter(trees.values()))
+    if not name or name not in trees:
+        told = f"of a library {name!r}" if name else "that do not tell which library they are of"
+        raise InputError(
+            f"{answers}: holds answers {told}; given are {', '.join(trees)}. Give --library as it "
+            "was given to merian identify"
+        )
+    return trees[name]
 
 
 def _is_wrong(row: Mapping[str, Any], rank: str, right: Names) -> bool | None:

@@ -24,10 +24,13 @@ from merian.identify.queries import Query
 from merian.library.reading import Reject
 from merian.processes import in_order
 
-__all__ = ["CHUNK", "Work", "answer_chunks", "sample", "work_on"]
+__all__ = ["CHUNK", "NONE", "Work", "answer_chunks", "sample", "work_on"]
 
 CHUNK = 500
 """Queries, and what was set aside between them, that are done or not done together."""
+
+NONE = "!"
+"""What an answer begins with that is none; the reason follows."""
 
 _REMEMBERED = 50_000  # answers
 _JOB, _ANSWERS, _REJECTS = "job.json", ".jsonl", ".rejects.jsonl"
@@ -174,12 +177,27 @@ def answer_chunks(
     with closing(in_order(here, opener, arguments, unanswered(), processes)) as answered:
         for chunk, answers in answered:
             memory.learn(chunk, answers)
-            ids = (item.id for item in chunk.items if isinstance(item, Query))
-            found = (memory.answer(chunk, key) for key in chunk.keys)
-            rejects = (item for item in chunk.items if isinstance(item, Reject))
-            work.keep(chunk.number, lines_of(ids, found), rejects)
+            work.keep(chunk.number, *_sorted_out(chunk, memory))
             progress(len(chunk.items))
     return chunks
+
+
+def _sorted_out(chunk: _Chunk, memory: _Memory) -> tuple[list[str], list[Reject]]:
+    """Return the lines of a chunk, and what was set aside, each in order."""
+    keys = iter(chunk.keys)
+    lines: list[str] = []
+    rejects: list[Reject] = []
+    for item in chunk.items:
+        if isinstance(item, Reject):
+            rejects.append(item)
+            continue
+        answer = memory.answer(chunk, next(keys))
+        if answer.startswith(NONE):
+            reason = answer.removeprefix(NONE)
+            rejects.append(Reject(item.file, item.line, item.id, reason))
+        else:
+            lines += lines_of([item.id], [answer])
+    return lines, rejects
 
 
 class _Memory:
@@ -196,7 +214,7 @@ class _Memory:
         for item in chunk.items:
             if isinstance(item, Reject):
                 continue
-            key = _digest(item.sequence)
+            key = _digest(item.asked)
             chunk.keys.append(key)
             if key in chunk.known or key in self._asked:
                 continue
@@ -205,7 +223,7 @@ class _Memory:
             else:
                 self._asked.add(key)
                 chunk.fresh.append(key)
-                ask.append(item.sequence)
+                ask.append(item.asked)
         return ask
 
     def learn(self, chunk: _Chunk, answers: Sequence[str]) -> None:

@@ -91,10 +91,17 @@ class Identifier:
         Args:
             queries: Clean sequences, as `merian.barcode.read_query` returns them.
         """
-        if not queries:
-            return []
+        return self.weigh(queries)[0] if queries else []
+
+    def weigh(self, queries: Sequence[str]) -> tuple[list[Determination], Posterior]:
+        """Return what each query is, and how probable everything is that it may be.
+
+        Args:
+            queries: One at least, as for `identify`.
+        """
         found = self._answer(queries)
-        return [self._determination(found, number) for number in range(len(queries))]
+        answers = [self._determination(found, number) for number in range(len(queries))]
+        return answers, found.posterior
 
     def estimate_novelty(self, queries: Sequence[str]) -> tuple[float, float, float, float]:
         """Return the mix of strata under which these queries are most probable.

@@ -54,21 +54,14 @@ def append_answers(
     Returns:
         What was written, or None where no answer names anything.
     """
-    lock = stamp_of(found.out)["merian"]["taxonomy"]
-    same = {
-        "identificationType": "nucleotideSequence",
-        "agentType": "machine",
-        "taxonomyLock": str(TaxonomyLock(**lock)) if lock else None,
-        "identifiedBy": f"Merian {__version__}, library {found.library}",
-        "identificationVerificationStatus": "PredictedByMachine",
-    }
+    by = _by_library(found)
     method = _method(found)
     # The rows wait in a file: a catalogue is open for reading or for writing, not for both.
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=found.out.parent) as waiting:
         with Catalogue.open(folder, read_only=True) as opened:
             count = 0
             for line, row in _subjects(opened, _standing(found.out)):
-                said = {**_row(row, method), **same}
+                said = {**_row(row, method), **by[row.get("library") or ""]}
                 said["identificationID"] = _key(said)
                 waiting.write(json.dumps([line, *(said[term] for term in _TERMS)]) + "\n")
                 count += 1
@@ -81,6 +74,23 @@ def append_answers(
             return opened.ingest(
                 reading, verb="identify", arguments={"run": found.run}, progress=progress
             )
+
+
+def _by_library(found: Identified) -> dict[str, dict[str, str | None]]:
+    """Return what all identifications by one library say, by its name; "" where there is one."""
+    stamp = stamp_of(found.out)
+    locks = stamp.get("locks") or {"": stamp["merian"]["taxonomy"]}
+    hashes = found.libraries or {"": found.library}
+    return {
+        name: {
+            "identificationType": "nucleotideSequence",
+            "agentType": "machine",
+            "taxonomyLock": str(TaxonomyLock(**lock)) if lock else None,
+            "identifiedBy": f"Merian {__version__}, library {hashes[name]}",
+            "identificationVerificationStatus": "PredictedByMachine",
+        }
+        for name, lock in locks.items()
+    }
 
 
 def _standing(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,40 +7,52 @@ the same command; one that is complete is not done again. The same input gives t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from merian.errors import InputError
 from merian.files import content_hash
 from merian.formats.delimited import write_delimited
-from merian.identify.answers import FORMAT, VERSION, answer_line, check_suffix, write_answers
+from merian.identify.answers import (
+    COLUMNS,
+    FORMAT,
+    SEVERAL,
+    VERSION,
+    check_suffix,
+    write_answers,
+)
 from merian.identify.chunks import Work, answer_chunks, sample, work_on
-from merian.identify.identifier import Identifier
+from merian.identify.panel import Panel
 from merian.identify.promise import Choice
-from merian.identify.queries import Queries
+from merian.identify.queries import Queries, Query
 from merian.library import Library
+from merian.library.reading import Reject
+from merian.library.shelf import open_shelf
 from merian.stamp import run_id, stamp, stamp_beside
 
 __all__ = [
     "Identified",
     "Progress",
+    "answer_all",
     "check_not_asked",
+    "hash_of",
     "identify_files",
-    "open_answerer",
     "run_of",
     "stamp_of",
+    "write_all",
 ]
 
 Progress = Callable[[str, float], None]
 """Is told what is being done, and how many queries are done."""
 
-OPENER = "merian.identify.job:open_answerer"
+OPENER = "merian.identify.panel:open_answerer"
 
 _SAMPLED = 10_000  # distinct queries from which the mix of novelty is estimated
 
@@ -52,7 +64,7 @@ class Identified:
     Attributes:
         out: The answer table.
         run: The id of the run.
-        library: The hash of the library.
+        library: The hash of the library; of several, of them all.
         queries: How many were answered.
         standing: By rank stood by ("" for none), how many.
         set_aside: By reason, how many.
@@ -63,6 +75,7 @@ class Identified:
         estimated: Whether that mix was estimated from the queries.
         promise: The promise in plain words.
         strata: How simulated answers fared by what the library lacks (`Stratum`, by field).
+        libraries: Where there are several, the hash of each, by name.
         done_before: Whether all of it was there already.
     """
 
@@ -79,12 +92,13 @@ class Identified:
     estimated: bool
     promise: Sequence[str]
     strata: Sequence[Mapping[str, object]]
+    libraries: Mapping[str, str] = field(default_factory=dict)
     done_before: bool = False
 
 
 def identify_files(
     queries: Queries,
-    library: Path | str,
+    library: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
     choice: Choice | None = None,
@@ -96,7 +110,8 @@ def identify_files(
 
     Args:
         queries: What is asked about.
-        library: The folder of the library.
+        library: The folder of the library, or those of several, or the folder around these: each
+            query is answered by the one that it is for.
         out: The table; its suffix says how it is written.
         choice: What is promised.
         estimate: Whether the mix of novelty is estimated from the queries.
@@ -108,19 +123,19 @@ def identify_files(
     if out.is_dir():
         raise InputError(f"{out}: is a folder; give the name of a file to write")
     check_not_asked(queries, out)
-    opened = Library.open(library)
+    shelf = open_shelf(library)
     tell("looking at the queries", 0)
-    run = run_of(queries, opened, choice, estimate=estimate)
+    run = run_of(queries, shelf, choice, estimate=estimate)
     if before := _done_before(out, run):
         return before
-    identifier = Identifier.open(opened, choice)
+    panel = Panel.open(shelf, choice)
     with work_on(out, run) as work:
         if estimate:
-            mix = _mix(work, identifier, queries, tell)
-            identifier = Identifier.open(opened, replace(choice, novelty=mix))
-        chunks = _answer(queries, identifier, work, processes, tell)
+            mix = _mix(work, panel, queries, tell)
+            panel = Panel.open(shelf, replace(choice, novelty=mix))
+        chunks = answer_all(queries.read(work.folder), panel, work, processes, tell)
         tell("writing", 0)
-        return _write(work, chunks, identifier, out, run, estimate)
+        return write_all(work, chunks, panel, out, run, estimate)
 
 
 def check_not_asked(queries: Queries, out: Path) -> None:
@@ -131,17 +146,32 @@ def check_not_asked(queries: Queries, out: Path) -> None:
             raise InputError(f"{path}: holds the queries, and would be replaced; name another file")
 
 
-def run_of(queries: Queries, library: Library, choice: Choice, *, estimate: bool) -> str:
+def run_of(
+    queries: Queries, shelf: Mapping[str, Library], choice: Choice, *, estimate: bool
+) -> str:
     """Return the id of a run: a hash of everything that decides its result."""
+    if estimate and len(shelf) > 1:
+        raise InputError(
+            "--novelty batch: each of several libraries meets a mix of its own; identify by one "
+            "library at a time, or give the four shares"
+        )
     asked = {
         "inputs": queries.fingerprint,
         "reading": queries.said,
-        "library": library.hash,
+        "library": hash_of(shelf),
         "alpha": choice.alpha,
         "novelty": "batch" if estimate else choice.novelty,
         "by_rank": choice.by_rank,
     }
     return run_id("identify", asked)
+
+
+def hash_of(shelf: Mapping[str, Library]) -> str:
+    """Return the hash of a library; of several, of all of them and their names."""
+    if len(shelf) == 1:
+        return next(iter(shelf.values())).hash
+    told = json.dumps([[name, library.hash] for name, library in shelf.items()])
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 
 def stamp_of(out: Path) -> dict[str, Any]:
@@ -179,6 +209,7 @@ def _done_before(out: Path, run: str) -> Identified | None:
         estimated=content["estimated"],
         promise=content["promise"],
         strata=content["strata"],
+        libraries=content.get("libraries") or {},
         done_before=True,
     )
 
@@ -191,7 +222,7 @@ def _rejects_of(out: Path) -> Path:
 
 
 def _mix(
-    work: Work, identifier: Identifier, queries: Queries, tell: Progress
+    work: Work, panel: Panel, queries: Queries, tell: Progress
 ) -> tuple[float, float, float, float]:
     """Return the mix of novelty among the queries, estimated once for each job."""
     if "novelty" not in work.notes:
@@ -199,6 +230,7 @@ def _mix(
         some = sample(queries.read(work.folder), _SAMPLED)
         if not some:
             raise InputError("no query can be identified, so no mix can be estimated from them")
+        (identifier,) = panel.identifiers.values()
         work.note("novelty", list(identifier.estimate_novelty(some)))
     return _four(work.notes["novelty"])
 
@@ -208,33 +240,14 @@ def _four(shares: Sequence[float]) -> tuple[float, float, float, float]:
     return known, species, genus, family
 
 
-def open_answerer(
-    folder: str, expected: str, settings: str
-) -> Callable[[Sequence[str]], list[str]]:
-    """Open a library in a process of its own.
-
-    Args:
-        folder: Of the library.
-        expected: Its hash.
-        settings: The choice, as JSON.
-    """
-    said = json.loads(settings)
-    if said["novelty"] is not None:
-        said["novelty"] = tuple(said["novelty"])
-    identifier = Identifier.open(folder, Choice(**said))
-    if identifier.library.hash != expected:
-        raise InputError(f"{folder}: has changed meanwhile; give the command again")
-    return _answerer(identifier)
-
-
-def _answerer(identifier: Identifier) -> Callable[[Sequence[str]], list[str]]:
-    return lambda asked: [answer_line(found) for found in identifier.identify(asked)]
-
-
-def _answer(
-    queries: Queries, identifier: Identifier, work: Work, processes: int | None, tell: Progress
+def answer_all(
+    stream: Iterable[Query | Reject],
+    panel: Panel,
+    work: Work,
+    processes: int | None,
+    tell: Progress,
 ) -> int:
-    """Answer all chunks, and return how many there are."""
+    """Answer all queries in chunks, and return how many chunks there are."""
     done = 0
 
     def progress(count: int) -> None:
@@ -242,25 +255,15 @@ def _answer(
         done += count
         tell("identifying", done)
 
-    choice = identifier.choice
-    settings = {"alpha": choice.alpha, "novelty": choice.novelty, "by_rank": choice.by_rank}
-    library = identifier.library
-    return answer_chunks(
-        queries.read(work.folder),
-        work,
-        _answerer(identifier),
-        OPENER,
-        (str(library.folder), library.hash, json.dumps(settings)),
-        max(1, processes or os.cpu_count() or 1),
-        progress,
-    )
+    most = max(1, processes or os.cpu_count() or 1)
+    return answer_chunks(stream, work, panel.answerer(), OPENER, panel.arguments(), most, progress)
 
 
 # -- writing ------------------------------------------------------------------------------------
 
 
-def _write(
-    work: Work, chunks: int, identifier: Identifier, out: Path, run: str, estimated: bool
+def write_all(
+    work: Work, chunks: int, panel: Panel, out: Path, run: str, estimated: bool = False
 ) -> Identified:
     """Write the list of what was set aside, the table and, last, the stamp."""
     reasons: Counter[str] = Counter()
@@ -278,13 +281,16 @@ def _write(
         write_delimited(rejects, columns, work.rejects(chunks), "\t", shown)
     else:
         rejects.unlink(missing_ok=True)
-    library, choice = identifier.library, identifier.choice
-    mark = stamp(FORMAT, VERSION, run, library.taxonomy.lock.as_dict())
-    count = write_answers(work.answers(chunks), out, mark, see)
+    shelf, choice = {n: one.library for n, one in panel.identifiers.items()}, panel.choice
+    locks = {name: library.taxonomy.lock.as_dict() for name, library in shelf.items()}
+    several = len(shelf) > 1
+    mark = stamp(FORMAT, VERSION, run, None if several else next(iter(locks.values())))
+    kinds = SEVERAL if several else COLUMNS
+    count = write_answers(work.answers(chunks), out, mark, see, kinds)
     found = Identified(
         out=out,
         run=run,
-        library=library.hash,
+        library=hash_of(shelf),
         queries=count,
         standing=dict(sorted(standing.items())),
         set_aside=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
@@ -293,11 +299,13 @@ def _write(
         novelty=choice.novelty,
         by_rank=choice.by_rank,
         estimated=estimated,
-        promise=identifier.promised(),
-        strata=[asdict(stratum) for stratum in identifier.promise.strata],
+        promise=panel.promise(),
+        strata=panel.strata(),
+        libraries={name: library.hash for name, library in shelf.items()} if several else {},
     )
+    more = {"locks": locks} if several else {}
     kept = {name: value for name, value in vars(found).items() if name not in _NOT_KEPT}
-    stamp_beside(out, mark, {**kept, "hash": content_hash(out)})
+    stamp_beside(out, mark, {**kept, **more, "hash": content_hash(out)})
     return found
 
 

@@ -22,8 +22,8 @@ def read_barcode(text: str) -> str:
     return sequence
 
 
-def find_barcode(queries: Queries, id: str) -> str:
-    """Return the clean sequence of a record, the first of that id.
+def find_barcode(queries: Queries, id: str) -> Query:
+    """Return a record with its clean sequence, the first of that id.
 
     Args:
         queries: What `merian identify` would be asked.
@@ -37,7 +37,7 @@ def find_barcode(queries: Queries, id: str) -> str:
                 if len(seen) < _REMEMBERED:
                     seen.append(found.id)
             elif isinstance(found, Query):
-                return found.sequence
+                return found
             else:
                 raise InputError(f"{file}: the record {id!r} was set aside: {found.reason}")
     raise NotFoundError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -33,7 +33,8 @@ _FEEDS = ("record", "sequence")
 
 # Without a join, which would bring the rows in another order each time.
 _IN_CATALOGUE = """
-SELECT nucleotideSequenceID, occurrenceID, sequence FROM sequence WHERE sequence IS NOT NULL
+SELECT nucleotideSequenceID, occurrenceID, sequence, coalesce(targetGene, '') FROM sequence
+WHERE sequence IS NOT NULL
 """
 _SEVERAL = """
 SELECT occurrenceID FROM sequence WHERE sequence IS NOT NULL AND occurrenceID IS NOT NULL
@@ -47,10 +48,26 @@ SELECT count(*), bit_xor(md5_number_lower(concat_ws(chr(31), nucleotideSequenceI
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One sequence to be named: its id, and its nucleotides as `read_query` cleans them."""
+    """One sequence to be named.
+
+    Attributes:
+        id: Its id.
+        sequence: Its nucleotides as `read_query` cleans them.
+        marker: Its gene, as its file calls it, or "".
+        file: Where it stands.
+        line: There.
+    """
 
     id: str
     sequence: str
+    marker: str = ""
+    file: str = field(default="", compare=False)
+    line: int | None = field(default=None, compare=False)
+
+    @property
+    def asked(self) -> str:
+        """What is asked: the sequence, with the gene and a blank before it where that is known."""
+        return f"{self.marker} {self.sequence}" if self.marker else self.sequence
 
 
 def is_catalogue(path: Path) -> bool:
@@ -144,19 +161,21 @@ def _streams(reading: Reading) -> list[Sequences]:
     return streams if len(streams) == len(reading.sources) else []
 
 
-def _clean(file: str, line: int | None, key: str, text: str) -> Query | Reject:
+def _clean(file: str, line: int | None, key: str, text: str, marker: str) -> Query | Reject:
     """Return a query, or why it is none."""
     sequence, reason = read_query(text)
-    return Reject(file, line, key, reason) if reason else Query(key, sequence)
+    if reason:
+        return Reject(file, line, key, reason)
+    return Query(key, sequence, " ".join(marker.split()), file, line)
 
 
 def _from_catalogue(path: Path) -> Iterator[Query | Reject]:
     """Return the sequences, called by their occurrence where that has no other."""
     with Catalogue.open(path, read_only=True, threads=1, memory=_MEMORY) as opened:
         several = {key for (key,) in opened.query(_SEVERAL)}
-        for key, occurrence, text in opened.query(_IN_CATALOGUE):
+        for key, occurrence, text, marker in opened.query(_IN_CATALOGUE):
             called = key if occurrence is None or occurrence in several else occurrence
-            yield _clean(str(path), None, str(called), str(text))
+            yield _clean(str(path), None, str(called), str(text), str(marker))
 
 
 def _from_reading(reading: Reading, work: Path) -> Iterator[Query | Reject]:
@@ -171,7 +190,8 @@ def _from_reading(reading: Reading, work: Path) -> Iterator[Query | Reject]:
                 yield Reject(file, found.line, " ".join(found.content.split()[:1]), found.reason)
             else:
                 record, row = found
-                yield _clean(file, record.line, str(row["occurrenceID"]), record.sequence)
+                marker = str(row.get("targetGene") or "")
+                yield _clean(file, record.line, str(row["occurrenceID"]), record.sequence, marker)
 
 
 def _from_tables(reading: Reading, work: Path) -> Iterator[Query | Reject]:
@@ -193,11 +213,11 @@ def _from_tables(reading: Reading, work: Path) -> Iterator[Query | Reject]:
         sql = " UNION ALL ".join(_selected(staging, table) for table in _FEEDS)
         result = con.execute(sql)
         while batch := result.fetchmany(_BATCH):
-            for source, line, key, text in batch:
+            for source, line, key, text, marker in batch:
                 if not key:
                     yield Reject(files[source], line, "", "The row has no identifier.")
                 else:
-                    yield _clean(files[source], line, key, text)
+                    yield _clean(files[source], line, key, text, marker)
         refused = "SELECT file, line, reason FROM rejects WHERE scope = 'row' ORDER BY file, line"
         for file, line, reason in staging.run(refused):
             yield Reject(file, line, "", reason)
@@ -207,13 +227,15 @@ def _from_tables(reading: Reading, work: Path) -> Iterator[Query | Reject]:
 
 
 def _selected(staging: Staging, table: str) -> str:
-    """Return the SQL of source, line, id and text of the sequences that are fed to a table."""
+    """Return the SQL of source, line, id, text and gene of sequences fed to a table."""
     terms = staging.terms(table)
     if "sequence" not in terms:
-        return "SELECT 0::BIGINT, 0::BIGINT, '', '' WHERE false"
+        return "SELECT 0::BIGINT, 0::BIGINT, '', '', '' WHERE false"
     keys = ["occurrenceID", "nucleotideSequenceID", "materialEntityID"]
     key = ", ".join([*(k for k in keys if k in terms), "NULL"])
+    gene = "coalesce(targetGene, '')" if "targetGene" in terms else "''"
     return (
-        f"SELECT {source_of('ord')}, {line_of('ord')}, coalesce({key}), coalesce(sequence, '') "
+        f"SELECT {source_of('ord')}, {line_of('ord')}, coalesce({key}), "
+        f"coalesce(sequence, ''), {gene} "
         f"FROM {staging.view(table)}"
     )

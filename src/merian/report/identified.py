@@ -234,8 +234,10 @@ def _strata(told: Mapping[str, Any]) -> list[Part]:
     strata = told.get("strata")
     if not isinstance(strata, Sequence):
         return []
+    several = any(isinstance(one, Mapping) and "library" in one for one in strata)
     rows = [
         [
+            *([one.get("library")] if several else []),
             one.get("name"), one.get("genera"), one.get("records"),
             None if one.get("error") is None else f"{100 * one['error']:.1f} %",
             "yes" if one.get("promised") else "no: too few genera",
@@ -244,7 +246,8 @@ def _strata(told: Mapping[str, Any]) -> list[Part]:
         if isinstance(one, Mapping)
     ]  # fmt: skip
     caption = "How often simulated answers were wrong; each genus counts as one"
-    columns = ["records", "genera", "simulated", "wrong", "promised"]
+    columns = ["library"] if several else []
+    columns += ["records", "genera", "simulated", "wrong", "promised"]
     return [Table(columns, rows, caption)] if rows else []
 
 
