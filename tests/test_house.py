@@ -22,8 +22,8 @@ PACKAGE = ROOT / "src" / "merian"
 # A room may import any room before it and none after it.
 ROOMS = (
     "taxonomy", "place", "catalogue", "formats", "world", "barcode", "image", "text", "learn",
-    "library", "identify", "audit", "discover", "measure", "tray", "report", "desk", "bench",
-    "demo", "cli", "__main__",
+    "library", "identify", "audit", "metabarcoding", "discover", "measure", "tray", "report",
+    "desk", "bench", "demo", "cli", "__main__",
 )  # fmt: skip
 ORDER = {room: place for place, room in enumerate(ROOMS, 1)}
 

@@ -23,6 +23,8 @@ def identify(
     library: Annotated[tuple[Path, ...], Parameter(name=("--library", "-l"))],
     out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
     into: Path | None = None,
+    table: Path | None = None,
+    samples: Path | None = None,
     alpha: float = 0.05,
     novelty: str | None = None,
     promise: Literal["all", "rank"] = "all",
@@ -45,9 +47,15 @@ def identify(
         library: The library that `merian library build` made. Once or more often, or a folder with
             one library for each marker in it: each query is then answered by the library that it
             is for.
-        out: The table to write: .tsv, .txt, .parquet, .jsonl or .json.
+        out: The table to write: .tsv, .txt, .parquet, .jsonl or .json. With --table, the folder.
         into: A catalogue that holds the sequences: the answers are appended to it as
             identifications. Without --out the table is put into its folder runs/.
+        table: A table of reads by ASV or OTU and sample, as DADA2, QIIME 2 (.biom, .qza), vsearch
+            or a spreadsheet has it. Its features are named, and taxa by sample, richness and what
+            can be published are written into the folder -o. The queries are then the file of their
+            sequences, if the table does not hold them.
+        samples: The sheet of samples: a row for each, with its id, date, place, and whether it is a
+            control.
         alpha: The share of wrong answers that is not to be exceeded; 0.05 if not given.
         novelty: The shares of records whose species is in the library, and whose species, genus,
             family is not, such as 0.7,0.2,0.08,0.02: deeper answers, with a promise for that mix
@@ -55,8 +63,11 @@ def identify(
         promise: With "rank" the promise also holds for the answers that stop at species, genus and
             family, each by itself.
         format: The format of the files; found from their content if not given.
-        map: What a column means, as column=term: --map barcode=sequence. Once or more often.
-        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        map: What a column means, as column=term: --map barcode=sequence. Once or more often. Of a
+            --table: id, sequence, sample or ignore.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`. With --table
+            distance=0.03 (of clusters), genus_distance=0.12, rows=features (or samples), and terms
+            of DNA derived data such as target_gene=COI.
         processes: How many processes to use; as many as there are cores if not given.
         report: Write a page about the answers into this HTML file.
         quiet: Print the answer and nothing else.
@@ -64,11 +75,17 @@ def identify(
     from merian.identify.job import identify_files
     from merian.identify.queries import Queries
 
+    if processes is not None and processes < 1:
+        raise InputError(f"--processes {processes}: expected 1 or more")
+    if table is not None or samples is not None:
+        _identify_table(
+            queries, table, samples, library, out, into, report, choice_of(alpha, novelty, promise),
+            novelty, map, set, format, processes, quiet,
+        )  # fmt: skip
+        return
     if not queries:
         raise InputError("give the sequences: merian identify QUERY... --library LIB -o OUT")
     choice = choice_of(alpha, novelty, promise)
-    if processes is not None and processes < 1:
-        raise InputError(f"--processes {processes}: expected 1 or more")
     asked = Queries(queries, options_of(format, map, set), format)
     estimate = novelty == BATCH
     out = _place(out, into, asked, library, choice, estimate)
@@ -92,6 +109,43 @@ def identify(
         print(screen.printable(f"a page about the answers: {report}"))
     if not found.queries:
         raise InputError("nothing could be identified; the reasons stand above")
+
+
+def _identify_table(
+    queries: tuple[Path, ...],
+    table: Path | None,
+    samples: Path | None,
+    library: tuple[Path, ...],
+    out: Path | None,
+    into: Path | None,
+    report: Path | None,
+    choice: Choice,
+    novelty: str | None,
+    map: tuple[str, ...],
+    set: tuple[str, ...],
+    format: str | None,
+    processes: int | None,
+    quiet: bool,
+) -> None:
+    """Say what does not go with a feature table, and identify it."""
+    from merian.cli.metabarcoding import identify_table
+
+    if table is None:
+        raise InputError("--samples is the sheet of a feature table; give the table with --table")
+    if out is None:
+        raise InputError("say where the tables go: -o FOLDER")
+    if into is not None or report is not None or format is not None:
+        given = "--into" if into is not None else "--report" if report is not None else "--format"
+        raise InputError(
+            f"{given} does not go with --table; its folder holds a page and all tables"
+        )
+    if novelty == BATCH:
+        raise InputError("--novelty batch does not go with --table; give the four shares")
+    identify_table(
+        queries, table, samples, library, out,
+        choice=choice, mapping=screen.pairs("--map", map), settings=screen.pairs("--set", set),
+        processes=processes, quiet=quiet,
+    )  # fmt: skip
 
 
 def _place(

@@ -29,6 +29,7 @@ EXTRAS = {
     "app": "the review page in the browser",
     "index": "search in very large reference libraries",
     "map": "maps of embeddings",
+    "biom": "feature tables of QIIME 2",
     "fast": "faster small networks without a GPU",
     "hub": "models and data from the Hugging Face Hub",
     "cluster": "many machines",

@@ -17,11 +17,13 @@ import jinja2
 from merian import __version__
 from merian.report.bars import bars
 from merian.report.histogram import histogram
+from merian.report.intervals import intervals
 
 __all__ = [
     "Bars",
     "Figures",
     "Histogram",
+    "Intervals",
     "Name",
     "Note",
     "Part",
@@ -114,6 +116,14 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Numbers with their intervals: label, value, low and high."""
+
+    title: str
+    values: Sequence[tuple[str, float, float, float]]
+
+
+@dataclass(frozen=True)
 class Picture:
     """One picture.
 
@@ -158,7 +168,7 @@ class Note:
     text: str
 
 
-Part = Text | Figures | Table | Bars | Histogram | Pictures | Note
+Part = Text | Figures | Table | Bars | Histogram | Intervals | Pictures | Note
 
 
 @dataclass(frozen=True)
@@ -211,6 +221,7 @@ def _template() -> jinja2.Template:
     environment.filters["cell"] = _cell
     environment.globals["bars"] = bars
     environment.globals["histogram"] = histogram
+    environment.globals["intervals"] = intervals
     environment.tests["a_name"] = lambda value: isinstance(value, Name)
     environment.tests["kind"] = lambda part, kind: type(part).__name__ == kind
     return environment.get_template("page.html.j2")
