@@ -142,6 +142,8 @@ def read_feature_table(
     if path.is_dir():
         raise FormatError("is a folder; a feature table is expected", path=path)
     head = head_bytes(path)
+    if not head and path.stat().st_size:
+        raise FormatError("is packed and damaged or cut short; get a fresh copy", path=path)
     if not head:
         raise FormatError("is empty; a feature table is expected", path=path)
     if head[:4] in (b"RDX2", b"RDX3", b"RDA2", b"RDA3") or head[:2] in (b"X\n", b"A\n", b"B\n"):

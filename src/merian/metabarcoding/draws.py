@@ -195,4 +195,5 @@ def _distinct(units: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.i
 def _summed_up(counts: NDArray[np.int32]) -> Richness:
     low = np.quantile(counts, _LOW, axis=1, method="lower").astype(np.int64)
     high = np.quantile(counts, _HIGH, axis=1, method="higher").astype(np.int64)
-    return Richness(counts.mean(axis=1), low, high)
+    # Where nearly all draws agree, the mean may lie a hundredth outside of them.
+    return Richness(np.clip(counts.mean(axis=1), low, high), low, high)
