@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from merian.report import Bars, Figures, Name, Note, Section, Table, Text, page
 from merian.report.bars import bars
+from merian.report.intervals import intervals
 
 HOSTILE = """<script>alert("x")</script><img src=x onerror='1'>{{ 7*7 }}]]>"""
 VOID = {"meta", "br", "img", "link", "hr", "input"}
@@ -134,3 +135,15 @@ def test_bars_of_nothing_and_of_less_than_nothing():
 def test_what_stands_out_is_hatched_and_not_only_coloured():
     drawing = bars("c", [("a", 1), ("b", 2)], marked=frozenset(["b"]), identity="q")
     assert drawing.count('style="fill:url(#q-hatch)"') == 1
+
+
+def test_intervals_begin_and_end_where_they_should():
+    drawing = ElementTree.fromstring(intervals("Species", [("a", 4, 2, 8), ("b", 3, 3, 3)]))
+    lines = [rect for rect in drawing.iter("rect") if rect.get("class") == "bar"]
+    starts, widths = ([float(one.get(key).rstrip("%")) for one in lines] for key in ("x", "width"))
+    assert widths[0] == pytest.approx(3 * starts[0], abs=0.02)
+    assert 0 < widths[1] < 1
+    assert drawing.find("desc").text == "a: 4.0 (2 to 8); b: 3.0 (3 to 3)"
+    assert "<svg" in intervals("zero", [("a", 0, 0, 0)])
+    with pytest.raises(ValueError, match="does not end before it begins"):
+        intervals("wrong", [("a", 1, 2, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from merian.cli import main
 from merian.errors import InputError, MerianError
 from merian.formats.feature_table import read_feature_table, sequence_id
+from merian.identify import PARTS
+from merian.library import build_library
 from merian.metabarcoding import job, metabarcode, open_features
 
 
@@ -243,3 +246,31 @@ def test_an_error_of_ours_is_one_that_a_user_can_mend(lab, files, tmp_path):
         metabarcode(features, tmp_path, tmp_path / "out")
     with pytest.raises(InputError, match="rows=upwards"):
         open_features(files["otutab"], rows="upwards")
+
+
+def test_features_of_several_libraries(lab, files, tmp_path):
+    chance = random.Random(9)
+    texts = ["".join(chance.choices("ACGT", k=300)) for _ in range(6)]
+    reference = tmp_path / "its.fasta"
+    reference.write_text(
+        "".join(
+            f">i{n};tax=k:Fungi,f:Xidae,g:X{n}us,s:X{n}us_yus;\n{t}\n" for n, t in enumerate(texts)
+        )
+    )
+    build_library([reference], tmp_path / "ITS2", parts=PARTS)
+    table = tmp_path / "t.tsv"
+    rows_of = [("id", "sequence", "S1"), ("a", lab.sequences["vaaa0"], "5"), ("b", texts[2], "7")]
+    rows_of += [("c", "".join(chance.choices("ACGT", k=300)), "9")]
+    table.write_text("".join("\t".join(row) + "\n" for row in rows_of))
+    done = metabarcode(
+        open_features(table), [lab.library, tmp_path / "ITS2"], tmp_path / "out", processes=1
+    )
+    found = {row["id"]: row for row in rows(tmp_path / "out" / "features.tsv")}
+    assert [found[key]["library"] for key in "abc"] == ["lib", "ITS2", ""]
+    assert done.reads_standing["set aside"] == 9
+    assert done.set_aside == {"It is like nothing in any library": 1}
+    names = {row["rank"]: row["name"] for row in rows(tmp_path / "out" / "presence.tsv")
+             if row["name"].startswith(("X2", "Gaa"))}  # fmt: skip
+    assert names["species"] in ("X2us yus", "Gaaus saus")
+    dna = {row["occurrenceID"]: row["otu_db"] for row in rows(tmp_path / "out" / "dna.tsv")}
+    assert dna["S1:b"].startswith("ITS2;")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from merian.barcode import read_query
 from merian.errors import InputError
@@ -115,8 +116,8 @@ def open_features(
                 stack.callback(unpacked[1].close)
             paths.append(unpacked[0] if unpacked else Path(file))
         queries = Queries(paths, Options(extra={"header": "bare"}) if _plain(paths) else None)
-        scratch = Path(path.parent)
-        ids = {bare_id(found.id) for found in queries.read(scratch)}
+        with TemporaryDirectory(prefix="merian-") as scratch:
+            ids = {bare_id(found.id) for found in queries.read(Path(scratch))}
     known = sheet_ids(sheet) if sheet is not None else set()
     read = read_feature_table(path, mapping, rows=rows, features=ids, samples=known)
     if queries is None and not any(read.sequences):
