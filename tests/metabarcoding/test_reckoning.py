@@ -213,3 +213,18 @@ def test_a_sheet_under_any_headings(tmp_path):
     path.write_text("SampleID,date\n")
     with pytest.raises(FormatError, match="holds no row"):
         read_sheet(path, ["B"])
+
+
+def test_a_crowd_is_one_cluster():
+    chance = random.Random(8)
+    root = chance.choices("ACGT", k=300)
+    crowd = set()
+    while len(crowd) < 150:
+        text = [*root]
+        for place in chance.sample(range(300), 2):
+            text[place] = chance.choice("ACGT")
+        crowd.add("".join(text))
+    sequences = ["".join(root), *sorted(crowd - {"".join(root)})]
+    reads = np.array([9, *[1] * (len(sequences) - 1)])
+    heads = cluster(sequences, reads, near_pairs(sequences, 0.03, silent), 0.03)
+    assert np.bincount(heads).max() > 0.9 * len(sequences)

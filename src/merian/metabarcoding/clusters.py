@@ -50,6 +50,7 @@ def near_pairs(sequences: Sequence[str], distance: float, progress: Progress) ->
     own = np.arange(len(sequences), dtype=np.int32)
     # Each difference costs at most ten words; among so many of a barcode, that leaves this share.
     least = max(0.05, 1 - 10 * distance * 1.5)
+    asked = np.full((len(sequences), _CANDIDATES), -1, np.int32)
     found: list[tuple[int, int, float]] = []
     for number, text in enumerate(sequences):
         if number % 1_000 == 0:
@@ -58,13 +59,18 @@ def near_pairs(sequences: Sequence[str], distance: float, progress: Progress) ->
             continue
         summed = score(query_words(text), [index]).summed
         few = best(summed, own, _CANDIDATES, 1)
-        few = few[(few > number) & (summed[few] >= least * summed[number])]
+        few = few[(few != number) & (summed[few] >= least * summed[number])]
+        asked[number, : len(few)] = few
+        # In a crowd one may see the other that is not seen by it; each pair is aligned once.
+        few = few[~((few < number) & (asked[few] == number).any(axis=1))]
         if not len(few):
             continue
         aligned = align(text, [sequences[other] for other in few.tolist()])
         far = aligned.mismatches / np.maximum(aligned.overlap, 1)
         near = np.flatnonzero((aligned.overlap > 0) & (far <= distance))
-        found += [(number, int(few[at]), float(far[at])) for at in near.tolist()]
+        for at in near.tolist():
+            low, high = sorted((number, int(few[at])))
+            found.append((low, high, float(far[at])))
     pairs = np.array([row[:2] for row in found], np.int32).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1], np.array([row[2] for row in found], np.float32)
 
