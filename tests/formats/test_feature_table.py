@@ -240,3 +240,10 @@ def test_counts_in_the_headers_of_a_fasta(tmp_path):
     assert "no size=" in table.rejects[0].reason
     path.write_text(f">A;size=5\n{dna('A')}\n")
     assert tuple(read_feature_table(path).samples) == ("run1",)
+
+
+def test_a_protein_among_the_sequences_does_not_hide_their_column(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [(k, dna(k) if k != "A" else "MKLSAAAGTPLWVFLEDQ", *row) for k, *row in ROWS]
+    path.write_text(text(("id", "sequence", *SAMPLES), *rows, by=","))
+    assert read_feature_table(path).sequences[0] == "MKLSAAAGTPLWVFLEDQ"

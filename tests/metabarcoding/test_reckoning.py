@@ -228,3 +228,12 @@ def test_a_crowd_is_one_cluster():
     reads = np.array([9, *[1] * (len(sequences) - 1)])
     heads = cluster(sequences, reads, near_pairs(sequences, 0.03, silent), 0.03)
     assert np.bincount(heads).max() > 0.9 * len(sequences)
+
+
+def test_a_sheet_of_qiime(tmp_path):
+    path = tmp_path / "metadata.tsv"
+    path.write_text("#SampleID\tBarcode\tdate\n#q2:types\tcategorical\tcategorical\n"
+                    "S1\tACGT\t2025-01-02\nS2\tACGG\t2025-01-03\n")  # fmt: skip
+    sheet = read_sheet(path, ["S1", "S2"])
+    assert [sheet.terms[s]["eventDate"] for s in ("S1", "S2")] == ["2025-01-02", "2025-01-03"]
+    assert not sheet.missing

@@ -136,7 +136,8 @@ def _direction(
     if sequences_above:
         return "samples"
     columns = range(len(head.names))
-    if head.marked or any(_all_dna(head, place) for place in columns):
+    told = any(guess(name) == "sequence" for name in head.names)
+    if head.marked or told or any(_all_dna(head, place) for place in columns):
         return "features"
     above, beside = head.names[1:], keys
     said = {"features": 0, "samples": 0}
@@ -260,7 +261,7 @@ def _use(head: _Head, place: int, samples: Collection[str]) -> str | None:
     name = head.names[place]
     if name in samples:
         return "sample"
-    if _all_dna(head, place):
+    if _all_dna(head, place) or guess(name) == "sequence":
         return "sequence"
     if place == 0 and (head.unnamed or head.marked):
         return "id"

@@ -123,9 +123,18 @@ def _rows(path: Path) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
     head = read_head(path)
     if len(head.columns) < 2 and not head.rows:
         raise FormatError("expected a table with one row for each sample", path=path, line=1)
+    columns, passed = head.columns, head.header_lines
+    with open_text(path, head.encoding) as stream:
+        above = [stream.readline() for _ in range(passed)]
+    # QIIME's header begins with a "#", and is no remark.
+    for number, line in enumerate(above, start=1):
+        if re.match(r"#\s?(sample|id\b)", line, re.IGNORECASE) and head.delimiter in line:
+            names = line.lstrip("# ").rstrip("\r\n").split(head.delimiter)
+            columns, passed = tuple(name.strip() for name in names), number
+            break
     rows = []
     with open_text(path, head.encoding) as stream:
-        for _ in range(head.header_lines):
+        for _ in range(passed):
             stream.readline()
         quote = head.quote or None
         reader = csv.reader(
@@ -135,14 +144,12 @@ def _rows(path: Path) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
         for row in reader:
             # QIIME 2 writes the types of columns into a row of their own.
             if any(row) and not row[0].startswith("#q2:"):
-                width = len(head.columns)
+                width = len(columns)
                 cells = [cell.strip() for cell in row[:width]]
-                rows.append(
-                    (head.header_lines + reader.line_num, cells + [""] * (width - len(row)))
-                )
+                rows.append((passed + reader.line_num, cells + [""] * (width - len(row))))
     if not rows:
         raise FormatError("holds no row; one for each sample is expected", path=path)
-    return head.columns, rows
+    return columns, rows
 
 
 def _term(name: str) -> str | None:
