@@ -220,8 +220,8 @@ def test_artifacts_of_qiime_2_are_read_as_they_are(lab, files, tmp_path):
          "--set gene=...: expected distance"),
         (["otus.fasta", "--table", "otutab.tsv", "-o", "x", "--samples", "wrong.csv"],
          "none of its columns holds the samples of the table"),
-        (["otus.fasta", "--table", "otutab.tsv", "-o", "x", "--novelty", "batch"],
-         "--novelty batch does not go with --table"),
+        (["otus.fasta", "--table", "otutab.tsv", "-o", "x", "--novelty", "some"],
+         "--novelty some: expected four shares"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told_in_one_line(
@@ -274,3 +274,25 @@ def test_features_of_several_libraries(lab, files, tmp_path):
     assert names["species"] in ("X2us yus", "Gaaus saus")
     dna = {row["occurrenceID"]: row["otu_db"] for row in rows(tmp_path / "out" / "dna.tsv")}
     assert dna["S1:b"].startswith("ITS2;")
+
+
+def test_the_mix_may_be_estimated_from_the_features(lab, files, tmp_path):
+    features = open_features(files["seqtab"])
+    done = metabarcode(features, lab.library, tmp_path / "out", estimate=True, processes=1)
+    assert done.novelty is not None
+    assert sum(done.novelty) == pytest.approx(1, abs=1e-3)
+    known = sum(bool(name) for name in lab.species.values()) / len(lab.species)
+    assert done.novelty[0] == pytest.approx(known, abs=0.15)
+    again = metabarcode(features, lab.library, tmp_path / "out", estimate=True)
+    assert again.done_before
+    assert list(again.novelty) == list(done.novelty)
+    rows_of = [(f"i{n};tax=k:Fungi,g:X{n}us,s:X{n}us_yus;", n) for n in range(3)]
+    reference = tmp_path / "other.fasta"
+    reference.write_text(
+        "".join(
+            f">{key}\n{''.join(random.Random(n).choices('ACGT', k=200))}\n" for key, n in rows_of
+        )
+    )
+    build_library([reference], tmp_path / "other", parts=PARTS)
+    with pytest.raises(InputError, match="each of several libraries meets a mix"):
+        metabarcode(features, [lab.library, tmp_path / "other"], tmp_path / "x", estimate=True)

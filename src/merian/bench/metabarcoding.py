@@ -65,6 +65,7 @@ def run(
     sources: str = "coi,its1",
     seeds: str = "0,1,2",
     samples: int = 40,
+    estimate: bool = False,
     processes: int = 2,
 ) -> Figures:
     """Make samples, identify them, and hold them against what they are made of.
@@ -75,6 +76,7 @@ def run(
         sources: Of the data, with commas between.
         seeds: Of the tasks, with commas between.
         samples: Of each task.
+        estimate: Whether the mix of novelty is estimated from the features.
         processes: How many.
     """
     ruler = load_yardstick(yardstick)
@@ -93,8 +95,11 @@ def run(
                 library = library_of(place, place / "library", keep=True)
                 begin = time.perf_counter()
                 features = open_features(found.table)
-                result = place / "result"
-                metabarcode(features, library.folder, result, choice=Choice(), processes=processes)
+                result = place / ("result_batch" if estimate else "result")
+                metabarcode(
+                    features, library.folder, result,
+                    choice=Choice(), estimate=estimate, processes=processes,
+                )  # fmt: skip
                 seconds += time.perf_counter() - begin
                 _compare(result, found, counts, sure)
             figures |= _summed_up(source, counts, sure)

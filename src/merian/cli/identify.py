@@ -139,12 +139,10 @@ def _identify_table(
         raise InputError(
             f"{given} does not go with --table; its folder holds a page and all tables"
         )
-    if novelty == BATCH:
-        raise InputError("--novelty batch does not go with --table; give the four shares")
     identify_table(
         queries, table, samples, library, out,
         choice=choice, mapping=screen.pairs("--map", map), settings=screen.pairs("--set", set),
-        processes=processes, quiet=quiet,
+        estimate=novelty == BATCH, processes=processes, quiet=quiet,
     )  # fmt: skip
 
 

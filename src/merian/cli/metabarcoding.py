@@ -29,6 +29,7 @@ def identify_table(
     choice: Choice,
     mapping: dict[str, str],
     settings: dict[str, str],
+    estimate: bool,
     processes: int | None,
     quiet: bool,
 ) -> None:
@@ -43,6 +44,7 @@ def identify_table(
         choice: What is promised.
         mapping: What columns mean: of the table id, sequence, sample or ignore; of the sheet terms.
         settings: Distances, the direction of the table, and terms of DNA derived data.
+        estimate: Whether the mix of novelty is estimated from the features.
         processes: How many at most.
         quiet: Print the answer and nothing else.
     """
@@ -68,14 +70,14 @@ def identify_table(
             done = metabarcode(
                 features, library, out,
                 sheet=samples, sheet_terms=of_sheet, said=settings, choice=choice,
-                distances=distances, processes=processes, progress=job.step,
+                estimate=estimate, distances=distances, processes=processes, progress=job.step,
                 page=write_metabarcoding,
             )  # fmt: skip
     finally:
         features.close()
     for note in done.notes[len(features.notes) :]:
         screen.say(f"note: {note}", quiet)
-    _print_summary(done, quiet)
+    _print_summary(done, estimate, quiet)
 
 
 def _share(settings: dict[str, str], name: str, usual: float) -> float:
@@ -90,7 +92,7 @@ def _share(settings: dict[str, str], name: str, usual: float) -> float:
     return value
 
 
-def _print_summary(done: Metabarcoded, quiet: bool) -> None:
+def _print_summary(done: Metabarcoded, estimated: bool, quiet: bool) -> None:
     """Print what is in the folder, what was set aside, and what is promised."""
     if done.done_before:
         screen.say(f"{done.out}: the same was done before; nothing was written", quiet)
@@ -123,6 +125,9 @@ def _print_summary(done: Metabarcoded, quiet: bool) -> None:
     if done.set_aside:
         print(screen.printable(f"set aside, and listed in {done.out / 'answers.tsv.rejects.tsv'}:"))
         screen.print_table(("rows", "reason"), [(n, r) for r, n in done.set_aside.items()])
+    if estimated and done.novelty is not None:
+        given = ",".join(f"{share:g}" for share in done.novelty)
+        print(f"the mix as estimated from the features: --novelty {given}")
     for line in done.promise:
         print(screen.printable(line))
     print(screen.printable(f"a page about the samples: {done.out / 'report.html'}"))

@@ -12,10 +12,10 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from merian.errors import InputError
 from merian.files import content_hash
@@ -40,10 +40,13 @@ from merian.stamp import run_id, stamp, stamp_beside
 __all__ = [
     "Identified",
     "Progress",
+    "Readable",
     "answer_all",
     "check_not_asked",
+    "check_one",
     "hash_of",
     "identify_files",
+    "mix_of_queries",
     "run_of",
     "stamp_of",
     "write_all",
@@ -51,6 +54,14 @@ __all__ = [
 
 Progress = Callable[[str, float], None]
 """Is told what is being done, and how many queries are done."""
+
+
+class Readable(Protocol):
+    """What can be asked about: read anew each time, in order."""
+
+    def read(self, work: Path) -> Iterator[Query | Reject]:
+        """Return all queries, and between them what was set aside."""
+
 
 OPENER = "merian.identify.panel:open_answerer"
 
@@ -131,7 +142,7 @@ def identify_files(
     panel = Panel.open(shelf, choice)
     with work_on(out, run) as work:
         if estimate:
-            mix = _mix(work, panel, queries, tell)
+            mix = mix_of_queries(work, panel, queries, tell)
             panel = Panel.open(shelf, replace(choice, novelty=mix))
         chunks = answer_all(queries.read(work.folder), panel, work, processes, tell)
         tell("writing", 0)
@@ -150,11 +161,8 @@ def run_of(
     queries: Queries, shelf: Mapping[str, Library], choice: Choice, *, estimate: bool
 ) -> str:
     """Return the id of a run: a hash of everything that decides its result."""
-    if estimate and len(shelf) > 1:
-        raise InputError(
-            "--novelty batch: each of several libraries meets a mix of its own; identify by one "
-            "library at a time, or give the four shares"
-        )
+    if estimate:
+        check_one(shelf)
     asked = {
         "inputs": queries.fingerprint,
         "reading": queries.said,
@@ -164,6 +172,15 @@ def run_of(
         "by_rank": choice.by_rank,
     }
     return run_id("identify", asked)
+
+
+def check_one(shelf: Mapping[str, Library]) -> None:
+    """Say so if a mix cannot be estimated, as there are several libraries."""
+    if len(shelf) > 1:
+        raise InputError(
+            "--novelty batch: each of several libraries meets a mix of its own; identify by one "
+            "library at a time, or give the four shares"
+        )
 
 
 def hash_of(shelf: Mapping[str, Library]) -> str:
@@ -221,8 +238,8 @@ def _rejects_of(out: Path) -> Path:
 # -- answering ----------------------------------------------------------------------------------
 
 
-def _mix(
-    work: Work, panel: Panel, queries: Queries, tell: Progress
+def mix_of_queries(
+    work: Work, panel: Panel, queries: Readable, tell: Progress
 ) -> tuple[float, float, float, float]:
     """Return the mix of novelty among the queries, estimated once for each job."""
     if "novelty" not in work.notes:

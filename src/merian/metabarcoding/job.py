@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ import numpy as np
 from merian.errors import InputError
 from merian.files import check_outside, content_hash, new_folder
 from merian.identify.chunks import work_on
-from merian.identify.job import Progress, answer_all, hash_of, write_all
+from merian.identify.job import (
+    Progress,
+    answer_all,
+    check_one,
+    hash_of,
+    mix_of_queries,
+    write_all,
+)
 from merian.identify.panel import Panel
 from merian.identify.promise import Choice
 from merian.identify.queries import Query
@@ -59,6 +66,7 @@ class Metabarcoded:
         unread: Samples on the sheet that are not in the table.
         set_aside: By reason, how many features and rows.
         promise: The promise in plain words.
+        novelty: The mix that it is for, or None for any.
         notes: What the user should know.
         distances: Of the clusters.
         done_before: Whether all of it was there already.
@@ -78,6 +86,7 @@ class Metabarcoded:
     unread: Sequence[str]
     set_aside: Mapping[str, int]
     promise: Sequence[str]
+    novelty: Sequence[float] | None = None
     notes: Sequence[str] = field(default_factory=tuple)
     distances: Mapping[str, float] = field(default_factory=dict)
     done_before: bool = False
@@ -92,6 +101,7 @@ def metabarcode(
     sheet_terms: Mapping[str, str] | None = None,
     said: Mapping[str, str] | None = None,
     choice: Choice | None = None,
+    estimate: bool = False,
     distances: Distances | None = None,
     processes: int | None = None,
     progress: Progress | None = None,
@@ -107,6 +117,7 @@ def metabarcode(
         sheet_terms: Column of the sheet -> term, where its name does not tell.
         said: Terms of DNA derived data that hold for all samples.
         choice: What is promised.
+        estimate: Whether the mix of novelty is estimated from the features.
         distances: Of the clusters.
         processes: How many at most.
         progress: Is told how far it is.
@@ -121,6 +132,8 @@ def metabarcode(
     if sheet is not None:
         samples = read_sheet(sheet, table.samples, sheet_terms)
     shelf = open_shelf(library)
+    if estimate:
+        check_one(shelf)
     run = run_id(
         "metabarcode",
         {
@@ -131,6 +144,7 @@ def metabarcode(
             "said": said,
             "library": hash_of(shelf),
             "choice": asdict(choice),
+            "estimate": estimate,
             "distances": asdict(distances),
         },
     )
@@ -139,6 +153,9 @@ def metabarcode(
     panel = Panel.open(shelf, choice, in_full=True)
     sequences = [""] * len(table.features)
     with work_on(out, run) as work:
+        if estimate:
+            mix = mix_of_queries(work, panel, features, tell)
+            panel = Panel.open(shelf, replace(choice, novelty=mix), in_full=True)
         stream = _watched(features.read(work.folder), features.numbers, sequences)
         chunks = answer_all(stream, panel, work, processes, tell)
         answers = named(work.answers(chunks), features.numbers, panel.identifiers)
@@ -149,7 +166,7 @@ def metabarcode(
         found = reckon(table, sequences, answers, distances, [*shelf.values()], tell)
         tell("writing", 0)
         with new_folder(out) as folder:
-            identified = write_all(work, chunks, panel, folder / ANSWERS, run)
+            identified = write_all(work, chunks, panel, folder / ANSWERS, run, estimate)
             write_tables(folder, found, samples)
             hashes = {name: one.library.hash for name, one in panel.identifiers.items()}
             count = write_occurrences(folder, found, samples, said, hashes)
@@ -170,6 +187,7 @@ def metabarcode(
                 missing=samples.missing,
                 unread=samples.unread,
                 set_aside=identified.set_aside,
+                novelty=identified.novelty,
                 promise=identified.promise,
                 notes=notes,
                 distances=asdict(distances),
