@@ -13,7 +13,7 @@ from markupsafe import Markup
 __all__ = ["intervals"]
 
 _ROW = 38  # pixels: the label, the line, and air
-_FULL = 76.0  # percent of the width for the highest end; the rest is for the numbers
+_FULL = 64.0  # percent of the width for the highest end; a phone needs the rest for numbers
 
 
 def intervals(
@@ -35,7 +35,7 @@ def intervals(
     numbers = [f"{value:,.1f} ({low:,.0f} to {high:,.0f})" for _, value, low, high in values]
     spoken = "; ".join(f"{row[0]}: {n}" for row, n in zip(values, numbers, strict=True))
     rows = (
-        _row(place, row, number, _FULL / most)
+        _row(place, row, number.replace(" to ", "–"), _FULL / most)
         for place, (row, number) in enumerate(zip(values, numbers, strict=True))
     )
     return Markup(
