@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from merian.cli import screen
+from merian.cli import screen as printed
 from merian.cli.choosing import options_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
-    from merian.library import Library, Settings, Summary
+    from merian.library import Each, Library, Primers, Screening, Settings, Summary
     from merian.taxonomy import Taxonomy
 
 __all__ = ["app"]
@@ -29,8 +30,15 @@ def build(
     format: str | None = None,
     map: tuple[str, ...] = (),
     marker: str | None = None,
+    names: Path | None = None,
+    primers: tuple[str, str] | None = None,
+    primer_mismatches: int | None = None,
+    keep_trimmed: bool = False,
+    screen: bool = False,
+    genetic_code: int | None = None,
+    each_marker: bool = False,
     set: tuple[str, ...] = (),
-    quiet: screen.Quiet = False,
+    quiet: printed.Quiet = False,
 ) -> None:
     """Make a library of sequences whose names you trust.
 
@@ -40,7 +48,8 @@ def build(
 
     Args:
         references: Files with sequences and their lineages: FASTA for SINTAX, UNITE, MIDORI2,
-            coidb, QIIME or DADA2, tables of BOLD, or whatever else `merian import` reads.
+            coidb, QIIME or DADA2, tables of BOLD, or whatever else `merian import` reads; and
+            folders of catalogues.
         out: The folder to make.
         taxonomy: A taxonomy that `merian taxonomy build` made: the names are matched to it.
             Without it the lineages imply the tree, and where they disagree the majority decides.
@@ -48,17 +57,48 @@ def build(
         map: What a column means, as column=term: --map Art=species. Once or more often.
         marker: Take only this gene, such as COI-5P; sequences of which the file does not say the
             gene are taken too.
+        names: A table with the names of the sequences of FASTA files: id and ranks, id and lineage,
+            or id and NCBI taxid (with --taxonomy built from the NCBI's taxdump).
+        primers: A forward and a reverse primer, 5' to 3', in the IUPAC code: keep what lies between
+            them, and drop references without them. One is enough where the sequence ends before
+            the other could be.
+        primer_mismatches: How many letters of each primer may not match; 15 % if not given.
+        keep_trimmed: With --primers, keep references that have neither, where they lie beside an
+            amplicon that was found.
+        screen: Set suspects aside: stop codons and shifts in the reading frame, chimeras, and what
+            is far from all else.
+        genetic_code: For --screen, the number of the genetic code at the NCBI; found from the
+            sequences if not given.
+        each_marker: Build a library for each marker, in a folder of its own under --out.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
     from merian.identify import PARTS
-    from merian.library import build_library
+    from merian.library import build_each, build_library
 
     if not references:
         raise InputError("give the references: merian library build REFERENCE... -o LIBRARY")
     checklist = _checklist(taxonomy)
-    settings = _settings(format, map, marker, set)
-    with screen.working(f"Building {out}", quiet) as job:
+    settings = replace(
+        _settings(format, map, marker, names, set),
+        primers=_primers(primers, primer_mismatches, keep_trimmed),
+        screening=_screening(screen, genetic_code),
+    )
+    if each_marker:
+        if marker is not None:
+            raise InputError("--each-marker takes all markers; leave --marker out")
+        with printed.working(f"Building {out}", quiet) as job:
+            each = build_each(
+                references,
+                out,
+                checklist=checklist,
+                settings=settings,
+                parts=PARTS,
+                progress=job.step,
+            )
+        _print_each(each, out, quiet)
+        return
+    with printed.working(f"Building {out}", quiet) as job:
         done = build_library(
             references,
             out,
@@ -79,13 +119,14 @@ def add(
     format: str | None = None,
     map: tuple[str, ...] = (),
     marker: str | None = None,
+    names: Path | None = None,
     set: tuple[str, ...] = (),
-    quiet: screen.Quiet = False,
+    quiet: printed.Quiet = False,
 ) -> None:
     """Add references to a library.
 
     The library can be used meanwhile; it changes at once at the end, or not at all. A file that
-    it has already is passed over.
+    it has already is passed over. Primers and screening are those of the build.
 
     Args:
         library: The folder of the library.
@@ -94,6 +135,7 @@ def add(
         format: The format of the files; found from their content if not given.
         map: What a column means, as column=term: --map Art=species. Once or more often.
         marker: Take only this gene, such as COI-5P.
+        names: A table with the names of the sequences of FASTA files.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
@@ -103,8 +145,8 @@ def add(
     if not references:
         raise InputError("give the references: merian library add LIBRARY REFERENCE...")
     checklist = _checklist(taxonomy)
-    settings = _settings(format, map, marker, set)
-    with screen.working(f"Adding to {library}", quiet) as job:
+    settings = _settings(format, map, marker, names, set)
+    with printed.working(f"Adding to {library}", quiet) as job:
         done = add_to_library(
             library,
             references,
@@ -130,17 +172,17 @@ def info(library: Path, /, *, json: bool = False) -> None:
 
     opened = Library.open(library)
     if json:
-        screen.print_json(opened.header)
+        printed.print_json(opened.header)
         return
     counts = opened.header["counts"]
-    print(f"{screen.printable(library)}\n")
-    screen.print_table(("what it holds", ""), _held(opened))
+    print(f"{printed.printable(library)}\n")
+    printed.print_table(("what it holds", ""), _held(opened))
     print()
     # The species first, since most references should be named to one.
-    screen.print_table(("named to", "references"), [*counts["named_to"].items()][::-1])
+    printed.print_table(("named to", "references"), [*counts["named_to"].items()][::-1])
     if counts["markers"]:
         print()
-        screen.print_table(("marker", "references"), [*counts["markers"].items()])
+        printed.print_table(("marker", "references"), [*counts["markers"].items()])
     print()
     set_aside: Counter[str] = Counter()
     rows = []
@@ -149,10 +191,10 @@ def info(library: Path, /, *, json: bool = False) -> None:
         files = ", ".join(part["inputs"])
         aside = sum(part["set_aside"].values())
         rows.append((part["folder"], files, part["records"], part["entries"], aside))
-    screen.print_table(("part", "files", "references", "new entries", "set aside"), rows)
+    printed.print_table(("part", "files", "references", "new entries", "set aside"), rows)
     if set_aside:
         print()
-        screen.print_table(("set aside", "references"), set_aside.most_common())
+        printed.print_table(("set aside", "references"), set_aside.most_common())
 
 
 def _held(library: Library) -> list[tuple[str, object]]:
@@ -182,32 +224,75 @@ def _checklist(folder: Path | None) -> Taxonomy | None:
 
 
 def _settings(
-    format: str | None, map: tuple[str, ...], marker: str | None, extra: tuple[str, ...]
+    format: str | None,
+    map: tuple[str, ...],
+    marker: str | None,
+    names: Path | None,
+    extra: tuple[str, ...],
 ) -> Settings:
+    from merian.files import existing
     from merian.library import Settings
 
-    return Settings(format, options_of(format, map, extra), marker)
+    if names is not None:
+        existing(names, "table of names")
+    return Settings(format, options_of(format, map, extra), marker, names)
+
+
+def _primers(
+    given: tuple[str, str] | None, mismatches: int | None, keep_trimmed: bool
+) -> Primers | None:
+    from merian.library import Primers
+
+    if given is None:
+        if mismatches is not None or keep_trimmed:
+            raise InputError(
+                "--primer-mismatches and --keep-trimmed need --primers FORWARD REVERSE"
+            )
+        return None
+    return Primers.of(*given, mismatches, keep_trimmed)
+
+
+def _screening(asked: bool, code: int | None) -> Screening | None:
+    from merian.library import Screening
+
+    if not asked and code is not None:
+        raise InputError("--genetic-code is for --screen, which looks for stop codons; give both")
+    return Screening.of(code) if asked else None
 
 
 def _print_summary(done: Summary, folder: Path, quiet: bool) -> None:
     """Print what a build or an addition did."""
     for path in done.known:
-        screen.say(f"{path}: is in the library already; passed over", quiet)
+        printed.say(f"{path}: is in the library already; passed over", quiet)
     for note in done.notes:
-        screen.say(f"note: {note}", quiet)
+        printed.say(f"note: {note}", quiet)
     if done.rejects is None:
-        print(screen.printable(f"{folder}: nothing new"))
+        print(printed.printable(f"{folder}: nothing new"))
         return
     counts = done.library.header["counts"]
-    taken = screen.counted(done.records, "reference")
+    taken = printed.counted(done.records, "reference")
     entries = "1 new entry" if done.entries == 1 else f"{done.entries:,} new entries"
     held = {**dict(reversed(counts["taxa"].items())), "unnamed groups": counts["unnamed_groups"]}
-    print(screen.printable(f"{folder}: {taken} taken in as {entries}"))
+    print(printed.printable(f"{folder}: {taken} taken in as {entries}"))
     print("the library now holds: " + ", ".join(f"{n} {count:,}" for n, count in held.items()))
     _say_conflicts(done.library, folder, quiet)
     if done.set_aside:
-        print(screen.printable(f"set aside; those with a sequence are listed in {done.rejects}:"))
-        screen.print_table(("references", "reason"), [(n, r) for r, n in done.set_aside.items()])
+        print(printed.printable(f"set aside; those with a sequence are listed in {done.rejects}:"))
+        printed.print_table(("references", "reason"), [(n, r) for r, n in done.set_aside.items()])
+
+
+def _print_each(done: Each, folder: Path, quiet: bool) -> None:
+    """Print what a build of one library for each marker did."""
+    for note in done.notes:
+        printed.say(f"note: {note}", quiet)
+    for name, summary in done.libraries.items():
+        _print_summary(summary, folder / name, quiet)
+        print()
+    for name, why in done.empty.items():
+        print(printed.printable(f"{folder / name}: not built. {why}"))
+    if done.set_aside:
+        print(printed.printable(f"in no library; those with a sequence are in {done.rejects}:"))
+        printed.print_table(("references", "reason"), [(n, r) for r, n in done.set_aside.items()])
 
 
 def _say_conflicts(library: Library, folder: Path, quiet: bool) -> None:
@@ -217,8 +302,13 @@ def _say_conflicts(library: Library, folder: Path, quiet: bool) -> None:
         with problems.open("rb") as stream:
             count = sum(1 for _ in stream) - 1
         listed = shlex.quote(str(problems))
-        screen.say(
-            f"note: on {screen.counted(count, 'name')} the lineages disagree; how it was decided "
+        printed.say(
+            f"note: on {printed.counted(count, 'name')} the lineages disagree; how it was decided "
             f"stands in {listed}",
             quiet,
         )
+    found = library.header.get("conflicts")
+    if found:
+        listed = shlex.quote(str(folder / library.header["edition"] / "conflicts.tsv"))
+        told = ", ".join(f"{kind} {count:,}" for kind, count in found.items())
+        printed.say(f"note: the sources contradict each other ({told}); see {listed}", quiet)

@@ -1,6 +1,6 @@
-"""Building a library, and adding to one.
+"""Building a library, or one for each marker, and adding to one.
 
-Both do the same: read the references, write a segment and a new edition, then name both in
+All do the same: read the references, write a segment and a new edition, then name both in
 ``library.json``. A build does so in a folder that is not in its place yet; an addition in a library
 that goes on serving its readers, who see the old one until the header is replaced.
 """
@@ -8,61 +8,34 @@ that goes on serving its readers, who see the old one until the header is replac
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from merian.errors import InputError
-from merian.files import (
-    check_outside,
-    content_hash,
-    existing,
-    new_folder,
-    only_writer,
-    write_json,
-)
-from merian.formats import Options, read_path
+from merian.files import check_outside, existing, new_folder, only_writer, write_json
+from merian.library.conflicts import CONFLICTS, conflicts_of, write_conflicts
 from merian.library.edition import edition_of, write_edition
-from merian.library.entries import by_reason, segment_of
+from merian.library.entries import Asked, by_reason, segment_of
 from merian.library.gather import Gathered
 from merian.library.header import counts_of, header_of, of_segment
+from merian.library.index import open_index
 from merian.library.reading import Progress
+from merian.library.screening import find_suspects
 from merian.library.segment import REJECTS, open_segment, write_rejects, write_segment
+from merian.library.settings import Settings, continued
+from merian.library.sources import gathering, readings_of, unknown
 from merian.library.store import HEADER, Library, assemble
 from merian.taxonomy import Taxonomy
 
-__all__ = ["Part", "Settings", "Summary", "add_to_library", "build_library"]
+__all__ = ["Part", "Summary", "add_to_library", "build_library"]
 
 Part = Callable[[Library, Path, Path, Progress], None]
 """Makes a further part of a library: of the library as it will be, the folder of its new segment
 (for what is made of that alone: an index) and of its new edition (for what is fitted to all). It
 tells how far it is."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user may say about references.
-
-    Attributes:
-        format: Of all files; found from their content if None.
-        options: What is said about them (columns of tables and the like).
-        marker: The one gene to take in; all if None.
-    """
-
-    format: str | None = None
-    options: Options = field(default_factory=Options)
-    marker: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what was said, for the header."""
-        said = {
-            "format": self.format,
-            "map": dict(self.options.mapping),
-            "marker": self.marker,
-            "set": dict(self.options.extra),
-        }
-        return {name: value for name, value in said.items() if value}
 
 
 @dataclass(frozen=True)
@@ -89,7 +62,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class _Extended:
+class Extended:
     """What was written: the header, its part on the new segment (if any), files that were known."""
 
     header: Mapping[str, Any]
@@ -117,15 +90,11 @@ def build_library(
         parts: What else to build, in this order, before the library stands in its place.
         progress: Is told how far it is.
     """
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        more = "; `merian library add` adds to it" if (out / HEADER).exists() else ""
-        raise InputError(f"{out}: is there already{more}. Name a new folder")
+    out = new_place(out)
     files = [existing(path, "reference") for path in references]
-    check_outside(out)
     with new_folder(out) as folder:
-        done = _extend(folder, {}, files, checklist, settings, parts, progress)
-    return _summary(out, done)
+        done = _extend(folder, {}, files, Job.of(checklist, settings, parts, progress))
+    return summary_of(out, done)
 
 
 def add_to_library(
@@ -152,11 +121,12 @@ def add_to_library(
         header = Library.open(folder).header
         _check_checklist(folder, header, checklist)
         files = [existing(path, "reference") for path in references]
-        done = _extend(folder, header, files, checklist, settings, parts, progress)
+        settings = continued(header, settings or Settings(), folder)
+        done = _extend(folder, header, files, Job.of(checklist, settings, parts, progress))
         for left in (folder / "editions").iterdir():
             if left != folder / done.header["edition"]:
                 shutil.rmtree(left, ignore_errors=True)
-    return _summary(folder, done)
+    return summary_of(folder, done)
 
 
 def _check_checklist(folder: Path, header: Mapping[str, Any], given: Taxonomy | None) -> None:
@@ -174,82 +144,131 @@ def _check_checklist(folder: Path, header: Mapping[str, Any], given: Taxonomy | 
         )
 
 
-def _extend(
-    folder: Path,
-    header: Mapping[str, Any],
-    files: Sequence[Path],
-    checklist: Taxonomy | None,
-    settings: Settings | None,
-    parts: Sequence[Part],
-    progress: Progress | None,
-) -> _Extended:
-    """Write a segment and an edition, then the header that names them."""
-    settings = settings or Settings()
-    tell = progress or (lambda _what, _count: None)
-    earlier = list(header.get("segments", ()))
-    fresh, known = _unknown(files, earlier)
+def new_place(out: Path | str) -> Path:
+    """Return where a build goes, if nothing is there."""
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        more = "; `merian library add` adds to it" if (out / HEADER).exists() else ""
+        raise InputError(f"{out}: is there already{more}. Name a new folder")
+    check_outside(out)
+    return out
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of a build, whatever it is of.
+
+    Attributes:
+        checklist: What the names are matched to.
+        settings: What is said about the files.
+        parts: What else is built.
+        tell: Is told how far it is.
+    """
+
+    checklist: Taxonomy | None
+    settings: Settings
+    parts: Sequence[Part]
+    tell: Progress
+
+    @staticmethod
+    def of(
+        checklist: Taxonomy | None,
+        settings: Settings | None,
+        parts: Sequence[Part],
+        progress: Progress | None,
+    ) -> Job:
+        """Fill in what was not given."""
+        return Job(checklist, settings or Settings(), parts, progress or (lambda _what, _n: None))
+
+
+def _extend(folder: Path, header: Mapping[str, Any], files: Sequence[Path], job: Job) -> Extended:
+    """Read files, and write what they bring."""
+    fresh, known = unknown(files, header.get("segments", ()), job.settings)
     if not fresh:
-        return _Extended(header, None, known, ())
+        return Extended(header, None, known, ())
     # All are looked at before anything is read, so that a wrong one costs nothing.
-    readings = [read_path(path, settings.options, settings.format) for path in fresh]
-    number = f"{len(earlier):03}"
-    for name in ("segments", "editions"):
-        (folder / name).mkdir(exist_ok=True)
-    with (
-        new_folder(folder / "segments" / number) as in_segment,
-        new_folder(folder / "editions" / number) as in_edition,
-    ):
+    readings = readings_of([*fresh], job.settings, job.checklist)
+    (folder / "segments").mkdir(exist_ok=True)
+    number = f"{len(header.get('segments', ())):03}"
+    with new_folder(folder / "segments" / number) as in_segment:
         work = in_segment / "work"
         work.mkdir()
-        before = [open_segment(folder / entry["folder"]) for entry in earlier]
-        with Gathered(work) as gathered:
-            for path, reading in zip(fresh, readings, strict=True):
-                tell(f"reading {path.name}", 0)
-                gathered.take(reading, tell)
-            tell("naming", len(gathered))
-            lock = checklist.lock if checklist is not None else None
-            segment, names, rejects = segment_of(gathered, before, checklist, settings.marker, work)
-            tell("writing", segment.records)
-            write_segment(in_segment, segment)
-            write_rejects(in_segment / REJECTS, rejects)
-        write_edition(in_edition, edition_of([*before, segment], names), names)
-        set_aside = by_reason(rejects)
-        if gathered.without_sequence:
-            set_aside["no sequence"] = gathered.without_sequence
-        own = of_segment(number, in_segment, segment, fresh, settings.as_dict(), set_aside)
-        notes = gathered.notes
-        del segment, gathered  # they hold files of the work folder
+        with gathering(readings, work, job.settings, job.tell) as gathered:
+            asked = Asked(job.settings.marker)
+            done = write_part(folder, header, in_segment, fresh, gathered, asked, job)
+        del gathered  # it holds files of the work folder
         shutil.rmtree(work)
+    write_json(folder / HEADER, done.header)
+    return replace(done, known=known)
+
+
+def write_part(
+    folder: Path,
+    header: Mapping[str, Any],
+    in_segment: Path,
+    inputs: Mapping[Path, str],
+    gathered: Gathered,
+    asked: Asked,
+    job: Job,
+) -> Extended:
+    """Write a segment and an edition; the header that names them is the caller's to write.
+
+    Args:
+        folder: The library.
+        header: What it says so far.
+        in_segment: Where the new segment lies until it is in its place; there is a work folder.
+        inputs: The files that were read, with the hashes of their content.
+        gathered: What was read.
+        asked: Who is taken in.
+        job: What is asked.
+    """
+    earlier = list(header.get("segments", ()))
+    folders = [folder / entry["folder"] for entry in earlier]
+    number, settings = f"{len(earlier):03}", job.settings
+    (folder / "editions").mkdir(exist_ok=True)
+    notes: list[str] = []
+    with new_folder(folder / "editions" / number) as in_edition:
+        before = [open_segment(path) for path in folders]
+        if settings.screening is not None:
+            screening, indexes = settings.screening, [open_index(path) for path in folders]
+
+            def suspects(reasons: Sequence[str | None]) -> Mapping[int, str]:
+                job.tell("looking for suspects", len(gathered))
+                found, told = find_suspects(gathered, reasons, screening, before, indexes, job.tell)
+                notes.extend(told)
+                return found
+
+            asked = replace(asked, suspects=suspects)
+        job.tell("naming", len(gathered))
+        work = in_segment / "work"
+        segment, names, rejects = segment_of(gathered, before, job.checklist, asked, work)
+        job.tell("writing", segment.records)
+        write_segment(in_segment, segment)
+        write_rejects(in_segment / REJECTS, rejects)
+        write_edition(in_edition, edition_of([*before, segment], names), names)
+        conflicts = conflicts_of([*before, segment], names, job.checklist is None)
+        if conflicts:
+            write_conflicts(in_edition / CONFLICTS, conflicts)
+        set_aside = by_reason(rejects)
+        if gathered.without_sequence and not asked.marked:
+            set_aside["no sequence"] = gathered.without_sequence
+        own = of_segment(number, in_segment, segment, inputs, settings.as_dict(), set_aside)
+        del segment
+        lock = job.checklist.lock if job.checklist is not None else None
         header = header_of([*earlier, own], in_edition, number, lock)
-        folders = [*(folder / entry["folder"] for entry in earlier), in_segment]
-        library = assemble(folder, header, folders, in_edition)
+        library = assemble(folder, header, [*folders, in_segment], in_edition)
         header = {**header, "counts": counts_of(library)}
+        if conflicts:
+            header["conflicts"] = dict(Counter(conflict.kind for conflict in conflicts))
         library = replace(library, header=header)
         # Further parts stand on the finished store, and are there when the library is.
-        for part in parts:
-            part(library, in_segment, in_edition, tell)
-    write_json(folder / HEADER, header)
-    return _Extended(header, own, known, notes)
+        for part in job.parts:
+            part(library, in_segment, in_edition, job.tell)
+    return Extended(header, own, (), [*gathered.notes, *notes])
 
 
-def _unknown(
-    files: Sequence[Path], earlier: Sequence[Mapping[str, Any]]
-) -> tuple[dict[Path, str], list[Path]]:
-    """Tell files with another content than any before from those that are known."""
-    seen = {digest for entry in earlier for digest in entry["inputs"].values()}
-    fresh: dict[Path, str] = {}
-    known = []
-    for path in files:
-        digest = content_hash(path)
-        if digest in seen:
-            known.append(path)
-            continue
-        seen.add(digest)
-        fresh[path] = digest
-    return fresh, known
-
-
-def _summary(folder: Path, done: _Extended) -> Summary:
+def summary_of(folder: Path, done: Extended) -> Summary:
+    """Return what was done, for the user."""
     library = Library.open(folder)
     if done.segment is None:
         return Summary(library, 0, 0, {}, None, done.known, done.notes)

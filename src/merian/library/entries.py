@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from merian.barcode import MINIMUM_BASES
 from merian.errors import InputError
+from merian.library.amplicon import NO_AMPLICONS
 from merian.library.edition import Names, leads_of, named_as
 from merian.library.gather import Gathered, Numbers
 from merian.library.naming import lineage_of
@@ -25,18 +27,35 @@ from merian.library.segment import Segment
 from merian.taxonomy import NONE, Taxonomy
 from merian.taxonomy.strings import Strings
 
-__all__ = ["by_reason", "segment_of"]
+__all__ = ["Asked", "by_reason", "segment_of", "without_marker"]
 
 NAMELESS = "no name at any rank"
+NO_MARKER = "its marker is not said"
+ELSEWHERE = "it is of another library"  # one for each marker: told there and not here
 
 Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is taken in.
+
+    Attributes:
+        marker: The one gene; all if None.
+        marked: Whether the file must say the gene.
+        suspects: Tells, of why records are set aside already, which others are to be, and why.
+    """
+
+    marker: str | None = None
+    marked: bool = False
+    suspects: Callable[[Sequence[str | None]], Mapping[int, str]] | None = None
 
 
 def segment_of(
     gathered: Gathered,
     earlier: Sequence[Segment],
     checklist: Taxonomy | None,
-    marker: str | None,
+    asked: Asked,
     work: Path,
 ) -> tuple[Segment, Names, list[Reject]]:
     """Make a segment of what was gathered.
@@ -45,13 +64,16 @@ def segment_of(
         gathered: What was read.
         earlier: The segments that the library has.
         checklist: What the names are matched to, if anything.
-        marker: The one gene to take in; all if None.
+        asked: Who is taken in.
         work: A folder for what does not fit into memory.
 
     Returns:
         The segment, the names of all segments, and what was set aside.
     """
-    reasons = _reasons(gathered, checklist is not None, marker)
+    reasons = _reasons(gathered, checklist is not None, asked.marker, asked.marked)
+    if asked.suspects is not None:
+        for record, reason in asked.suspects(reasons).items():
+            reasons[record] = reason
     sequence, naming = _longs(gathered.sequence), _longs(gathered.naming)
     kept = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
     if not len(kept):
@@ -97,7 +119,7 @@ def segment_of(
         markers=gathered.markers.strings(),
         files=gathered.files.strings(),
     )
-    return segment, names, _rejects(gathered, reasons)
+    return segment, names, _rejects(gathered, reasons, asked.marked)
 
 
 # -- who is taken in ----------------------------------------------------------------------------
@@ -113,7 +135,9 @@ def by_reason(rejects: Iterable[Reject]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _reasons(gathered: Gathered, matched: bool, marker: str | None) -> list[str | None]:
+def _reasons(
+    gathered: Gathered, matched: bool, marker: str | None, marked: bool
+) -> list[str | None]:
     """Return why each record is set aside, or None."""
     nameless: list[str | None] = []
     for naming in gathered.namings.strings():
@@ -124,28 +148,42 @@ def _reasons(gathered: Gathered, matched: bool, marker: str | None) -> list[str 
             nameless.append("a name without a rank, of which only a checklist knows the place")
         else:
             nameless.append(NAMELESS)
-    other: list[str | None] = [
-        f"another marker: {found}" if marker and found and found.lower() != marker.lower() else None
+    unsaid = NO_MARKER if marked else None
+    elsewhere = ELSEWHERE if marked else "another marker: "
+    other = [
+        unsaid
+        if not found
+        else (elsewhere if marked else elsewhere + found)
+        if marker and found.lower() != marker.lower()
+        else None
         for found in gathered.markers.strings()
     ]
     short = f"shorter than {MINIMUM_BASES} called bases"
+    told = zip(gathered.marker, gathered.sequence, gathered.naming, strict=True)
+    why = gathered.why
     return [
-        other[m] or (short if s < 0 else nameless[n])
-        for m, s, n in zip(gathered.marker, gathered.sequence, gathered.naming, strict=True)
+        other[m] or why.get(record) or (short if s < 0 else nameless[n])
+        for record, (m, s, n) in enumerate(told)
     ]
 
 
-def _rejects(gathered: Gathered, reasons: list[str | None]) -> list[Reject]:
-    """Return all that was set aside, file by file and line by line."""
+def _rejects(
+    gathered: Gathered, reasons: Sequence[str | None], marked: bool = False
+) -> list[Reject]:
+    """Return all that was set aside, file by file and line by line.
+
+    Of what has no marker, no library of one tells.
+    """
+    told_elsewhere = (ELSEWHERE, NO_MARKER) if marked else ()
     files, ids = [*gathered.files.strings()], gathered.ids.strings()
     found = [
         Reject(files[gathered.file[record]], gathered.line[record], ids[record], reason)
         for record, reason in enumerate(reasons)
-        if reason is not None
+        if reason is not None and reason not in told_elsewhere
     ]
     place = {name: number for number, name in enumerate(files)}
     return sorted(
-        [*gathered.rejects, *found],
+        [*(() if marked else gathered.rejects), *found],
         key=lambda r: (place.get(r.file, len(place)), r.line or 0, r.id, r.reason),
     )
 
@@ -163,7 +201,18 @@ def _nothing_left(gathered: Gathered, reasons: list[str | None]) -> InputError:
             "A reference needs a lineage: `merian formats fasta` says which headers are read, and "
             "--map says which columns of a table hold names"
         )
+    if any(why in counts for why in NO_AMPLICONS):
+        advice = (
+            "Were the primers cut off already? Then build without --primers. They are given as "
+            "they are ordered, 5' to 3', the forward one first; --primer-mismatches allows more"
+        )
     return InputError(f"{files}: no reference could be taken in: {told}. {advice}")
+
+
+def without_marker(gathered: Gathered) -> list[Reject]:
+    """Return what no library of one marker tells: it has none, or was set aside before."""
+    unsaid = [not marker for marker in gathered.markers.strings()]
+    return _rejects(gathered, [NO_MARKER if unsaid[m] else None for m in gathered.marker])
 
 
 # -- which records are one entry ----------------------------------------------------------------

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from merian.barcode import MINIMUM_BASES, clean
 from merian.catalogue import Reading
+from merian.library.amplicon import Primers
 from merian.library.naming import Namings
 from merian.library.reading import Progress, Reject, Row, staged
 from merian.taxonomy.strings import Strings
@@ -86,10 +87,14 @@ class Gathered:
         rejects: What was set aside on the way.
         without_sequence: How many records had none.
         notes: What the formats have to say.
+        primers_found: By record, which primers were found (see `amplicon_loops`), if any were asked
+            for.
+        why: Why records are set aside that were looked at already.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, primers: Primers | None = None) -> None:
         self._work = work
+        self._primers = primers
         self._digest: dict[bytes, int] = {}
         self._stream: IO[bytes] = (work / "sequences").open("wb")
         self.sequence, self.naming, self.concept = array("q"), array("i"), array("i")
@@ -101,6 +106,9 @@ class Gathered:
         self.rejects: list[Reject] = []
         self.without_sequence = 0
         self.notes: list[str] = []
+        self.primers_found = array("b")
+        self.why: dict[int, str] = {}
+        self._mapped: NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def __enter__(self) -> Gathered:
         return self
@@ -127,6 +135,25 @@ class Gathered:
         if not self.starts[-1]:
             return np.empty(0, np.uint8)
         return np.memmap(self._work / "sequences", dtype=np.uint8, mode="r")
+
+    def letters(self, number: int) -> str:
+        """Return a distinct sequence."""
+        first, stop = self.starts[number], self.starts[number + 1]
+        if stop > len(self._mapped):
+            self._mapped = self.text()
+        return self._mapped[first:stop].tobytes().decode("ascii")
+
+    def packed(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return some distinct sequences, one after the other, and where each begins."""
+        text, starts = self.text(), np.array(self.starts, np.int64)
+        begin, size = starts[numbers], starts[numbers + 1] - starts[numbers]
+        start = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        if len(numbers) == len(starts) - 1:
+            return text, start
+        found = np.empty(start[-1], np.uint8)
+        for place, (first, count) in enumerate(zip(begin.tolist(), size.tolist(), strict=True)):
+            found[start[place] : start[place + 1]] = text[first : first + count]
+        return found, start
 
     def take(self, reading: Reading, progress: Progress) -> None:
         """Read one reference file."""
@@ -155,6 +182,8 @@ class Gathered:
         self.line.append(row.line)
         self.ids.append(row.id)
         self.accessions.append(row.accession)
+        if self._primers is not None:
+            self.primers_found.append(0)
 
     def _take_sequences(
         self,
@@ -171,12 +200,17 @@ class Gathered:
             at = np.minimum(np.searchsorted(places, asked), len(places) - 1)
             there = places[at] == asked
             records = (at + first)[there].tolist()
-            for record, text in zip(records, _where(texts, there), strict=True):
-                self.sequence[record] = self._number(clean(text))
+            cleaned = [clean(text) for text in _where(texts, there)]
+            if self._primers is not None:
+                cleaned, which = self._primers.cut(cleaned)
+                for record, found in zip(records, which, strict=True):
+                    self.primers_found[record] = found
+            for record, text in zip(records, cleaned, strict=True):
+                self.sequence[record] = self.number(text)
             done += len(texts)
             progress("reading sequences", done)
 
-    def _number(self, sequence: str) -> int:
+    def number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it. -1 if too short."""
         if len(sequence) < 4 * MINIMUM_BASES and _called(sequence) < MINIMUM_BASES:
             return -1  # in a longer one half of the bases are called, or it would not be here

@@ -12,7 +12,7 @@ from merian.library.reading import Progress
 from merian.library.store import Library
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["INDEX", "open_indexes", "write_index"]
+__all__ = ["INDEX", "open_index", "open_indexes", "write_index"]
 
 INDEX = "words.safetensors"
 
@@ -36,13 +36,16 @@ def write_index(library: Library, segment: Path, _edition: Path, progress: Progr
 
 def open_indexes(library: Library) -> list[WordIndex]:
     """Return the indexes of a library's segments, mapped from their files."""
-    found = []
-    for folder in library.segment_folders:
-        if not (folder / INDEX).exists():
-            raise FormatError(
-                "has no index, as an earlier version made it; build it anew", path=library.folder
-            )
-        arrays = map_tensors(folder / INDEX)
-        count, sampling = (int(arrays[name][0]) for name in ("count", "sampling"))
-        found.append(WordIndex(arrays["offset"], arrays["posting"], count, sampling))
-    return found
+    return [open_index(folder) for folder in library.segment_folders]
+
+
+def open_index(segment: Path) -> WordIndex:
+    """Return the index of one segment, mapped from its file."""
+    if not (segment / INDEX).exists():
+        raise FormatError(
+            "has no index, as an earlier version made it; build it anew",
+            path=segment.parent.parent,
+        )
+    arrays = map_tensors(segment / INDEX)
+    count, sampling = (int(arrays[name][0]) for name in ("count", "sampling"))
+    return WordIndex(arrays["offset"], arrays["posting"], count, sampling)

@@ -1,0 +1,208 @@
+"""Suspects told by their relatives: those that have none, chimeras, and genes out of frame.
+
+A chimera was put together by the polymerase from two templates. One of its halves is nearly equal
+to a reference of one family, the other to one of another family, and the whole is far from both.
+All of that is asked for, with margins: a species that happens to lie between two others is near to
+neither in any half. Chimeras of close kin, and those whose templates are not in the library, are
+not found.
+
+What aligns with nothing, or with less than six letters in ten, is another gene or another realm of
+life: even phyla of animals agree in more of this gene. So it is looked for in genes that make a
+protein only; spacers have evolved so fast that whole families are as far apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import edlib
+import numpy as np
+import numpy.typing as npt
+
+from merian.barcode import WordIndex, align, best, query_words, score
+from merian.barcode.words import as_text
+from merian.nucleotides import MATCHING, reverse_complement
+
+__all__ = ["Known", "chimera", "is_far", "is_shifted", "near"]
+
+_NEAR, _OF_A_HALF = 8, 6  # relatives that are looked at
+_OVERLAP = 100
+
+_FAR = 0.6  # identity
+_KIN = 0.85  # identity with relatives that must agree in the length of a gene
+_ENDS = 12  # bases at both ends where a gap and a few mismatches cannot be told apart
+
+# Of a chimera: how far the whole is from either template at least, how near each half is to its
+# own at most, how far from the other's, and how long the shorter half is.
+_WHOLE, _HALF, _OTHER = 0.05, 0.015, 0.08
+_SHORTEST, _PART = 75, 0.2
+
+_CIGAR = re.compile(r"(\d+)([=XID])")
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Sequences among which relatives are looked for.
+
+    Attributes:
+        text: The letters of each part of them, one after the other.
+        start: Where each sequence of a part begins, and where the last ends.
+        indexes: Of each part.
+        family: Of each sequence, counted through all parts, the family (or what there is) or "".
+    """
+
+    text: Sequence[npt.NDArray[np.uint8]]
+    start: Sequence[npt.NDArray[np.int64]]
+    indexes: Sequence[WordIndex]
+    family: Sequence[str]
+
+    def letters(self, number: int) -> str:
+        """Return a sequence by its number."""
+        for text, start in zip(self.text, self.start, strict=True):
+            if number < len(start) - 1:
+                return text[start[number] : start[number + 1]].tobytes().decode("ascii")
+            number -= len(start) - 1
+        raise IndexError(number)
+
+
+@dataclass(frozen=True)
+class Near:
+    """The relatives of one sequence, best first.
+
+    Attributes:
+        number: Of each.
+        identity: With each; 0 where they do not align.
+        reverse: Whether it has the other strand.
+    """
+
+    number: list[int]
+    identity: list[float]
+    reverse: list[bool]
+
+
+def near(known: Known, text: str, own: int, group: npt.NDArray[np.int32]) -> Near:
+    """Return the nearest relatives of a sequence, itself left out.
+
+    Args:
+        known: Where they are looked for.
+        text: The sequence.
+        own: Its number among the known.
+        group: Numbers that are all different, one for each known sequence.
+    """
+    summed = score(query_words(text), known.indexes).summed
+    summed[own] = 0
+    found = best(summed, group, _NEAR, 1)
+    if not len(found):
+        return Near([], [], [])
+    pairs = align(text, [known.letters(i) for i in found.tolist()])
+    identity = np.where(pairs.overlap >= min(_OVERLAP, len(text)), pairs.identity, 0)
+    order = np.argsort(-identity, kind="stable")
+    return Near(found[order].tolist(), identity[order].tolist(), pairs.reverse[order].tolist())
+
+
+def is_far(relatives: Near) -> bool:
+    """Return whether a sequence has no relative."""
+    return not relatives.identity or relatives.identity[0] < _FAR
+
+
+def is_shifted(known: Known, text: str, relatives: Near) -> bool:
+    """Return whether bases were lost or gained, not in threes, against its two nearest relatives.
+
+    One relative does not tell which of the two is out of frame.
+    """
+    shifts: list[int] = []
+    kin = zip(relatives.number, relatives.identity, relatives.reverse, strict=True)
+    for number, identity, reverse in kin:
+        if identity < _KIN or len(shifts) == 2:
+            break
+        other = known.letters(number)
+        shifts.append(_shift(text, reverse_complement(other) if reverse else other))
+    return len(shifts) == 2 and all(shift % 3 for shift in shifts) and shifts[0] == shifts[1]
+
+
+def _shift(text: str, other: str) -> int:
+    """Return how many bases were gained (lost, below 0) between the ends of what both have."""
+    path = _aligned(text, other)
+    first, last = _ENDS, len(text) - _ENDS
+    place, gained = 0, 0
+    runs = [(int(size), kind) for size, kind in _CIGAR.findall(path)]
+    # What hangs over at an end is no gap.
+    while runs and runs[0][1] == "I":
+        place += runs.pop(0)[0]
+    while runs and runs[-1][1] == "I":
+        last = min(last, len(text) - runs.pop()[0] - _ENDS)
+    first += place
+    for size, kind in runs:
+        inside = first <= place <= last
+        if kind == "I":
+            gained += size * inside
+        if kind == "D":
+            gained -= size * inside
+        place += size if kind != "D" else 0
+    return gained
+
+
+def _aligned(text: str, other: str) -> str:
+    """Return the path of an alignment of a sequence somewhere in another."""
+    done = edlib.align(text, other, mode="HW", task="path", additionalEqualities=MATCHING)
+    return str(done["cigar"] or "")
+
+
+def chimera(
+    known: Known, text: str, own: int, group: npt.NDArray[np.int32], relatives: Near
+) -> tuple[int, int, int] | None:
+    """Return the two templates of a chimera and where it changes between them, or None."""
+    size = len(text)
+    least = max(_SHORTEST, int(_PART * size))
+    if size < 2 * least or is_far(relatives) or relatives.identity[0] > 1 - _WHOLE:
+        return None
+    wrong: dict[int, Numbers] = {}
+    halves = []
+    for half in (text[: size // 2], text[size // 2 :]):
+        summed = score(query_words(half), known.indexes).summed
+        summed[own] = 0
+        halves.append(best(summed, group, _OF_A_HALF, 1).tolist())
+    for number in {*halves[0], *halves[1]}:
+        wrong[number] = _mismatches(text, known.letters(number))
+    if not wrong or min(int(w[-1]) for w in wrong.values()) < _WHOLE * size:
+        return None
+    found = None
+    fewest = 2.0 * _HALF * size
+    for left in halves[0]:
+        for right in halves[1]:
+            if not known.family[left] or known.family[left] == known.family[right]:
+                continue
+            if not known.family[right]:
+                continue
+            places = np.arange(least, size - least + 1)
+            parts = wrong[left][places], wrong[right][-1] - wrong[right][places]
+            at = int(np.argmin(parts[0] + parts[1]))
+            place = int(places[at])
+            others = wrong[right][place], wrong[left][-1] - wrong[left][place]
+            good = parts[0][at] <= _HALF * place and parts[1][at] <= _HALF * (size - place)
+            bad = others[0] >= _OTHER * place and others[1] >= _OTHER * (size - place)
+            if good and bad and parts[0][at] + parts[1][at] < fewest:
+                fewest = float(parts[0][at] + parts[1][at])
+                found = left, right, place
+    return found
+
+
+def _mismatches(text: str, other: str) -> Numbers:
+    """Return how many mismatches stand before each place, where the best alignment puts them."""
+    pairs = align(text, [as_text(other)])
+    if not pairs.overlap[0]:
+        return np.arange(len(text) + 1, dtype=np.int64)
+    path = _aligned(text, reverse_complement(other) if pairs.reverse[0] else other)
+    wrong = np.zeros(len(text) + 1, np.int64)
+    place = 0
+    for size, kind in ((int(size), kind) for size, kind in _CIGAR.findall(path)):
+        if kind in "XI":
+            wrong[place + 1 : place + size + 1] += 1
+        if kind == "D":
+            wrong[min(place + 1, len(text))] += size
+        place += size if kind != "D" else 0
+    return np.cumsum(wrong)

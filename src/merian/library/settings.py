@@ -1,0 +1,73 @@
+"""What a user may say about references, and what of it a library keeps for its additions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from merian.errors import InputError
+from merian.files import content_hash
+from merian.formats import Options
+from merian.library.amplicon import Primers
+from merian.library.screening import Screening
+
+__all__ = ["Settings", "continued"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may say about references.
+
+    Attributes:
+        format: Of all files; found from their content if None.
+        options: What is said about them (columns of tables and the like).
+        marker: The one gene to take in; all if None.
+        names: A table with the names of the sequences of FASTA files.
+        primers: Between which the references are cut.
+        screening: How suspects are looked for; None for not at all.
+    """
+
+    format: str | None = None
+    options: Options = field(default_factory=Options)
+    marker: str | None = None
+    names: Path | None = None
+    primers: Primers | None = None
+    screening: Screening | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was said, for the header."""
+        names = self.names
+        said = {
+            "format": self.format,
+            "map": dict(self.options.mapping),
+            "marker": self.marker,
+            "set": dict(self.options.extra),
+            "names": {"file": str(names), "hash": content_hash(names)} if names else None,
+            "primers": self.primers.as_dict() if self.primers else None,
+            "screening": self.screening.as_dict() if self.screening else None,
+        }
+        return {name: value for name, value in said.items() if value}
+
+
+def continued(header: Mapping[str, Any], settings: Settings, folder: Path) -> Settings:
+    """Return the settings of an addition: primers and screening are those of the build."""
+    first = dict(header["segments"][0]["settings"]) if header.get("segments") else None
+    if first is None:
+        return settings
+    kept = Primers.of_dict(first["primers"]) if "primers" in first else None
+    if settings.primers is not None and settings.primers != kept:
+        was = f"cut with {kept.forward} {kept.reverse}" if kept else "not cut"
+        raise InputError(
+            f"{folder}: its references were {was}; add to it without --primers, which does the "
+            "same, or build another library"
+        )
+    screened = Screening.of_dict(first["screening"]) if "screening" in first else None
+    if settings.screening is not None and settings.screening != screened:
+        was = "in another way" if screened else "not"
+        raise InputError(
+            f"{folder}: its references were {was} screened; add to it without --screen, which does "
+            "the same, or build another library"
+        )
+    return replace(settings, primers=kept, screening=screened)

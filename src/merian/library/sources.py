@@ -1,0 +1,89 @@
+"""What a library is built of: files, catalogues, and FASTA files with a table of names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from merian.catalogue import Reading
+from merian.errors import InputError
+from merian.files import content_hash
+from merian.formats import read_path
+from merian.library.amplicon import settle
+from merian.library.from_catalogue import is_catalogue, read_catalogue, source_hash
+from merian.library.gather import Gathered
+from merian.library.names_table import NamesTable, named
+from merian.library.reading import Progress
+from merian.library.settings import Settings
+from merian.taxonomy import Taxonomy
+
+__all__ = ["gathering", "readings_of", "unknown"]
+
+Readings = Sequence[tuple[Path, Reading]]
+
+
+def unknown(
+    files: Sequence[Path], earlier: Sequence[Mapping[str, Any]], settings: Settings
+) -> tuple[dict[Path, str], list[Path]]:
+    """Tell files with another content than any before from those that are known.
+
+    The same sequences with another table of names are something else.
+    """
+    seen = {digest for entry in earlier for digest in entry["inputs"].values()}
+    names = content_hash(settings.names) if settings.names and settings.names.exists() else ""
+    fresh: dict[Path, str] = {}
+    known = []
+    for path in files:
+        digest = source_hash(path)
+        if names:
+            digest = hashlib.blake2b((digest + names).encode(), digest_size=16).hexdigest()
+        if digest in seen:
+            known.append(path)
+            continue
+        seen.add(digest)
+        fresh[path] = digest
+    return fresh, known
+
+
+def readings_of(
+    paths: Sequence[Path], settings: Settings, checklist: Taxonomy | None
+) -> list[tuple[Path, Reading]]:
+    """Return what there is to read; a wrong file is told before any is read."""
+    found = [
+        (path, read_catalogue(path))
+        if is_catalogue(path)
+        else (path, read_path(path, settings.options, settings.format))
+        for path in paths
+    ]
+    if settings.names is None:
+        return found
+    table = NamesTable(settings.names, checklist)
+    with_names = []
+    for path, reading in found:
+        own = named(reading, table)
+        if own is None:
+            raise InputError(
+                f"{path}: has names of its own; --names is for FASTA files. Build of those, then "
+                "add this one with `merian library add`"
+            )
+        with_names.append((path, own))
+    first, reading = with_names[0]
+    with_names[0] = (first, Reading(reading.format, reading.sources, reading.inputs, table.notes))
+    return with_names
+
+
+@contextmanager
+def gathering(
+    readings: Readings, work: Path, settings: Settings, tell: Progress
+) -> Iterator[Gathered]:
+    """Read all references."""
+    with Gathered(work, settings.primers) as gathered:
+        for path, reading in readings:
+            tell(f"reading {path.name}", 0)
+            gathered.take(reading, tell)
+        if settings.primers is not None:
+            settle(gathered, settings.primers, tell)
+        yield gathered
