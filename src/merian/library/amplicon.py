@@ -36,7 +36,7 @@ __all__ = ["NO_AMPLICONS", "Primers", "settle"]
 _SHARE = 0.15  # of the letters of a primer that may not match, where nothing is said
 _SHORTEST = 8  # letters of a primer; shorter ones are everywhere
 _LONGER = 1.1  # than the longest amplicons, before the other primer must have been met
-_QUANTILE = 0.99
+_QUANTILE, _TELLING = 0.99, 10  # of at least so many of them: a few may be chance
 _INDEXED, _CANDIDATES = 5_000, 6  # amplicons that are looked at for those without a primer
 _OVERLAP, _IDENTITY = 100, 0.7  # with the nearest amplicon
 _MANY = 5_000
@@ -52,7 +52,6 @@ Bytes = npt.NDArray[np.uint8]
 _BITS = np.zeros(256, np.uint8)
 for _letter, _bases in MAY_BE.items():
     _BITS[ord(_letter)] = sum(1 << "ACGT".index(base) for base in _bases)
-_PRIMER_BITS = _BITS.copy()
 _BITS[ord("N")] = 0
 
 
@@ -106,13 +105,12 @@ class Primers:
         start = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
         text = np.frombuffer("".join(sequences).encode("ascii"), np.uint8)
         found: npt.NDArray[np.int64] = find_primers(
-            text,
+            _BITS[text],
             start,
-            _BITS,
-            _bits(self.forward),
-            _bits(self.reverse),
-            _bits(reverse_complement(self.forward)),
-            _bits(reverse_complement(self.reverse)),
+            _letters(self.forward),
+            _letters(self.reverse),
+            _letters(reverse_complement(self.forward)),
+            _letters(reverse_complement(self.reverse)),
             self.most(self.forward),
             self.most(self.reverse),
         )
@@ -142,8 +140,11 @@ def _primer(text: str) -> str:
     return given
 
 
-def _bits(primer: str) -> Bytes:
-    return _PRIMER_BITS[np.frombuffer(primer.encode("ascii"), np.uint8)]
+def _letters(primer: str) -> npt.NDArray[np.int64]:
+    """Return a primer as the loop reads it: its length, then the letters that say most first."""
+    said = [(len(MAY_BE[letter]), place) for place, letter in enumerate(primer) if letter != "N"]
+    letters = [place << 4 | int(_BITS[ord(primer[place])]) for _, place in sorted(said)]
+    return np.array([len(primer), *letters], np.int64)
 
 
 # -- what is kept -------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def settle(gathered: Gathered, primers: Primers, progress: Progress) -> None:
     length = np.diff(np.array(gathered.starts, np.int64))
     whole = np.unique(sequence[(found == BOTH) & (sequence >= 0)])
     one = np.flatnonzero((found != BOTH) & (found != NEITHER) & (sequence >= 0))
-    if len(whole):
+    if len(whole) >= _TELLING:
         most = int(_LONGER * float(np.quantile(length[whole], _QUANTILE)))
         long = one[length[sequence[one]] > most]
         gathered.why.update(dict.fromkeys(long.tolist(), TOO_LONG))
@@ -174,8 +175,11 @@ def settle(gathered: Gathered, primers: Primers, progress: Progress) -> None:
         told.append(f"{kept:,} have none and are cut beside the nearest amplicon")
     else:
         gathered.why.update(dict.fromkeys(neither.tolist(), NO_PRIMER))
-    if not len(whole) and len(one):
-        told.append("so nothing tells how long an amplicon is: see whether these primers fit")
+        if 2 * len(neither) > len(found):
+            told.append(
+                f"{len(neither):,} have none and are dropped; if they were trimmed to the amplicon "
+                "before, --keep-trimmed keeps them"
+            )
     gathered.notes.append("; ".join(told))
 
 

@@ -1,8 +1,9 @@
 """A catalogue as a source of references: its sequences, under the identifications that stand.
 
 Each import of the catalogue is a source of its own, called by what was imported, so that a
-reference still tells where it came from. A name that only a machine has given is no reference: a
-library that takes its own answers for truth would grow surer of its errors.
+reference still tells where it came from. Where the name that stands is one that `merian identify`
+has given, the record is set aside: a library that takes its own answers for truth would only grow
+surer of its errors.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ _NAMES = ", ".join(f"d.{quoted(term)}" for term in _TERMS)
 _SEQUENCES = f"""
 SELECT s.nucleotideSequenceID AS key, coalesce(s.occurrenceID, t.occurrenceID) AS subject,
     s.targetGene, s.associatedSequences, s.sequence, coalesce(s.runID, '') AS run,
-    d.agentType, {_NAMES}
+    coalesce(r.verb = 'identify', false) AS own, {_NAMES}
 FROM sequence s
 LEFT JOIN material t ON t.materialEntityID = s.materialEntityID
 LEFT JOIN determination d ON d.occurrenceID = coalesce(s.occurrenceID, t.occurrenceID)
+LEFT JOIN run r ON r.runID = d.runID
 WHERE s.sequence IS NOT NULL
 """
 _HASH = f"SELECT count(*), bit_xor(md5_number_lower(CAST(x AS VARCHAR))) FROM ({_SEQUENCES}) x"
-_MACHINE = "its name was given by a machine and not confirmed"
+_OWN = "its name is an answer of merian identify that nobody has confirmed"
 _CHUNK = 10_000
 
 
@@ -59,7 +61,10 @@ def read_catalogue(path: Path) -> Reading:
         runs = [str(run) for (run,) in opened.query(asked)]
     if not runs:
         raise FormatError("the catalogue holds no sequences", path=path)
-    sources = [Rows(_called(path, inputs.get(run)), "record", _Run(path, run)) for run in runs]
+    sources = []
+    for run in runs:
+        called = _called(path, inputs.get(run))
+        sources.append(Rows(called, "record", _Run(path, run, called)))
     return Reading("catalogue", sources, (path,))
 
 
@@ -79,16 +84,17 @@ class _Run:
 
     path: Path
     run: str
+    called: Path
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
         sql = f"SELECT * EXCLUDE (run) FROM ({_SEQUENCES}) WHERE run = '{_escaped(self.run)}' "
         rows: list[dict[str, object]] = []
         with Catalogue.open(self.path, read_only=True, threads=1, memory=_MEMORY) as opened:
             found = opened.query(sql + "ORDER BY subject, key")
-            for line, (key, subject, gene, accession, text, agent, *names) in enumerate(found, 1):
+            for line, (key, subject, gene, accession, text, own, *names) in enumerate(found, 1):
                 called = str(subject or key)
-                if agent == "machine":
-                    yield Reject(self.path, line, _MACHINE, called)
+                if own:
+                    yield Reject(self.called, line, _OWN, called)
                     continue
                 rows.append({
                     "occurrenceID": called, "targetGene": gene, "associatedSequences": accession,

@@ -20,7 +20,7 @@ from pathlib import Path
 from merian.catalogue import RANKS, Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import existing, open_text
-from merian.formats.delimited import UNREADABLE, Head, read_head
+from merian.formats.delimited import UNREADABLE, Head, head_text, read_head
 from merian.formats.fasta import Record, Sequences
 from merian.formats.fasta_headers import flavour_of, lineage_terms
 from merian.formats.table_terms import guess, plain
@@ -74,7 +74,7 @@ class NamesTable:
             taxonomy: Where taxids are looked up.
         """
         self.path = existing(path, "table of names")
-        head = read_head(self.path)
+        head = read_head(self.path, _delimiter(self.path))
         first = [*head.columns] if _is_headed(head) else None
         roles = _roles(head, first is not None)
         if roles.taxid is not None and taxonomy is None:
@@ -233,6 +233,14 @@ def _is_lineage(text: str) -> bool:
     return ";" in text.strip().strip(";") or text.startswith(("k:", "d:", "k__", "d__", "sk__"))
 
 
+def _delimiter(path: Path) -> str:
+    """Return what parts the columns; the signs in a lineage must not mislead."""
+    line = head_text(path).split("\n", 1)[0]
+    if "\t" in line:
+        return "\t"
+    return "," if "," in line.split(";", 1)[0] else ""
+
+
 def _is_headed(head: Head) -> bool:
     """Return whether the first line names the columns: no cell of it is a lineage or a number."""
     return not any(_is_lineage(c) or c.split(" (")[0].isdigit() for c in head.columns)
@@ -290,7 +298,8 @@ def _told(path: Path, head: Head, roles: _Roles, headed: bool) -> str:
     elif roles.lineage is not None:
         names = f"lineages in column {called(roles.lineage)}"
     else:
-        names = "names in " + ", ".join(f"{called(i)} ({t})" for i, t in roles.terms.items())
+        said = [f"{head.columns[i]}={term}" for i, term in roles.terms.items()]
+        names = f"names in {', '.join(said)}"
     return f"{path.name}: ids in {ids}, {names}"
 
 
