@@ -31,8 +31,8 @@ _NEAR, _OF_A_HALF = 8, 6  # relatives that are looked at
 _OVERLAP = 100
 
 _FAR = 0.6  # identity
-_KIN = 0.85  # identity with relatives that must agree in the length of a gene
-_ENDS = 12  # bases at both ends where a gap and a few mismatches cannot be told apart
+_KIN = 0.95  # identity with relatives that must agree in the length of a gene
+_ENDS = 20  # bases at both ends where a gap and a few mismatches cannot be told apart
 
 # Of a chimera: how far the whole is from either template at least, how near each half is to its
 # own at most, how far from the other's, and how long the shorter half is.
@@ -77,11 +77,13 @@ class Near:
         number: Of each.
         identity: With each; 0 where they do not align.
         reverse: Whether it has the other strand.
+        window: From where to where the sequence lies beside it.
     """
 
     number: list[int]
     identity: list[float]
     reverse: list[bool]
+    window: list[tuple[int, int]]
 
 
 def near(known: Known, text: str, own: int, group: npt.NDArray[np.int32]) -> Near:
@@ -97,11 +99,19 @@ def near(known: Known, text: str, own: int, group: npt.NDArray[np.int32]) -> Nea
     summed[own] = 0
     found = best(summed, group, _NEAR, 1)
     if not len(found):
-        return Near([], [], [])
+        return Near([], [], [], [])
     pairs = align(text, [known.letters(i) for i in found.tolist()])
     identity = np.where(pairs.overlap >= min(_OVERLAP, len(text)), pairs.identity, 0)
     order = np.argsort(-identity, kind="stable")
-    return Near(found[order].tolist(), identity[order].tolist(), pairs.reverse[order].tolist())
+    # On the other strand places are counted from the other end.
+    start = np.where(pairs.reverse, len(text) - pairs.query_stop, pairs.query_start)
+    stop = np.where(pairs.reverse, len(text) - pairs.query_start, pairs.query_stop)
+    return Near(
+        found[order].tolist(),
+        identity[order].tolist(),
+        pairs.reverse[order].tolist(),
+        [*zip(start[order].tolist(), stop[order].tolist(), strict=True)],
+    )
 
 
 def is_far(relatives: Near) -> bool:
@@ -115,33 +125,25 @@ def is_shifted(known: Known, text: str, relatives: Near) -> bool:
     One relative does not tell which of the two is out of frame.
     """
     shifts: list[int] = []
-    kin = zip(relatives.number, relatives.identity, relatives.reverse, strict=True)
-    for number, identity, reverse in kin:
-        if identity < _KIN or len(shifts) == 2:
+    for place, number in enumerate(relatives.number[:2]):
+        if relatives.identity[place] < _KIN:
             break
         other = known.letters(number)
-        shifts.append(_shift(text, reverse_complement(other) if reverse else other))
+        first, stop = relatives.window[place]
+        turned = reverse_complement(other) if relatives.reverse[place] else other
+        shifts.append(_shift(text[first:stop], turned))
     return len(shifts) == 2 and all(shift % 3 for shift in shifts) and shifts[0] == shifts[1]
 
 
 def _shift(text: str, other: str) -> int:
-    """Return how many bases were gained (lost, below 0) between the ends of what both have."""
-    path = _aligned(text, other)
-    first, last = _ENDS, len(text) - _ENDS
-    place, gained = 0, 0
-    runs = [(int(size), kind) for size, kind in _CIGAR.findall(path)]
-    # What hangs over at an end is no gap.
-    while runs and runs[0][1] == "I":
-        place += runs.pop(0)[0]
-    while runs and runs[-1][1] == "I":
-        last = min(last, len(text) - runs.pop()[0] - _ENDS)
-    first += place
-    for size, kind in runs:
-        inside = first <= place <= last
-        if kind == "I":
-            gained += size * inside
-        if kind == "D":
-            gained -= size * inside
+    """Return how many bases a sequence has more than another (fewer: below 0), ends left out.
+
+    Both begin and end at the same places of the gene, or the gene goes on in the other.
+    """
+    place, gained, last = 0, 0, len(text) - _ENDS
+    for size, kind in ((int(size), kind) for size, kind in _CIGAR.findall(_aligned(text, other))):
+        inside = _ENDS <= place <= last
+        gained += size * inside * ((kind == "I") - (kind == "D"))
         place += size if kind != "D" else 0
     return gained
 
