@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from merian.cli import screen as printed
 from merian.cli.choosing import options_of
+from merian.cli.library_card import card
 from merian.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = App(name="library", help="Build a reference library, add to it, see what it holds.")
+app.command(card, sort_key=4)
 
 
 @app.command(sort_key=1)
@@ -211,6 +213,15 @@ def _held(library: Library) -> list[tuple[str, object]]:
     lines.append(("taxonomy", str(lock)))
     if checklist:
         lines.append(("which is a part of", f"{checklist['checklist']} ({checklist['hash']})"))
+    settings = library.header["segments"][0]["settings"]
+    if "primers" in settings:
+        made = settings["primers"]
+        lines.append(("cut with the primers", f"{made['forward']} {made['reverse']}"))
+    if "screening" in settings:
+        code = settings["screening"]["code"]
+        lines.append(("suspects set aside", f"genetic code {code}" if code else "yes"))
+    conflicts = library.header.get("conflicts", {})
+    lines += [(f"conflicts of sources: {kind}", f"{n:,}") for kind, n in conflicts.items()]
     lines.append(("hash", library.hash))
     return lines
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from merian.errors import InputError
 from merian.files import existing, new_folder, write_json
 from merian.library.build import Extended, Job, Part, Summary, new_place, summary_of, write_part
-from merian.library.entries import Asked, by_reason, without_marker
+from merian.library.entries import Asked, NothingLeftError, by_reason, without_marker
 from merian.library.gather import Gathered
-from merian.library.reading import Progress
+from merian.library.reading import Progress, Reject
 from merian.library.segment import REJECTS, write_rejects
 from merian.library.settings import Settings
 from merian.library.sources import gathering, readings_of, unknown
@@ -72,6 +72,7 @@ def build_each(
     readings = readings_of([*fresh], job.settings, checklist)
     done: dict[str, Extended] = {}
     empty: dict[str, str] = {}
+    left: list[Reject] = []
     with new_folder(out) as folder:
         work = folder / "work"
         work.mkdir()
@@ -86,12 +87,13 @@ def build_each(
             for marker, name in places.items():
                 try:
                     done[name] = _build(folder / name, marker, fresh, gathered, job)
-                except InputError as error:
+                except NothingLeftError as error:
                     empty[name] = str(error)
+                    left.extend(error.rejects)
                     shutil.rmtree(folder / name)
             if not done:
                 raise InputError("; ".join(empty.values()))
-            rejects, notes = without_marker(gathered), gathered.notes
+            rejects, notes = [*without_marker(gathered), *left], gathered.notes
             set_aside = by_reason(rejects)
             if gathered.without_sequence:
                 set_aside["no sequence"] = gathered.without_sequence

@@ -27,7 +27,7 @@ from merian.library.segment import Segment
 from merian.taxonomy import NONE, Taxonomy
 from merian.taxonomy.strings import Strings
 
-__all__ = ["Asked", "by_reason", "segment_of", "without_marker"]
+__all__ = ["Asked", "NothingLeftError", "by_reason", "segment_of", "without_marker"]
 
 NAMELESS = "no name at any rank"
 NO_MARKER = "its marker is not said"
@@ -77,7 +77,7 @@ def segment_of(
     sequence, naming = _longs(gathered.sequence), _longs(gathered.naming)
     kept = np.flatnonzero(np.array([reason is None for reason in reasons], dtype=bool))
     if not len(kept):
-        raise _nothing_left(gathered, reasons)
+        raise _nothing_left(gathered, reasons, asked.marked)
     # Only names that are used: others would put taxa without references into the tree.
     namings, own = _used(gathered.namings.strings(), naming[kept])
     tables = [(segment.namings, segment.naming) for segment in earlier]
@@ -87,7 +87,7 @@ def segment_of(
         reasons[record] = "none of its names is in the checklist"
     kept, own = kept[placed], own[placed]
     if not len(kept):
-        raise _nothing_left(gathered, reasons)
+        raise _nothing_left(gathered, reasons, asked.marked)
     concepts = [*gathered.concepts.strings()]
     told = [concepts[c] for c in _longs(gathered.concept)[kept].tolist()]
     keys = names.groups(len(earlier), own, told)
@@ -188,10 +188,17 @@ def _rejects(
     )
 
 
-def _nothing_left(gathered: Gathered, reasons: list[str | None]) -> InputError:
+class NothingLeftError(InputError):
+    """No reference could be taken in; ``rejects`` says why of each."""
+
+    rejects: Sequence[Reject] = ()
+
+
+def _nothing_left(gathered: Gathered, reasons: list[str | None], marked: bool) -> NothingLeftError:
     """Return what to say when no reference can be taken in."""
-    counts = by_reason(_rejects(gathered, reasons))
-    if gathered.without_sequence:
+    rejects = _rejects(gathered, reasons, marked)
+    counts = by_reason(rejects)
+    if gathered.without_sequence and not marked:
         counts["no sequence"] = gathered.without_sequence
     told = "; ".join(f"{why} ({count:,})" for why, count in counts.items())
     files = ", ".join(gathered.files.strings())
@@ -206,7 +213,9 @@ def _nothing_left(gathered: Gathered, reasons: list[str | None]) -> InputError:
             "Were the primers cut off already? Then build without --primers. They are given as "
             "they are ordered, 5' to 3', the forward one first; --primer-mismatches allows more"
         )
-    return InputError(f"{files}: no reference could be taken in: {told}. {advice}")
+    error = NothingLeftError(f"{files}: no reference could be taken in: {told}. {advice}")
+    error.rejects = rejects
+    return error
 
 
 def without_marker(gathered: Gathered) -> list[Reject]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ def of_segment(
         set_aside: How many references were set aside, by reason.
     """
     asked = {"inputs": sorted(inputs.values()), "settings": settings}
+    packages = {os.fspath(path): told for path in inputs if (told := package_of(path))}
     return {
         "folder": f"segments/{number}",
         "run": run_id("library", asked),
@@ -49,7 +51,28 @@ def of_segment(
         "settings": dict(settings),
         "inputs": {os.fspath(path): digest for path, digest in inputs.items()},
         "set_aside": dict(set_aside),
+        **({"packages": packages} if packages else {}),
     }
+
+
+def package_of(path: Path) -> dict[str, str]:
+    """Return what a data package says of a file: its title, version and licence.
+
+    BOLD puts such a ``datapackage.json`` beside its snapshots
+    (https://specs.frictionlessdata.io/data-package/).
+    """
+    try:
+        told = json.loads((path.parent / "datapackage.json").read_text(encoding="utf-8"))
+        resources = [Path(str(r.get("path") or r["name"])).name for r in told["resources"]]
+        licences = [str(one.get("name") or one["title"]) for one in told.get("licenses", ())]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    stems = [name.removesuffix(".gz").rsplit(".", 1)[0] for name in resources]
+    if not any(path.name.startswith(stem) for stem in stems):
+        return {}
+    found = {"title": told.get("title"), "version": told.get("version")}
+    found["licence"] = ", ".join(licences)
+    return {name: str(text) for name, text in found.items() if text}
 
 
 def header_of(
