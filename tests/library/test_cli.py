@@ -89,3 +89,53 @@ def test_what_breaks_off_leaves_nothing(error, code, told, small, tmp_path, monk
     assert main(["library", "build", str(small), "-o", str(tmp_path / "lib")]) == code
     assert told in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == there
+
+
+def test_names_primers_screening_and_markers_on_the_command_line(tmp_path, capsys):
+    from .conftest import bases
+    from .test_amplicon import AT_END, AT_START, FORWARD, REVERSE
+
+    fasta, table = tmp_path / "plain.fasta", tmp_path / "names.tsv"
+    fasta.write_text("".join(f">s{i}\n{AT_START}{bases(i, 200)}{AT_END}\n" for i in range(4)))
+    table.write_text("id\tgenus\tspecies\tmarker\n" + "".join(
+        f"s{i}\tAus\tAus b{'abc'[i]}s\t{'COI-5P' if i else '28S'}\n" for i in range(3)
+    ))  # fmt: skip
+    one, each = str(tmp_path / "one"), str(tmp_path / "each")
+    asked = [str(fasta), "--names", str(table), "--primers", FORWARD, REVERSE, "--screen"]
+    assert main(["library", "build", *asked, "-o", one]) == 0
+    shown = capsys.readouterr()
+    assert "3 references taken in as 3 new entries" in shown.out
+    assert "its id is not in the table of names" in shown.out
+    assert "3 references have both primers" in shown.err
+    assert main(["library", "info", one]) == 0
+    shown = capsys.readouterr().out
+    assert "cut with the primers" in shown
+    assert "suspects set aside" in shown
+    assert main(["library", "build", *asked, "-o", each, "--each-marker", "-q"]) == 0
+    shown = capsys.readouterr()
+    assert f"{each}/28S: 1 reference taken in" in shown.out
+    assert f"{each}/COI-5P: 2 references taken in" in shown.out
+    assert "in no library" in shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--keep-trimmed"], "need --primers"),
+        (["--primer-mismatches", "2"], "need --primers"),
+        (["--primers", "ACGTACGTAA", "ACGXACGTAA"], "'X'"),
+        (["--genetic-code", "5"], "is for --screen"),
+        (["--screen", "--genetic-code", "8"], "expected a number of the NCBI"),
+        (["--each-marker", "--marker", "28S"], "leave --marker out"),
+        (["--names", "nowhere.tsv"], "no such table of names"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_what_does_not_go_together_is_told(words, told, small, tmp_path, capsys):
+    there = sorted(tmp_path.iterdir())
+    assert main(["library", "build", str(small), "-o", str(tmp_path / "lib"), *words]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert told in shown.err
+    assert sorted(tmp_path.iterdir()) == there

@@ -10,6 +10,7 @@ not compared.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from merian.library.edition import Names
 from merian.library.naming import LINEAGE, lineage_of
 from merian.library.segment import Segment
 from merian.taxonomy import NONE, Taxonomy
-from merian.taxonomy.strings import hash_strings
+from merian.taxonomy.strings import Strings, hash_strings
 
 __all__ = ["CONFLICTS", "KINDS", "Conflict", "conflicts_of", "write_conflicts"]
 
@@ -34,6 +35,7 @@ KINDS = (
     "one accession, several names",
     "one taxon, several places",
 )
+_VERSION = re.compile(r"\.\d+$")
 _COLUMNS = ("conflict", "kind", "of", "says", "source", "references")
 
 
@@ -85,9 +87,10 @@ def conflicts_of(
     digest = np.concatenate([segment.digest for segment in segments])[:, 0]
     entry = np.concatenate([segment.record_entry for segment in segments])
     found = _clashes(KINDS[0], digest[entry], ids, records, taxonomy)
-    for kind, column in ((KINDS[1], "id"), (KINDS[2], "accession")):
-        key = np.concatenate([hash_strings(getattr(segment, column)) for segment in segments])
-        texts = [text for segment in segments for text in getattr(segment, column)]
+    # Versions of an accession are of one thing.
+    accessions = [_VERSION.sub("", text) for segment in segments for text in segment.accession]
+    for kind, texts in ((KINDS[1], ids), (KINDS[2], accessions)):
+        key = hash_strings(Strings.of(texts))
         found += _clashes(kind, key, texts, records, taxonomy)
     return [*found, *(_places(segments, records.sources, source) if lineages else ())]
 

@@ -94,6 +94,7 @@ def build_each(
             if not done:
                 raise InputError("; ".join(empty.values()))
             rejects, notes = [*without_marker(gathered), *left], gathered.notes
+            rejects.sort(key=lambda r: (r.file, r.line or 0, r.id, r.reason))
             set_aside = by_reason(rejects)
             if gathered.without_sequence:
                 set_aside["no sequence"] = gathered.without_sequence

@@ -33,6 +33,7 @@ _OVERLAP = 100
 _FAR = 0.6  # identity
 _KIN = 0.95  # identity with relatives that must agree in the length of a gene
 _ENDS = 20  # bases at both ends where a gap and a few mismatches cannot be told apart
+_TOGETHER = 12  # bases between gaps that are looked at as one: mostly one undoes the other
 
 # Of a chimera: how far the whole is from either template at least, how near each half is to its
 # own at most, how far from the other's, and how long the shorter half is.
@@ -140,12 +141,17 @@ def _shift(text: str, other: str) -> int:
 
     Both begin and end at the same places of the gene, or the gene goes on in the other.
     """
-    place, gained, last = 0, 0, len(text) - _ENDS
+    gaps: list[list[int]] = []  # first and last place, and what was gained there
+    place = 0
     for size, kind in ((int(size), kind) for size, kind in _CIGAR.findall(_aligned(text, other))):
-        inside = _ENDS <= place <= last
-        gained += size * inside * ((kind == "I") - (kind == "D"))
+        if kind in "ID":
+            if not gaps or place - gaps[-1][1] > _TOGETHER:
+                gaps.append([place, place, 0])
+            gaps[-1][1] = place
+            gaps[-1][2] += size if kind == "I" else -size
         place += size if kind != "D" else 0
-    return gained
+    inside = _ENDS, len(text) - _ENDS
+    return sum(gain for first, last, gain in gaps if inside[0] <= first and last <= inside[1])
 
 
 def _aligned(text: str, other: str) -> str:
