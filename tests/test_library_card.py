@@ -22,7 +22,7 @@ from .library.conftest import bases, lineage
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Library:
-    """Two families; two species share a barcode; some are unnamed; two files, one with a package."""
+    """Two families, a barcode that two species share, unnamed ones; a file with a package."""
     folder = tmp_path_factory.mktemp("card")
     rows = [
         ("a1", lineage("Aus bus"), bases(1)), ("a2", lineage("Aus bus"), bases(1)),

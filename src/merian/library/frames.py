@@ -90,7 +90,8 @@ def read_groups(
     known = {stops: _read(text, start, stops) for stops in (given or (_TWO, *_RICHER))}
     notes = []
     for place, name in [*enumerate(names), (-1, "the rest")]:
-        rows = np.flatnonzero(judged & (pooled if place < 0 else (of == place) & ~pooled))
+        group = pooled if place < 0 else (of == place) & ~pooled
+        rows = np.flatnonzero(judged & group)
         if not len(rows) or (place < 0 and len(rows) < _ENOUGH and code is None):
             continue
         stops = given[0] if given else _stops(known, rows)
@@ -101,7 +102,8 @@ def read_groups(
                 "frame, so it makes no protein; no stop codons were looked for"
             )
             continue
-        state[rows], coding[rows] = known[stops][rows], True
+        state[rows] = known[stops][rows]
+        coding |= group
         notes.append(f"{name}: stop codons {stops}; {100 * share:.1f} % of {len(rows):,} are open")
     return Frames(state, coding, notes)
 

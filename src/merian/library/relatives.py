@@ -37,8 +37,9 @@ _TOGETHER = 12  # bases between gaps that are looked at as one: mostly one undoe
 
 # Of a chimera: how far the whole is from either template at least, how near each half is to its
 # own at most, how far from the other's, and how long the shorter half is.
-_WHOLE, _HALF, _OTHER = 0.05, 0.015, 0.08
+_WHOLE, _HALF, _OTHER = 0.03, 0.015, 0.08
 _SHORTEST, _PART = 75, 0.2
+_BETTER = 1 / 3  # of the mismatches with one template that may be left with two
 
 _CIGAR = re.compile(r"(\d+)([=XID])")
 
@@ -115,9 +116,9 @@ def near(known: Known, text: str, own: int, group: npt.NDArray[np.int32]) -> Nea
     )
 
 
-def is_far(relatives: Near) -> bool:
-    """Return whether a sequence has no relative."""
-    return not relatives.identity or relatives.identity[0] < _FAR
+def is_far(text: str, relatives: Near) -> bool:
+    """Return whether a sequence has no relative; of a short one nobody can tell."""
+    return len(text) >= _OVERLAP and max(relatives.identity, default=0.0) < _FAR
 
 
 def is_shifted(known: Known, text: str, relatives: Near) -> bool:
@@ -166,7 +167,7 @@ def chimera(
     """Return the two templates of a chimera and where it changes between them, or None."""
     size = len(text)
     least = max(_SHORTEST, int(_PART * size))
-    if size < 2 * least or is_far(relatives) or relatives.identity[0] > 1 - _WHOLE:
+    if size < 2 * least or max(relatives.identity, default=0.0) > 1 - _WHOLE:
         return None
     wrong: dict[int, Numbers] = {}
     halves = []
@@ -179,7 +180,7 @@ def chimera(
     if not wrong or min(int(w[-1]) for w in wrong.values()) < _WHOLE * size:
         return None
     found = None
-    fewest = 2.0 * _HALF * size
+    fewest = _BETTER * min(int(w[-1]) for w in wrong.values())
     for left in halves[0]:
         for right in halves[1]:
             if not known.family[left] or known.family[left] == known.family[right]:

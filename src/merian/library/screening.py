@@ -133,7 +133,7 @@ def _by_relatives(
             progress("looking for suspects", place)
         text = known.letters(place)
         relatives = near(known, text, place, group)
-        if coding[place] and len(group) >= _WORTH and is_far(relatives):
+        if coding[place] and len(group) >= _WORTH and is_far(text, relatives):
             found[place] = FAR
         elif coding[place] and is_shifted(known, text, relatives):
             found[place] = INDEL
