@@ -10,6 +10,7 @@ import pytest
 from merian.errors import FormatError, InputError
 from merian.formats import Options
 from merian.library import Settings, add_to_library, build_library
+from merian.library.names_table import NamesTable
 from merian.taxonomy import read_checklist
 
 from .conftest import bases
@@ -138,6 +139,7 @@ def test_taxids_without_a_taxonomy_are_told(plain):
         ("", "is empty"),
         ("id\tx\ns1\ty\n", "no column holds names"),
         ("id\tgenus\tspecies\n", "holds no names"),
+        ("id\tgenus\nq1\tAus\n", "none of its ids is one of the sequences': its first is 'q1'"),
     ],
 )
 def test_a_table_that_is_none_is_told(plain, text, told):
@@ -151,6 +153,16 @@ def test_a_table_that_is_cut_short_is_told(plain, tmp_path):
     (tmp_path / "names.tsv.gz").write_bytes(packed[: len(packed) // 2])
     with pytest.raises(FormatError, match="cut short"):
         build_library([plain], tmp_path / "lib", settings=Settings(names=tmp_path / "names.tsv.gz"))
+
+
+def test_of_a_large_table_only_what_is_wanted_is_kept(plain, tmp_path):
+    table = tmp_path / "names.tsv"
+    rows = [f"q{i}\tAus\tAus b{i}" for i in range(50_000)]
+    table.write_text("id\tgenus\tspecies\n" + "\n".join([*rows, "s1\tAus\tAus bus"]) + "\n")
+    names_table = NamesTable(table, {"s1", "s2"})
+    assert len(names_table) == 1
+    assert names_table.find(["s1"])["species"] == "Aus bus"
+    assert "not in the table" in names_table.find(["q1"])
 
 
 def test_a_file_with_names_of_its_own_is_refused(plain, tmp_path):

@@ -13,7 +13,7 @@ https://ftp.ncbi.nlm.nih.gov/pub/taxonomy/accession2taxid/README
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from merian.formats.fasta_headers import flavour_of, lineage_terms
 from merian.formats.table_terms import guess, plain
 from merian.taxonomy import NONE, Taxonomy
 
-__all__ = ["NamesTable", "named"]
+__all__ = ["NamesTable", "ids_of", "named"]
 
 _ID_TERMS = frozenset(
     "occurrenceID associatedSequences nucleotideSequenceID materialEntityID catalogNumber".split()
@@ -66,11 +66,15 @@ class NamesTable:
         notes: What was made of its columns.
     """
 
-    def __init__(self, path: Path | str, taxonomy: Taxonomy | None = None) -> None:
+    def __init__(
+        self, path: Path | str, wanted: Collection[str], taxonomy: Taxonomy | None = None
+    ) -> None:
         """Read a table.
 
         Args:
-            path: The table, gzipped or not.
+            path: The table, gzipped or not. That of all accessions of the NCBI has 300 million
+                rows, so only those are kept that are wanted.
+            wanted: What the sequences may be called, see `ids_of`.
             taxonomy: Where taxids are looked up.
         """
         self.path = existing(path, "table of names")
@@ -87,11 +91,17 @@ class NamesTable:
         self._cells: list[tuple[str, ...]] = []
         self._said_twice: set[str] = set()
         try:
-            self._read(head, roles, 0 if first is None else head.header_lines)
+            example = self._read(head, roles, 0 if first is None else head.header_lines, wanted)
         except UNREADABLE as error:
             raise FormatError(f"is damaged or cut short ({error})", path=self.path) from None
-        if not self._row:
+        if not example:
             raise FormatError("holds no names: no row has an id and a name", path=self.path)
+        if not self._row:
+            raise FormatError(
+                f"none of its ids is one of the sequences': its first is {example!r}, theirs "
+                f"{next(iter(sorted(wanted)), '')!r}",
+                path=self.path,
+            )
         self._roles = roles
         asked = {cells[0] for cells in self._cells} if roles.taxid is not None else set()
         self._lineages = _looked_up(taxonomy, asked) if taxonomy is not None else {}
@@ -115,14 +125,15 @@ class NamesTable:
             return found
         return f"its id is not in the table of names: {self.path.name}"
 
-    def _read(self, head: Head, roles: _Roles, skip: int) -> None:
-        """Read all rows; each distinct set of names is kept once."""
+    def _read(self, head: Head, roles: _Roles, skip: int, wanted: Collection[str]) -> str:
+        """Read all rows, keep each distinct set of names once, and return the first id."""
         chosen = [*roles.terms]
         if roles.lineage is not None:
             chosen = [roles.lineage]
         if roles.taxid is not None:
             chosen = [roles.taxid]
         numbers: dict[tuple[str, ...], int] = {}
+        example = ""
         with open_text(self.path, head.encoding) as stream:
             for _ in range(skip):
                 stream.readline()
@@ -132,16 +143,20 @@ class NamesTable:
                 quotechar=head.quote or None,
                 quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
             )
-            for row in rows:
+            for row in _whole(rows, self.path, skip):
+                keys = [_cell(row, place) for place in roles.ids]
                 cells = tuple(_cell(row, number) for number in chosen)
                 if not any(cells):
                     continue
-                number = numbers.setdefault(cells, len(numbers))
-                for place in roles.ids:
-                    key = _cell(row, place)
-                    if key and self._row.setdefault(key, number) != number:
+                example = example or next(filter(None, keys), "")
+                for key in keys:
+                    if key not in wanted:
+                        continue
+                    number = numbers.setdefault(cells, len(numbers))
+                    if self._row.setdefault(key, number) != number:
                         self._said_twice.add(key)
         self._cells = [*numbers]
+        return example
 
     def _terms(self, cells: tuple[str, ...]) -> Terms | str:
         roles = self._roles
@@ -161,14 +176,37 @@ class NamesTable:
         return found | {term: said[term] for term in _BESIDE if term in said}
 
 
-def named(reading: Reading, names: NamesTable) -> Reading | None:
-    """Return what is read of a FASTA file with the names of a table; None for any other file."""
-    sources = []
+def ids_of(reading: Reading) -> set[str] | None:
+    """Return all that the sequences of a FASTA file may be called; None for any other file."""
+    found: set[str] = set()
     for source in reading.sources:
         if not isinstance(source, Rows) or not isinstance(source.chunks, Sequences):
             return None
-        sources.append(replace(source, chunks=_Named(source.chunks, names)))
+        for one in source.chunks.rows():
+            if not isinstance(one, Reject):
+                found.update(_keys(*one))
+    return found
+
+
+def named(reading: Reading, names: NamesTable) -> Reading:
+    """Return what is read of a FASTA file with the names of a table."""
+    sources = [
+        replace(source, chunks=_Named(source.chunks, names))
+        for source in reading.sources
+        if isinstance(source, Rows) and isinstance(source.chunks, Sequences)
+    ]
     return replace(reading, sources=sources, notes=())
+
+
+def _whole(rows: Iterator[list[str]], path: Path, skip: int) -> Iterator[list[str]]:
+    """Return rows, and say where one cannot be read."""
+    number = skip
+    try:
+        for number, row in enumerate(rows, skip + 1):  # noqa: B007 told of where it breaks off
+            yield row
+    except csv.Error as error:
+        what = f"cannot be read as a table ({error})"
+        raise FormatError(what, path=path, line=number + 1) from None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from merian.formats import read_path
 from merian.library.amplicon import settle
 from merian.library.from_catalogue import is_catalogue, read_catalogue, source_hash
 from merian.library.gather import Gathered
-from merian.library.names_table import NamesTable, named
+from merian.library.names_table import NamesTable, ids_of, named
 from merian.library.reading import Progress
 from merian.library.settings import Settings
 from merian.taxonomy import Taxonomy
@@ -60,16 +60,17 @@ def readings_of(
     ]
     if settings.names is None:
         return found
-    table = NamesTable(settings.names, checklist)
-    with_names = []
+    wanted: set[str] = set()
     for path, reading in found:
-        own = named(reading, table)
+        own = ids_of(reading)
         if own is None:
             raise InputError(
                 f"{path}: has names of its own; --names is for FASTA files. Build of those, then "
                 "add this one with `merian library add`"
             )
-        with_names.append((path, own))
+        wanted |= own
+    table = NamesTable(settings.names, wanted, checklist)
+    with_names = [(path, named(reading, table)) for path, reading in found]
     first, reading = with_names[0]
     with_names[0] = (first, Reading(reading.format, reading.sources, reading.inputs, table.notes))
     return with_names
