@@ -13,7 +13,7 @@ https://ftp.ncbi.nlm.nih.gov/pub/taxonomy/accession2taxid/README
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class NamesTable:
     """
 
     def __init__(
-        self, path: Path | str, wanted: Collection[str], taxonomy: Taxonomy | None = None
+        self, path: Path | str, wanted: set[str], taxonomy: Taxonomy | None = None
     ) -> None:
         """Read a table.
 
@@ -125,7 +125,7 @@ class NamesTable:
             return found
         return f"its id is not in the table of names: {self.path.name}"
 
-    def _read(self, head: Head, roles: _Roles, skip: int, wanted: Collection[str]) -> str:
+    def _read(self, head: Head, roles: _Roles, skip: int, wanted: set[str]) -> str:
         """Read all rows, keep each distinct set of names once, and return the first id."""
         chosen = [*roles.terms]
         if roles.lineage is not None:
@@ -144,14 +144,14 @@ class NamesTable:
                 quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
             )
             for row in _whole(rows, self.path, skip):
-                keys = [_cell(row, place) for place in roles.ids]
+                keys = [row[place] for place in roles.ids if place < len(row)]
+                if example and wanted.isdisjoint(keys):
+                    continue  # as nearly all rows of a large table
                 cells = tuple(_cell(row, number) for number in chosen)
                 if not any(cells):
                     continue
                 example = example or next(filter(None, keys), "")
-                for key in keys:
-                    if key not in wanted:
-                        continue
+                for key in wanted.intersection(keys):
                     number = numbers.setdefault(cells, len(numbers))
                     if self._row.setdefault(key, number) != number:
                         self._said_twice.add(key)
