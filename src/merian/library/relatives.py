@@ -25,12 +25,13 @@ from merian.barcode import WordIndex, align, best, query_words, score
 from merian.barcode.words import as_text
 from merian.nucleotides import MATCHING, reverse_complement
 
-__all__ = ["Known", "chimera", "is_far", "is_shifted", "near"]
+__all__ = ["Flocks", "Known", "chimera", "is_shifted", "near"]
 
 _NEAR, _OF_A_HALF = 8, 6  # relatives that are looked at
 _OVERLAP = 100
 
 _FAR = 0.6  # identity
+_FLOCK = 0.02  # of all sequences, at most, that may be far from the others together
 _KIN = 0.95  # identity with relatives that must agree in the length of a gene
 _ENDS = 20  # bases at both ends where a gap and a few mismatches cannot be told apart
 _TOGETHER = 12  # bases between gaps that are looked at as one: mostly one undoes the other
@@ -88,13 +89,13 @@ class Near:
     window: list[tuple[int, int]]
 
 
-def near(known: Known, text: str, own: int, group: npt.NDArray[np.int32]) -> Near:
+def near(known: Known, text: str, own: int | Sequence[int], group: npt.NDArray[np.int32]) -> Near:
     """Return the nearest relatives of a sequence, itself left out.
 
     Args:
         known: Where they are looked for.
         text: The sequence.
-        own: Its number among the known.
+        own: Its number among the known, and of others that are to be left out.
         group: Numbers that are all different, one for each known sequence.
     """
     summed = score(query_words(text), known.indexes).summed
@@ -116,9 +117,47 @@ def near(known: Known, text: str, own: int, group: npt.NDArray[np.int32]) -> Nea
     )
 
 
-def is_far(text: str, relatives: Near) -> bool:
-    """Return whether a sequence has no relative; of a short one nobody can tell."""
-    return len(text) >= _OVERLAP and max(relatives.identity, default=0.0) < _FAR
+class Flocks:
+    """Which sequences are related, one by way of another.
+
+    Contaminations come in flocks: a few bacteria are near to each other, and to nothing else. A
+    phylum with few references may look like one too, as each has its own kin for nearest; what it
+    is near to beside them decides.
+    """
+
+    def __init__(self, group: npt.NDArray[np.int32]) -> None:
+        self._group = group
+        self._above = np.arange(len(group), dtype=np.int32)
+        self._judged = np.zeros(len(group), bool)
+
+    def join(self, place: int, relatives: Near) -> None:
+        """Note the relatives of a sequence that is judged."""
+        self._judged[place] = True
+        for number, identity in zip(relatives.number, relatives.identity, strict=True):
+            if identity >= _FAR:
+                one, other = self._first(place), self._first(number)
+                self._above[max(one, other)] = min(one, other)
+
+    def _first(self, place: int) -> int:
+        above = self._above
+        while above[place] != place:
+            above[place] = above[above[place]]
+            place = int(above[place])
+        return place
+
+    def strangers(self, known: Known) -> list[int]:
+        """Return the sequences that have no relatives but among themselves, in small flocks."""
+        members: dict[int, list[int]] = {}
+        for place in range(len(self._above)):
+            members.setdefault(self._first(place), []).append(place)
+        found: list[int] = []
+        for flock in members.values():
+            if len(flock) > _FLOCK * len(self._above) or not self._judged[flock].all():
+                continue
+            others = (near(known, known.letters(i), flock, self._group) for i in flock)
+            if all(max(other.identity, default=0.0) < _FAR for other in others):
+                found += [i for i in flock if len(known.letters(i)) >= _OVERLAP]
+        return found
 
 
 def is_shifted(known: Known, text: str, relatives: Near) -> bool:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from merian.barcode import WordIndex, build_index
 from merian.library.frames import check_code, read_groups
 from merian.library.naming import LINEAGE, lineage_of
-from merian.library.relatives import Known, chimera, is_far, is_shifted, near
+from merian.library.relatives import Flocks, Known, chimera, is_shifted, near
 
 if TYPE_CHECKING:
     from merian.library.gather import Gathered
@@ -128,14 +128,15 @@ def _by_relatives(
     """Return which of the first sequences their relatives tell against."""
     found: dict[int, str] = {}
     group = np.arange(len(known.family), dtype=np.int32)
+    flocks = Flocks(group)
     for place in range(count):
         if place % _MANY == 0:
             progress("looking for suspects", place)
         text = known.letters(place)
         relatives = near(known, text, place, group)
-        if coding[place] and len(group) >= _WORTH and is_far(text, relatives):
-            found[place] = FAR
-        elif coding[place] and is_shifted(known, text, relatives):
+        if coding[place]:
+            flocks.join(place, relatives)
+        if coding[place] and is_shifted(known, text, relatives):
             found[place] = INDEL
         elif (parents := chimera(known, text, place, group, relatives)) is not None:
             left, right, at = parents
@@ -143,6 +144,8 @@ def _by_relatives(
                 f"{CHIMERA}: {known.family[left]} up to base {at:,} of {len(text):,}, "
                 f"{known.family[right]} from there"
             )
+    if len(group) >= _WORTH:
+        found |= dict.fromkeys(flocks.strangers(known), FAR)
     return found
 
 
