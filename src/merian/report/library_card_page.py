@@ -9,6 +9,7 @@ from typing import Any
 from merian.files import write_json, write_text
 from merian.identify.clades import HOLDS, TOO_FEW
 from merian.identify.promise import ENOUGH
+from merian.library.placing import IMPLIED
 from merian.report.page import Bars, Figures, Name, Note, Part, Section, Table, Text, page
 
 __all__ = ["markdown_of", "page_of", "write_card"]
@@ -100,7 +101,7 @@ def _covers(card: Card) -> Section:
         (counts["records"], "references"),
         (f"{100 * named / max(counts['records'], 1):.0f} %", "of them named to a species"),
         (taxa.get("species", 0), "species"),
-        (taxa.get("genus", 0), "genera"),
+        (taxa.get("genus", 0), "genus" if taxa.get("genus") == 1 else "genera"),
         (card["shared_barcodes"], "species that share a barcode with another"),
     ]
     markers = [f"{name} ({n:,})" for name, n in counts["markers"].items()]
@@ -230,8 +231,11 @@ def _made_of(card: Card) -> Section:
         for row in sources
     ]
     lock = card["taxonomy"]
+    named = f"{lock['checklist']} {lock['version']} ({lock['hash']})".replace("  ", " ")
     told = [
-        f"Names: {lock['checklist']} {lock['version']} ({lock['hash']})".replace("  ", " ") + "."
+        "The names, and the tree, are those of the references themselves."
+        if lock["checklist"] == IMPLIED
+        else f"The names are those of {named}."
     ]
     parts: list[Part] = [Table(columns, rows[:_SHOWN], more=max(0, len(rows) - _SHOWN))]
     if any("licence" not in row for row in sources):
