@@ -31,7 +31,9 @@ _NEAR, _OF_A_HALF = 8, 6  # relatives that are looked at
 _OVERLAP = 100
 
 _FAR = 0.6  # identity
-_FLOCK = 0.02  # of all sequences, at most, that may be far from the others together
+# Of all sequences, at most, that may be far from the others together; how many of them are asked,
+# and of these how many must be: one or another is near to something by chance.
+_FLOCK, _ASKED, _MOST = 0.05, 50, 0.8
 _KIN = 0.95  # identity with relatives that must agree in the length of a gene
 _ENDS = 20  # bases at both ends where a gap and a few mismatches cannot be told apart
 _TOGETHER = 12  # bases between gaps that are looked at as one: mostly one undoes the other
@@ -154,8 +156,10 @@ class Flocks:
         for flock in members.values():
             if len(flock) > _FLOCK * len(self._above) or not self._judged[flock].all():
                 continue
-            others = (near(known, known.letters(i), flock, self._group) for i in flock)
-            if all(max(other.identity, default=0.0) < _FAR for other in others):
+            asked = flock[:: max(1, len(flock) // _ASKED)]
+            others = [near(known, known.letters(i), flock, self._group) for i in asked]
+            far = sum(max(other.identity, default=0.0) < _FAR for other in others)
+            if far >= _MOST * len(asked):
                 found += [i for i in flock if len(known.letters(i)) >= _OVERLAP]
         return found
 
