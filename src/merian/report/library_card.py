@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.identify import Choice, Identifier
+from merian.identify import Choice, Identifier, lengths
 from merian.identify.clades import promise_by_clade
 from merian.identify.learning import open_learnt
 from merian.library import Library
@@ -202,7 +202,8 @@ def _set_aside(library: Library) -> Counter[str]:
 def _promise(identifier: Identifier, rank: str) -> dict[str, Any]:
     library, ladder, promise = identifier.library, identifier.ladder, identifier.promise
     simulated = open_learnt(library, ladder).simulated
-    by_clade = promise_by_clade(simulated, ladder, promise, rank) if rank in ladder.ranks else {}
+    whole = simulated.taken(simulated.length == lengths.NAMES.index("whole"))
+    by_clade = promise_by_clade(whole, ladder, promise, rank) if rank in ladder.ranks else {}
     clades = [
         {
             "name": library.taxonomy.name_of(node),
@@ -214,7 +215,7 @@ def _promise(identifier: Identifier, rank: str) -> dict[str, Any]:
     return {
         "alpha": promise.alpha,
         "holds": promise.holds,
-        "lines": promise.lines(),
+        "lines": identifier.promised(),
         "strata": [asdict(stratum) for stratum in promise.strata],
         "clades": sorted(clades, key=lambda row: str(row["name"])),
     }

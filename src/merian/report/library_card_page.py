@@ -180,8 +180,8 @@ def _promise(card: Card) -> Section:
         Table(
             ("what is asked", "genera", "records asked", "wrong", "promised"),
             rows,
-            "In the whole library: its own records were asked as if they, their species, genus or "
-            "family were not in it",
+            "In the whole library, of whole barcodes: its own records were asked as if they, their "
+            "species, genus or family were not in it",
         )
     )
     told = {row["name"]: row["strata"] for row in promise["clades"]}
