@@ -49,7 +49,7 @@ def identify(
             is for.
         out: The table to write: .tsv, .txt, .parquet, .jsonl or .json. With --table, the folder.
         into: A catalogue that holds the sequences: the answers are appended to it as
-            identifications. Without --out the table is put into its folder runs/.
+            identifications. The table is put into its folder runs/ if --out is not given.
         table: A table of reads by ASV or OTU and sample, as DADA2, QIIME 2 (.biom, .qza), vsearch
             or a spreadsheet has it. Its features are named, and taxa by sample, richness and what
             can be published are written into the folder -o. The queries are then the file of their

@@ -23,9 +23,10 @@ from merian.errors import FormatError, InputError
 from merian.files import content_hash, existing
 from merian.formats import Options, read_path
 from merian.formats.fasta import Sequences
+from merian.library.from_catalogue import is_catalogue
 from merian.library.reading import Reject
 
-__all__ = ["Queries", "Query", "is_catalogue"]
+__all__ = ["Queries", "Query"]
 
 _MEMORY = "400MB"  # for DuckDB while it reads tables; the rest lies in the work folder
 _BATCH = 5_000
@@ -68,11 +69,6 @@ class Query:
     def asked(self) -> str:
         """What is asked: the sequence, with the gene and a blank before it where that is known."""
         return f"{self.marker} {self.sequence}" if self.marker else self.sequence
-
-
-def is_catalogue(path: Path) -> bool:
-    """Return whether a path is the folder of a catalogue."""
-    return (path / "catalogue.duckdb").is_file()
 
 
 class Queries:
