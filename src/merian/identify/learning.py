@@ -37,6 +37,7 @@ __all__ = ["Cases", "Learnt", "cases_of", "learn_barcodes", "open_learnt", "usua
 _ARRAYS, _CARD = "barcode.safetensors", "barcode.json"
 _FORMAT, _VERSION = "merian-barcode-evidence", "1.0"
 _FOLDS = 8
+_PIECE = 0.3  # of what a whole record counts, as most queries are whole
 _ALIKE = 3.0  # the episodes of one record say as much as one in so many of independent ones
 _NEGLIGIBLE = 1e-6  # the probability of an outcome that a promise need not know of
 
@@ -230,14 +231,14 @@ def _share_of_species(library: Library, ladder: Ladder, episodes: Episodes) -> F
 def _importance(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
     """Return the importance of each episode: the strata as they usually are, whole or pieces."""
     found = _share_of_species(library, ladder, episodes)
-    for piece in (False, True):
+    for piece, worth in ((False, 1.0), (True, _PIECE)):
         alike = episodes.piece == piece
         for stratum, share in enumerate(strata.USUAL):
             here = alike & (episodes.stratum == stratum)
             if here.any():
                 found[here] *= share / found[here].sum()
         if alike.any():
-            found[alike] *= np.count_nonzero(alike) / _ALIKE / found[alike].sum()
+            found[alike] *= worth * np.count_nonzero(alike) / _ALIKE / found[alike].sum()
     return found
 
 
