@@ -247,3 +247,115 @@ def test_a_protein_among_the_sequences_does_not_hide_their_column(tmp_path):
     rows = [(k, dna(k) if k != "A" else "MKLSAAAGTPLWVFLEDQ", *row) for k, *row in ROWS]
     path.write_text(text(("id", "sequence", *SAMPLES), *rows, by=","))
     assert read_feature_table(path).sequences[0] == "MKLSAAAGTPLWVFLEDQ"
+
+
+@pytest.mark.parametrize("by", ["\t", ","])
+def test_a_quote_left_open_takes_no_row_with_it(by, tmp_path):
+    path = tmp_path / "table.txt"
+    above = text(("#OTU ID", "taxonomy", *SAMPLES), by=by)
+    middle = [(k, "k__", *row) for k, *row in ROWS]
+    middle[1] = ("B", '"Candidatus k__', *middle[1][2:])
+    path.write_text(above + text(*middle, by=by), encoding="utf-8")
+    if by == "\t":
+        assert counts(read_feature_table(path)) == COUNTS
+    else:
+        with pytest.raises(FormatError, match=r":3: a quotation mark"):
+            read_feature_table(path)
+    # The open one stands last, or is closed by one that is open too: the width is then right.
+    last = [(*row, "k__") for row in ROWS]
+    last[1] = (*ROWS[1], '"k__')
+    for end in ("k__", '"k__'):
+        last[2] = (*ROWS[2], end)
+        rows = text(("#OTU ID", *SAMPLES, "taxonomy"), *last, by=by)
+        path.write_text(rows, encoding="utf-8")
+        if by == "\t":
+            assert counts(read_feature_table(path)) == COUNTS
+        else:
+            with pytest.raises(FormatError, match=r":3: a quotation mark"):
+                read_feature_table(path)
+    whole = rows.replace(end, '"two\nlines"')
+    path.write_text(whole, encoding="utf-8")
+    if by == ",":
+        assert counts(read_feature_table(path)) == COUNTS
+
+
+def test_a_header_behind_a_sign_and_a_blank_is_one(tmp_path):
+    path = tmp_path / "table.tsv"
+    path.write_text("# made by hand\n" + text(("# OTU ID", *SAMPLES), *ROWS), encoding="utf-8")
+    assert counts(read_feature_table(path)) == COUNTS
+
+
+def test_numbers_that_are_no_reads_are_no_samples(tmp_path):
+    swarm = text(
+        ("OTU", "total", "amplicon", "length", "quality", "sequence", "identity", *SAMPLES, ""),
+        *((str(n), "9", k, "60", "0.0002", dna(k), "98.5", *row, "")
+          for n, (k, *row) in enumerate(ROWS)),
+    )  # fmt: skip
+    path = tmp_path / "table.tsv"
+    path.write_text(swarm, encoding="utf-8")
+    assert [*counts(read_feature_table(path)).values()] == [*COUNTS.values()]
+    # What is said is not asked for.
+    assert counts(read_feature_table(path, {"amplicon": "id"})) == COUNTS
+    obitools = text(
+        ("id", "best_identity:db", "family", *(f"sample:{s}" for s in SAMPLES), "taxid",
+         "obiclean_headcount", "sequence"),
+        *((k, "0.98", "7147", *row, "7160", "2", dna(k)) for k, *row in ROWS),
+    )  # fmt: skip
+    path.write_text(obitools, encoding="utf-8")
+    read = read_feature_table(path)
+    assert read.samples == [*SAMPLES] and counts(read) == COUNTS
+
+
+def test_sums_of_a_spreadsheet_are_not_counted_again(tmp_path):
+    path = tmp_path / "table.csv"
+    sums = [str(sum(row[n] for row in COUNTS.values())) for n in range(3)]
+    path.write_text(text(("#OTU ID", *SAMPLES), *ROWS, ("Total", *sums), by=","), encoding="utf-8")
+    read = read_feature_table(path)
+    assert counts(read) == COUNTS and "'Total'" in " ".join(read.notes)
+    turned = [(*row, str(sum(map(int, row[1:])))) for row in SEQTAB]
+    turned.append(("sum", *(str(sum(row)) for row in COUNTS.values()), "116"))
+    path.write_text(text(("sample", *COUNTS, "total"), *turned, by=","), encoding="utf-8")
+    assert counts(read_feature_table(path, features=COUNTS)) == COUNTS
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([[0, 0, 5], [-1, 1, 6]], "row -1"),
+        ([[0, 0, None]], "no whole BIOM"),
+        ([[0, 0, "many"]], "no whole BIOM"),
+        ([[5]], "as many rows"),
+        ([[5, 1], [1, 1], [1, 1]], "as many rows"),
+    ],
+)
+def test_biom_that_does_not_fit_is_told(data, message, tmp_path):
+    path = tmp_path / "table.biom"
+    kind = "dense" if message == "as many rows" else "sparse"
+    said = {"rows": [{"id": "A"}, {"id": "B"}], "columns": [{"id": "S1"}, {"id": "S2"}]}
+    path.write_text(json.dumps({**said, "matrix_type": kind, "data": data}), encoding="utf-8")
+    with pytest.raises(FormatError, match=message):
+        read_feature_table(path)
+
+
+def test_a_feature_with_a_bad_cell_leaves_no_reads_behind(tmp_path):
+    path = tmp_path / "table.biom"
+    said = {"rows": [{"id": "A"}, {"id": "B"}], "columns": [{"id": "S1"}, {"id": "S2"}]}
+    data = [[0, 0, 5], [0, 1, -6], [1, 1, 6]]
+    path.write_text(json.dumps({**said, "matrix_type": "sparse", "data": data}), encoding="utf-8")
+    read = read_feature_table(path)
+    assert counts(read) == {"B": (0, 6)} and len(read.rejects) == 1
+
+
+def test_counts_beyond_all_reason_are_set_aside(tmp_path):
+    path = tmp_path / "table.tsv"
+    rows = [*ROWS, ("D", "1e300", "1", "1")]
+    path.write_text(text(("#OTU ID", *SAMPLES), *rows), encoding="utf-8")
+    read = read_feature_table(path)
+    assert counts(read) == COUNTS and len(read.rejects) == 1
+    fasta = tmp_path / "table.fasta"
+    sizes = {"a": "²", "b": "9" * 30, "c": "0", "d": "3"}
+    fasta.write_text(
+        "".join(f">{k};size={n}\n{dna(k)}\n" for k, n in sizes.items()), encoding="utf-8"
+    )
+    read = read_feature_table(fasta)
+    assert read.reads.tolist() == [3] and len(read.rejects) == 2

@@ -23,13 +23,12 @@ from merian.catalogue.sources import Reject
 from merian.errors import FormatError, MissingExtraError
 from merian.files import new_file, open_text
 from merian.formats.fasta import records
-from merian.formats.feature_table import FeatureTable, Gathered, bare_id
+from merian.formats.feature_table import MOST_READS, FeatureTable, Gathered, bare_id
 from merian.unpacking import Scratch, unzip
 
 __all__ = ["artifact_sequences", "read_other", "write_biom"]
 
 _TABLE, _SEQUENCES = "/data/feature-table.biom", "/data/dna-sequences.fasta"
-_MOST = 1 << 53  # reads; what is no number, or infinite, is not below it
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NOTE = re.compile(r";\s*(size|sample|barcodelabel)=([^;]*)")
 
@@ -124,9 +123,8 @@ def _read_hdf5(file: Path, path: Path) -> FeatureTable:
     except (OSError, KeyError, ValueError) as error:
         raise FormatError(f"is no whole BIOM 2.1 table ({error})", path=path) from None
     for place, key in enumerate(ids):
-        number = made.feature(bare_id(key), "", 0)
         span = slice(bounds[place], bounds[place + 1])
-        _add(made, number, key, zip(columns[span], values[span], strict=True))
+        _add(made, key, [*zip(columns[span], values[span], strict=True)])
     return made.table()
 
 
@@ -134,17 +132,17 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _add(made: Gathered, number: int | None, key: str, counts: Iterable[tuple[int, float]]) -> None:
-    """Add the counts of a feature, or set it aside with what is wrong with one of them."""
-    if number is None:
-        return
-    for sample, value in counts:
-        if not 0 <= value < _MOST or value != value // 1:
+def _add(made: Gathered, key: str, counts: Sequence[tuple[int, float]]) -> None:
+    """Add a feature with all of its counts, or set it aside with what is wrong with one of them."""
+    for _, value in counts:
+        if not 0 <= value < MOST_READS or value != value // 1:
             reason = f"A cell is no count of reads: {value!r}."
             made.rejects.append(Reject(made.path, None, reason, key))
             return
+    number = made.feature(bare_id(key), "", 0)
+    for sample, value in counts if number is not None else ():
         if value:
-            made.add(number, sample, int(value))
+            made.add(number or 0, sample, int(value))
 
 
 def _read_json(path: Path) -> FeatureTable:
@@ -158,17 +156,19 @@ def _read_json(path: Path) -> FeatureTable:
         found: list[list[tuple[int, float]]] = [[] for _ in ids]
         if content["matrix_type"] == "sparse":
             for row, column, value in content["data"]:
-                found[row].append((column, value))
+                if not (0 <= row < len(ids) and 0 <= column < len(made.samples)):
+                    raise IndexError(f"data in row {row} and column {column}, which is not there")
+                found[int(row)].append((int(column), float(value)))
         else:
-            found = [[*enumerate(row)] for row in content["data"]]
-        if any(not 0 <= s < len(made.samples) for counts in found for s, _ in counts):
-            raise IndexError("a column that is not there")
+            found = [[(s, float(v)) for s, v in enumerate(row)] for row in content["data"]]
+            if len(found) != len(ids) or any(len(row) != len(made.samples) for row in found):
+                raise IndexError("data is not of as many rows and columns as are named")
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise FormatError(
             f"is JSON and no whole BIOM 1.0 table ({type(error).__name__}: {error})", path=path
         ) from None
     for key, counts in zip(ids, found, strict=True):
-        _add(made, made.feature(bare_id(key), "", 0), key, counts)
+        _add(made, key, counts)
     return made.table()
 
 
@@ -220,7 +220,8 @@ def _read_fasta(path: Path) -> FeatureTable:
             made.rejects.append(record)
             continue
         notes = dict(_NOTE.findall(f";{record.header}"))
-        if not notes.get("size", "").strip().isdigit():
+        size = notes.get("size", "").strip()
+        if not size.isdecimal() or int(size[:20]) >= MOST_READS:
             reason = "The header has no size=, so it is not known how many reads there are."
             made.rejects.append(Reject(path, record.line, reason, record.header[:80]))
             continue
@@ -231,8 +232,8 @@ def _read_fasta(path: Path) -> FeatureTable:
         number = made.features.get(key)
         if number is None or made.sequences[number] != record.sequence:
             number = made.feature(key, record.sequence, record.line)
-        if number is not None:
-            made.add(number, sample, int(notes["size"]))
+        if number is not None and int(size):
+            made.add(number, sample, int(size))
     made.samples = [*samples]
     if not made.features:
         raise FormatError(

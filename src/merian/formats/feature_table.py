@@ -23,7 +23,16 @@ from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.delimited import UNREADABLE, head_bytes, is_binary
 
-__all__ = ["FeatureTable", "Gathered", "bare_id", "read_feature_table", "sequence_id"]
+__all__ = [
+    "MOST_READS",
+    "FeatureTable",
+    "Gathered",
+    "bare_id",
+    "read_feature_table",
+    "sequence_id",
+]
+
+MOST_READS = 1 << 53  # in a cell; what is no number, or infinite, is not below it
 
 
 @dataclass(frozen=True)

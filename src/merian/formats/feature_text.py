@@ -10,7 +10,6 @@ doubt, it is asked for.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,14 @@ from pathlib import Path
 from merian.catalogue.sources import Reject
 from merian.errors import FormatError, InputError
 from merian.files import find_encoding, open_text
-from merian.formats.feature_table import FeatureTable, Gathered, bare_id, sequence_id
+from merian.formats.feature_rows import fields, read_rows
+from merian.formats.feature_table import (
+    MOST_READS,
+    FeatureTable,
+    Gathered,
+    bare_id,
+    sequence_id,
+)
 from merian.formats.table_terms import guess, plain
 
 __all__ = ["USES", "read_text"]
@@ -29,10 +35,15 @@ _DNA = re.compile(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv-]{30,}")
 _LOOKED_AT = 30  # rows
 _DELIMITERS = "\t,; "
 _IDS = frozenset("id otu otuid asv asvid featureid feature zotu motu rownames row".split())
-# Columns of numbers that are no samples: swarm's, OBITools', and sums.
-_SUMS = frozenset(
-    "total sum totalreads abundance cloud length spread quality size count seqlength len".split()
+# Columns of numbers that are no samples: sums, swarm's, and those of a search in references.
+_TOTALS = frozenset("total totals sum sums totalreads grandtotal".split())
+_NUMBERS = _TOTALS | frozenset(
+    "abundance cloud length spread quality size count seqlength len"
+    " identity pident evalue bitscore confidence taxid".split()
 )
+# OBITools says of a column that it is a sample; its other numbers are none.
+_OBITOOLS = re.compile(r"(?:merged_)?sample:(.+)", re.IGNORECASE)
+_HEADER = re.compile(r"#\s*(?:otu|asv|zotu|motu|feature|sample|id)\b.*[\t,;]", re.IGNORECASE)
 USES = ("id", "sequence", "sample", "ignore")
 
 
@@ -70,8 +81,8 @@ def read_text(
     if rows is None:
         rows = _direction(head, sequences_above, features, samples)
     if rows == "samples":
-        return _of_samples(head, uses, sequences_above)
-    return _of_features(head, uses, samples)
+        return _of_samples(head, uses, sequences_above, features, samples)
+    return _of_features(head, uses, features, samples)
 
 
 def _head(path: Path) -> _Head:
@@ -80,26 +91,26 @@ def _head(path: Path) -> _Head:
     skipped = 0
     with open_text(path, encoding) as stream:
         for line in stream:
-            if line.strip() and not (line.startswith("# ") or line.strip() == "#"):
+            remark = line.startswith("# ") and not _HEADER.match(line)
+            if line.strip() and not (remark or line.strip() == "#"):
                 break
             skipped += 1
         else:
             raise FormatError("is empty; a feature table is expected", path=path)
         text = line.rstrip("\r\n")
-    delimiter = max(_DELIMITERS, key=lambda d: (len(_fields(text, d)) > 1, text.count(d)))
-    if delimiter == " " and '"' not in text and len(_fields(text, "\t")) > 1:
+    delimiter = max(_DELIMITERS, key=lambda d: (len(fields(text, d)) > 1, text.count(d)))
+    if delimiter == " " and '"' not in text and len(fields(text, "\t")) > 1:
         delimiter = "\t"
 
     def read() -> Iterator[tuple[int, list[str]]]:
         with open_text(path, encoding) as stream:
             for _ in range(skipped + 1):
                 stream.readline()
-            reader = csv.reader(stream, delimiter=delimiter)
-            for row in reader:
-                if row and any(row):
-                    yield skipped + 1 + reader.line_num, row
+            for line, row in read_rows(path, stream, delimiter, skipped + 2):
+                if any(row):
+                    yield line, row
 
-    names = [name.strip() for name in _fields(text, delimiter)]
+    names = [name.strip() for name in fields(text, delimiter)]
     first = [row for _, row in islice(read(), _LOOKED_AT)]
     if not first:
         raise FormatError("holds a header and no rows", path=path, line=skipped + 1)
@@ -113,10 +124,6 @@ def _head(path: Path) -> _Head:
             f"expected columns of samples, found one column {names[0]!r}", path=path, line=1
         )
     return _Head(path, names, first, unnamed or not names[0], marked, read)
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def _some(names: Sequence[str]) -> str:
@@ -167,7 +174,21 @@ def _all_dna(head: _Head, place: int) -> bool:
     return bool(cells) and all(map(_is_dna, cells))
 
 
-def _of_samples(head: _Head, uses: Mapping[str, str], sequences_above: bool) -> FeatureTable:
+def _is_total(made: Gathered, kind: str, name: str, known: Collection[str]) -> bool:
+    """Return whether a row or column is a sum of the others, and note that it is not read."""
+    if plain(name) not in _TOTALS or name in known:
+        return False
+    made.notes.append(f"the {kind} {name!r} is not read, as it is a sum")
+    return True
+
+
+def _of_samples(
+    head: _Head,
+    uses: Mapping[str, str],
+    sequences_above: bool,
+    features: Collection[str],
+    samples: Collection[str],
+) -> FeatureTable:
     """Read a table whose rows are samples and whose columns are features."""
     made = Gathered(head.path)
     numbers: list[int | None] = [None] * len(head.names)
@@ -176,12 +197,16 @@ def _of_samples(head: _Head, uses: Mapping[str, str], sequences_above: bool) -> 
         if use == "ignore" or (sequences_above and not _is_dna(name) and use is None):
             made.notes.append(f"the column {name!r} is not read")
             continue
+        if use is None and _is_total(made, "column", name, features):
+            continue
         text = name.strip() if _is_dna(name) else ""
         numbers[place] = made.feature(sequence_id(text) if text else bare_id(name), text, 0)
     places = [place for place, number in enumerate(numbers) if number is not None]
     for line, row in head.rows():
         if len(row) != len(head.names):
             _short(made, line, row, len(head.names))
+            continue
+        if _is_total(made, "row", row[0].strip(), samples):
             continue
         found = _counts(made, line, row, places)
         if found is None:
@@ -194,15 +219,22 @@ def _of_samples(head: _Head, uses: Mapping[str, str], sequences_above: bool) -> 
     return _checked(made)
 
 
-def _of_features(head: _Head, uses: Mapping[str, str], samples: Collection[str]) -> FeatureTable:
+def _of_features(
+    head: _Head,
+    uses: Mapping[str, str],
+    features: Collection[str],
+    samples: Collection[str],
+) -> FeatureTable:
     """Read a table whose rows are features and whose columns are, mostly, samples."""
     made = Gathered(head.path)
     places = _places(head, uses, samples, made)
-    made.samples = [head.names[place] for place in places["sample"]]
+    made.samples = [_OBITOOLS.sub(r"\1", head.names[place]) for place in places["sample"]]
     at = {place: number for number, place in enumerate(places["sample"])}
     for line, row in head.rows():
         if len(row) != len(head.names):
             _short(made, line, row, len(head.names))
+            continue
+        if places["id"] and _is_total(made, "row", row[places["id"][0]].strip(), features):
             continue
         found = _counts(made, line, row, places["sample"])
         if found is None:
@@ -221,8 +253,14 @@ def _places(
     """Return where ids, sequences and samples are, or say what is missing or in doubt."""
     places: dict[str, list[int]] = {use: [] for use in USES}
     left = []
+    said = {*uses.values()} & {"id", "sequence"}  # what is said needs no guess
+    told = any(map(_OBITOOLS.fullmatch, head.names))
     for place, name in enumerate(head.names):
         use = uses.get(plain(name)) or _use(head, place, samples)
+        if plain(name) not in uses and (
+            use in said or (use == "sample" and told and not _OBITOOLS.fullmatch(name))
+        ):
+            use = None
         if use:
             places[use].append(place)
         else:
@@ -267,7 +305,7 @@ def _use(head: _Head, place: int, samples: Collection[str]) -> str | None:
         return "id"
     if plain(name) in _IDS or guess(name) == "occurrenceID":
         return "id"
-    if plain(name) in _SUMS:
+    if plain(name) in _NUMBERS or not (name or place == 0):
         return None
     cells = [row[place].strip() for row in head.first if len(row) > place]
     if all(_number(cell) is not None for cell in cells):
@@ -298,8 +336,10 @@ def _counts(
         if cell == "0":
             continue
         value = _number(cell.strip())
-        if value is None or value < 0 or value != value // 1:
-            what = "is no count" if value is None else "is less than nothing" if value < 0 else (
+        if value is None or not 0 <= value < MOST_READS or value != value // 1:
+            what = "is no count" if value is None or not abs(value) < MOST_READS else (
+                "is less than nothing"
+            ) if value < 0 else (
                 "is no whole number; give counts of reads, as they were before any table was made "
                 "relative"
             )  # fmt: skip

@@ -32,17 +32,26 @@ class Features:
         table: The table.
         numbers: Of the features, by id.
         fingerprint: Names and hashes of everything that is read.
+        said: What was said about the table that decides how it is read.
         notes: What the user should know.
     """
 
-    def __init__(self, table: FeatureTable, queries: Queries | None, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        table: FeatureTable,
+        queries: Queries | None,
+        stack: ExitStack,
+        said: Mapping[str, object] | None = None,
+    ) -> None:
         """Bring a table and the file of its sequences together.
 
         Args:
             table: The table.
             queries: The file; None where the table holds the sequences.
             stack: Holds what has to live as long as these are read.
+            said: What was said about the table that decides how it is read.
         """
+        self.said = dict(said or {})
         self.table, self._queries, self._stack = table, queries, stack
         self.numbers = {key: number for number, key in enumerate(table.features)}
         self.fingerprint = [(table.path.name, content_hash(table.path))]
@@ -131,7 +140,7 @@ def open_features(
             f"{path}: none of its features is in {queries.paths[0].name}; the table has {first}, "
             f"the file has {', '.join(sorted(ids)[:2])}. Are they of the same run?"
         )
-    return Features(read, queries, stack)
+    return Features(read, queries, stack, {"map": dict(mapping or {}), "rows": rows})
 
 
 def _plain(paths: Sequence[Path]) -> bool:

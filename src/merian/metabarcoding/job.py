@@ -138,6 +138,7 @@ def metabarcode(
         "metabarcode",
         {
             "inputs": features.fingerprint,
+            "reading": features.said,
             "sheet": content_hash(sheet) if sheet is not None else None,
             "sheet_terms": dict(sheet_terms or {}),
             "samples": [*table.samples],
