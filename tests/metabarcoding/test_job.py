@@ -296,3 +296,24 @@ def test_the_mix_may_be_estimated_from_the_features(lab, files, tmp_path):
     build_library([reference], tmp_path / "other", parts=PARTS)
     with pytest.raises(InputError, match="each of several libraries meets a mix"):
         metabarcode(features, [lab.library, tmp_path / "other"], tmp_path / "x", estimate=True)
+
+
+def test_what_columns_mean_is_part_of_the_run(lab, files, tmp_path):
+    table, out = tmp_path / "two.tsv", tmp_path / "out"
+    head = ("OTU", "amplicon", "sequence", *lab.samples)
+    lines = [(f"n{row[0]}", row[0], lab.sequences[row[0]], *row[1:]) for row in lab.rows()]
+    table.write_text("".join("\t".join(row) + "\n" for row in (head, *lines)))
+    sheet = tmp_path / "names.tsv"
+    sheet.write_text(
+        "code\tevent ID\tmaterial sample ID\n" + "".join(f"{s}\tE1\tM{s}\n" for s in lab.samples)
+    )
+    words = ["identify", "--table", str(table), "--library", str(lab.library), "-o", str(out),
+             "--processes", "1", "--samples", str(sheet), "--map", "code=sample_id"]  # fmt: skip
+    assert main([*words, "--map", "OTU=id"]) == 0
+    assert {row["id"][0] for row in rows(out / "features.tsv")} == {"n"}
+    assert main([*words, "--map", "amplicon=id"]) == 0
+    assert {row["id"] for row in rows(out / "features.tsv")} == {*lab.sequences}
+    # What the sheet says of events goes before the name of the sample.
+    found = rows(out / "occurrence.tsv")
+    assert {row["eventID"] for row in found} == {"E1"}
+    assert {row["materialSampleID"] for row in found} == {f"M{s}" for s in lab.samples}

@@ -237,3 +237,50 @@ def test_a_sheet_of_qiime(tmp_path):
     sheet = read_sheet(path, ["S1", "S2"])
     assert [sheet.terms[s]["eventDate"] for s in ("S1", "S2")] == ["2025-01-02", "2025-01-03"]
     assert not sheet.missing
+
+
+def test_what_is_said_to_be_no_control_is_none(tmp_path):
+    path = tmp_path / "sheet.csv"
+    kinds = {
+        "A": "not a control", "B": "non-control", "C": "uncontrolled" , "D": "Rio Negro water",
+        "E": "negligible", "F": "neg_1", "G": "NTC", "H": "PCR neg", "I": "Mock", "J": "ctrl",
+        "K": "no",
+    }  # fmt: skip
+    path.write_text("sample,type\n" + "".join(f"{key},{kind}\n" for key, kind in kinds.items()))
+    assert [*read_sheet(path, [*kinds]).controls] == [*"FGHIJ"]
+
+
+def test_a_name_as_it_stands_goes_before_one_that_r_would_change(tmp_path):
+    path = tmp_path / "sheet.csv"
+    path.write_text("sample,site\nS-1,other\nS.1,mine\n")
+    sheet = read_sheet(path, ["S.1"])
+    assert sheet.terms == {"S.1": {"locality": "mine"}}
+    assert sheet.unread == ["S-1"]
+
+
+def test_a_quote_left_open_in_a_sheet_is_told(tmp_path):
+    path = tmp_path / "sheet.csv"
+    path.write_text('sample,site,type\nS1,"Old pond,water\nBlank,,blank\nS2,"x",water\n')
+    with pytest.raises(FormatError, match=r"sheet\.csv:2: a quotation mark"):
+        read_sheet(path, ["S1", "S2", "Blank"])
+
+
+def test_places_that_are_not_on_earth_are_left_out(tmp_path):
+    path = tmp_path / "sheet.csv"
+    path.write_text('sample,lat,lon\nS1,95.5,4.5\nS2,"52,01",200\nS3,-12.5,-180\n')
+    sheet = read_sheet(path, ["S1", "S2", "S3"])
+    assert sheet.terms == {
+        "S1": {"decimalLongitude": "4.5"}, "S2": {},
+        "S3": {"decimalLatitude": "-12.5", "decimalLongitude": "-180"},
+    }  # fmt: skip
+    assert len(sheet.notes) == 3
+
+
+def test_a_column_that_is_not_there_is_told(tmp_path):
+    path = tmp_path / "sheet.csv"
+    path.write_text("code,name\nS1,a\nS2,b\n")
+    assert read_sheet(path, ["S1"], {"code": "id"}).missing == []
+    with pytest.raises(FormatError, match="has no column 'nosuch'"):
+        read_sheet(path, ["S1"], {"nosuch": "locality"})
+    with pytest.raises(FormatError, match="none of its columns"):
+        read_sheet(path, ["S1"], {"name": "id"})

@@ -64,7 +64,7 @@ def identify(
             family, each by itself.
         format: The format of the files; found from their content if not given.
         map: What a column means, as column=term: --map barcode=sequence. Once or more often. Of a
-            --table: id, sequence, sample or ignore.
+            --table: id, sequence, sample or ignore; of its sheet sample_id, or a term.
         set: A setting of one format alone, as name=value; see `merian formats NAME`. With --table
             distance=0.03 (of clusters), genus_distance=0.12, rows=features (or samples), and terms
             of DNA derived data such as target_gene=COI.

@@ -58,9 +58,17 @@ def identify_table(
         _share(settings, "genus_distance", usual.genera),
     )
     rows = settings.pop("rows", None)
-    # A column of the sheet that holds its ids is told as one of the table is.
     of_table = {name: use for name, use in mapping.items() if use in USES}
-    of_sheet = {name: use for name, use in mapping.items() if use not in USES or use == "id"}
+    of_sheet = {
+        name: "id" if use == "sample_id" else use
+        for name, use in mapping.items()
+        if use not in USES
+    }
+    if of_sheet and samples is None:
+        name, use = next(iter(of_sheet.items()))
+        raise InputError(
+            f"--map {name}={use}: expected one of {', '.join(USES)}, or a sheet with --samples"
+        )
     with screen.working(f"Reading {table}", quiet):
         features = open_features(table, queries, samples, mapping=of_table, rows=rows)
     for note in features.notes:

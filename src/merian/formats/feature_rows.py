@@ -18,7 +18,7 @@ __all__ = ["fields", "read_rows"]
 
 
 def read_rows(
-    path: Path, stream: IO[str], delimiter: str, line: int
+    path: Path, stream: IO[str], delimiter: str, line: int, *, by_line: bool
 ) -> Iterator[tuple[int, list[str]]]:
     """Return the rows with their lines; a quote left open does not take in the rows behind it.
 
@@ -27,8 +27,9 @@ def read_rows(
         stream: Its text, from the line below the header.
         delimiter: Between fields.
         line: The number of that line.
+        by_line: Whether no field goes over a line.
     """
-    if delimiter in "\t ":
+    if by_line:
         for number, text in enumerate(stream, start=line):
             yield number, fields(text.rstrip("\r\n"), delimiter)
         return

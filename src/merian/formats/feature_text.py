@@ -106,7 +106,8 @@ def _head(path: Path) -> _Head:
         with open_text(path, encoding) as stream:
             for _ in range(skipped + 1):
                 stream.readline()
-            for line, row in read_rows(path, stream, delimiter, skipped + 2):
+            by_line = delimiter in "\t "
+            for line, row in read_rows(path, stream, delimiter, skipped + 2, by_line=by_line):
                 if any(row):
                     yield line, row
 

@@ -100,7 +100,8 @@ def _occurrences(found: Reckoning, sheet: Sheet, place: Sequence[str]) -> Iterat
         where = sheet.terms.get(sample, {})
         nearest = told.get("nearest")
         yield [
-            key, sample, sample, "MaterialSample", "present", reads, _READS, total, _READS, *name,
+            key, where.get("eventID") or sample, where.get("materialEntityID") or sample,
+            "MaterialSample", "present", reads, _READS, total, _READS, *name,
             taxa.rank(taxon), *lineage[:-1], epithet, taxa.id(taxon), told.get("group") or cluster,
             verbatim, told.get("explanation"),
             f"Merian {__version__}" + (f"; nearest references {nearest}" if nearest else ""),

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from merian.errors import FormatError
 from merian.files import existing, open_text
 from merian.formats.delimited import read_head
+from merian.formats.feature_rows import read_rows
 from merian.formats.table_terms import guess, plain
 
 __all__ = ["Sheet", "read_sheet", "sheet_ids"]
@@ -44,8 +45,11 @@ _CONTROL = frozenset(
     " sampcategory controls blanks".split()
 )
 _YES = frozenset("1 yes true y t x".split())
-_NEGATIVE = ("blank", "negative", "ntc", "control", "neg")
-_POSITIVE = ("positive", "mock")
+_KIND = re.compile(
+    r"blank|negative|control(?!led)|ctrl|positive|mock|(?<![a-z])(?:ntc|neg(?![a-z])|negc)"
+)
+_NONE = re.compile(r"\W*(?:no|not|non|none)(?![a-z])|non(?:control|blank)")
+_DEGREES = {"decimalLatitude": 90.0, "decimalLongitude": 180.0}
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,11 @@ def read_sheet(
     path = existing(path, "sheet of samples")
     columns, rows = _rows(path)
     given = {plain(name): term for name, term in (mapping or {}).items()}
+    unknown = [name for name in mapping or {} if plain(name) not in map(plain, columns)]
+    if unknown:
+        raise FormatError(
+            f"has no column {unknown[0]!r}; its columns are {', '.join(columns[:10])}", path=path
+        )
     uses = [given.get(plain(name)) or _term(name) for name in columns]
     place, found = _matched(path, columns, uses, rows, samples)
     terms: dict[str, dict[str, str]] = {}
@@ -104,6 +113,10 @@ def read_sheet(
             continue
         cells = [(u, c) for n, (u, c) in enumerate(zip(uses, row, strict=False)) if n != place]
         terms[key] = {use: cell for use, cell in cells if use and cell and use != "control"}
+        for term, most in _DEGREES.items():
+            if term in terms[key] and not _is_within(terms[key][term], most):
+                what = f"{term} {terms[key].pop(term)!r}"
+                notes.append(f"{path}:{line}: {what} is no number of degrees; it is left out")
         kind = next(filter(None, (_control(c) for u, c in cells if u == "control")), "")
         if kind:
             controls[key] = kind
@@ -133,20 +146,21 @@ def _rows(path: Path) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
             columns, passed = tuple(name.strip() for name in names), number
             break
     rows = []
+    read: Iterable[tuple[int, list[str]]]
     with open_text(path, head.encoding) as stream:
         for _ in range(passed):
             stream.readline()
-        quote = head.quote or None
-        reader = csv.reader(
-            stream, delimiter=head.delimiter, quotechar=quote,
-            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        )  # fmt: skip
-        for row in reader:
+        if head.quote:
+            read = read_rows(path, stream, head.delimiter, passed + 1, by_line=False)
+        else:
+            plainly = csv.reader(stream, delimiter=head.delimiter, quoting=csv.QUOTE_NONE)
+            read = enumerate(plainly, start=passed + 1)
+        for number, row in read:
             # QIIME 2 writes the types of columns into a row of their own.
             if any(row) and not row[0].startswith("#q2:"):
                 width = len(columns)
                 cells = [cell.strip() for cell in row[:width]]
-                rows.append((passed + reader.line_num, cells + [""] * (width - len(row))))
+                rows.append((number, cells + [""] * (width - len(row))))
     if not rows:
         raise FormatError("holds no row; one for each sample is expected", path=path)
     return columns, rows
@@ -165,9 +179,15 @@ def _control(cell: str) -> str:
     word = cell.strip().lower()
     if word in _YES:
         return "control"
-    if any(part in word for part in (*_NEGATIVE, *_POSITIVE)):
-        return cell.strip()
-    return ""
+    return cell.strip() if _KIND.search(word) and not _NONE.match(word) else ""
+
+
+def _is_within(cell: str, most: float) -> bool:
+    """Return whether a cell is a number from -most to most."""
+    try:
+        return -most <= float(cell) <= most
+    except ValueError:
+        return False
 
 
 def _as_r(name: str) -> str:
@@ -189,18 +209,20 @@ def _matched(
     best: tuple[int, int, dict[str, str]] = (0, 0, {})
     for place in range(len(columns)):
         cells = {row[place] for _, row in rows if row[place]}
-        found = {c: exact.get(c) or loose.get(_as_r(c)) or "" for c in cells}
-        found = {cell: sample for cell, sample in found.items() if sample}
-        if uses[place] == "id":
+        found = {cell: exact[cell] for cell in cells if cell in exact}
+        taken = {*found.values()}
+        alike = {cell: loose.get(_as_r(cell), "") for cell in cells - taken}
+        found |= {cell: s for cell, s in alike.items() if s and s not in taken}
+        if uses[place] == "id" and found:
             return place, found
-        if len(found) > best[0]:
+        if len(found) > best[0] and "id" not in uses:
             best = (len(found), place, found)
     if not best[0]:
         first = ", ".join(row[0] for _, row in rows[:3])
         raise FormatError(
             f"none of its columns holds the samples of the table; the table has "
             f"{', '.join(samples[:3])}, the sheet begins with {first}. Say which column does with "
-            f"--map COLUMN=id, or mend the names; its columns are {', '.join(columns[:10])}",
+            f"--map COLUMN=sample_id, or mend the names; its columns are {', '.join(columns[:10])}",
             path=path,
         )
     return best[1], best[2]
