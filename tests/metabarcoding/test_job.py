@@ -317,3 +317,17 @@ def test_what_columns_mean_is_part_of_the_run(lab, files, tmp_path):
     found = rows(out / "occurrence.tsv")
     assert {row["eventID"] for row in found} == {"E1"}
     assert {row["materialSampleID"] for row in found} == {f"M{s}" for s in lab.samples}
+
+
+def test_what_others_put_into_the_folder_is_not_replaced(run, capsys):
+    out, words = run
+    (out / "notes.txt").write_text("mine")
+    assert main([*words, "--alpha", "0.1"]) == 2
+    assert "notes.txt" in capsys.readouterr().err
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    # A page that was lost is written again.
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert main(words) == 0
+    assert (out / "report.html").read_bytes() == page

@@ -195,6 +195,7 @@ def metabarcode(
             )
             _write_stamp(folder, done)
             page(folder)
+            _write_stamp(folder, done)  # of the page too
     return done
 
 
@@ -216,9 +217,11 @@ def _check_place(out: Path) -> None:
     check_outside(out)
     if not out.is_dir():
         raise InputError(f"{out}: is a file; give the name of a folder to write")
-    if any(out.iterdir()) and not (out / STAMP).is_file():
+    others = sorted({path.name for path in out.iterdir()} - _written(out))
+    if others:
         raise InputError(
-            f"{out}: is a folder with other things in it, which would be replaced; name a new one"
+            f"{out}: is a folder with other things in it, which would be replaced, such as "
+            f"{others[0]}; name a new one"
         )
 
 
@@ -243,10 +246,20 @@ def _standing(found: Reckoning) -> dict[str, int]:
     return dict(sorted(summed.items()))
 
 
+def _written(out: Path) -> set[str]:
+    """Return the names of what was written into a folder by a run before."""
+    try:
+        content = json.loads((out / STAMP).read_text(encoding="utf-8"))
+        ours = content["merian"]["format"] == FORMAT
+        return {STAMP, *content["files"]} if ours else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 def _write_stamp(folder: Path, done: Metabarcoded) -> None:
     """Write what was done, and the hash of every file."""
     kept = {name: value for name, value in vars(done).items() if name not in ("out", "run")}
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != STAMP)
     hashes = {path.name: content_hash(path) for path in files}
     content: dict[str, Any] = {"merian": stamp(FORMAT, VERSION, done.run), **kept, "files": hashes}
     del content["done_before"]
