@@ -359,3 +359,16 @@ def test_counts_beyond_all_reason_are_set_aside(tmp_path):
     )
     read = read_feature_table(fasta)
     assert read.reads.tolist() == [3] and len(read.rejects) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("indices", [0, 2, 1, 0, 1, 3]), ("indptr", [0, 2, 6])]
+)
+def test_hdf5_that_does_not_fit_is_told(name, values, tmp_path):
+    path = hdf5(tmp_path / "t.biom")
+    h5py = pytest.importorskip("h5py", reason="the extra biom is not installed")
+    with h5py.File(path, "a") as made:
+        del made[f"observation/matrix/{name}"]
+        made[f"observation/matrix/{name}"] = np.array(values)
+    with pytest.raises(FormatError, match=r"is no whole BIOM 2\.1 table"):
+        read_feature_table(path)

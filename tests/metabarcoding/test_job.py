@@ -184,7 +184,7 @@ def test_features_without_a_barcode_are_set_aside_with_their_reads(lab, files, t
     done = metabarcode(features, lab.library, tmp_path / "out", processes=1)
     assert done.answered == len(lab.sequences) - 2
     assert sum(done.set_aside.values()) == 2
-    assert any("1 sequences are of no feature" in note for note in done.notes)
+    assert "sequences that are of no feature of the table: 1" in done.notes
     lost = sum(of.get(gone, 0) + of.get(bad, 0) for of in lab.reads.values())
     assert done.reads_standing.get("set aside", 0) == lost
     told = rows(tmp_path / "out" / "answers.tsv.rejects.tsv")
@@ -331,3 +331,14 @@ def test_what_others_put_into_the_folder_is_not_replaced(run, capsys):
     (out / "report.html").unlink()
     assert main(words) == 0
     assert (out / "report.html").read_bytes() == page
+
+
+def test_a_second_sequence_of_a_feature_is_told(lab, files, tmp_path):
+    first = next(iter(lab.sequences))
+    with files["fasta"].open("a") as stream:
+        stream.write(f">{first}\n{'ACGT' * 30}\n")
+    done = metabarcode(
+        open_features(files["otutab"], [files["fasta"]]), lab.library, tmp_path / "out", processes=1
+    )
+    assert "sequences of features that had one before, which counts: 1" in done.notes
+    assert rows(tmp_path / "out/features.tsv")[0]["sequence"] == lab.sequences[first]

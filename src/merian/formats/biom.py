@@ -120,6 +120,10 @@ def _read_hdf5(file: Path, path: Path) -> FeatureTable:
             matrix = stream["observation/matrix"]
             values, columns = matrix["data"][:].tolist(), matrix["indices"][:].tolist()
             bounds = matrix["indptr"][:].tolist()
+        if len(bounds) != len(ids) + 1 or bounds[-1] != len(values) or len(columns) != len(values):
+            raise ValueError("the matrix is not of as many rows as are named")
+        if columns and not 0 <= min(columns) <= max(columns) < len(made.samples):
+            raise ValueError("a column that is not there")
     except (OSError, KeyError, ValueError) as error:
         raise FormatError(f"is no whole BIOM 2.1 table ({error})", path=path) from None
     for place, key in enumerate(ids):

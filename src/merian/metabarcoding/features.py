@@ -56,7 +56,7 @@ class Features:
         self.numbers = {key: number for number, key in enumerate(table.features)}
         self.fingerprint = [(table.path.name, content_hash(table.path))]
         self.notes = [f"{table.path}: {note}" for note in table.notes]
-        self.surplus = 0
+        self.surplus = self.repeated = 0
         if queries is not None:
             self.fingerprint += queries.fingerprint
             self.notes += queries.notes
@@ -73,11 +73,12 @@ class Features:
                 yield Reject(*place, key, reason) if reason else Query(key, sequence, "", *place)
             return
         met: set[str] = set()
-        self.surplus = 0
+        self.surplus = self.repeated = 0
         for found in self._queries.read(work):
             key = bare_id(found.id)
             if key not in self.numbers or key in met:
-                self.surplus += 1
+                self.surplus += key not in met
+                self.repeated += key in met
                 continue
             met.add(key)
             if isinstance(found, Query):

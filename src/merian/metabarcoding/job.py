@@ -173,7 +173,10 @@ def metabarcode(
             count = write_occurrences(folder, found, samples, said, hashes)
             notes = [*features.notes, *samples.notes]
             if features.surplus:
-                notes.append(f"{features.surplus:,} sequences are of no feature of the table")
+                notes.append(f"sequences that are of no feature of the table: {features.surplus:,}")
+            if features.repeated:
+                many = f"{features.repeated:,}"
+                notes.append(f"sequences of features that had one before, which counts: {many}")
             done = Metabarcoded(
                 out=out,
                 run=run,
