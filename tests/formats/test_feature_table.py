@@ -372,3 +372,13 @@ def test_hdf5_that_does_not_fit_is_told(name, values, tmp_path):
         made[f"observation/matrix/{name}"] = np.array(values)
     with pytest.raises(FormatError, match=r"is no whole BIOM 2\.1 table"):
         read_feature_table(path)
+
+
+def test_a_sample_without_an_id_is_set_aside(tmp_path):
+    path = tmp_path / "seqtab.tsv"
+    path.write_text(text(("", *ALL_DNA), *SEQTAB, ("", "7", "7", "7")), encoding="utf-8")
+    read = read_feature_table(path)
+    assert counts(read) == BY_SEQUENCE
+    assert [(reject.line, reject.reason) for reject in read.rejects] == [
+        (5, "The sample has no id.")
+    ]

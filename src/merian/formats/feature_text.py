@@ -207,6 +207,9 @@ def _of_samples(
         if len(row) != len(head.names):
             _short(made, line, row, len(head.names))
             continue
+        if not row[0].strip():
+            made.rejects.append(Reject(made.path, line, "The sample has no id.", ""))
+            continue
         if _is_total(made, "row", row[0].strip(), samples):
             continue
         found = _counts(made, line, row, places)
