@@ -139,9 +139,19 @@ def test_the_same_again_is_not_done_and_another_is_the_same_bytes(run, files, ca
     assert main(words) == 0
     assert "the same was done before" in capsys.readouterr().err
     assert (out / "taxa.tsv").stat().st_mtime_ns == stat.st_mtime_ns
-    (out / "taxa.tsv").write_text("spoilt")
+    (out / "taxa.tsv").unlink()
     assert main([*words[:-1], "2"]) == 0
     assert written(out) == before
+
+
+def test_what_was_completed_by_hand_is_not_replaced(run, capsys):
+    out, words = run
+    before = (out / "occurrence.tsv").read_bytes()
+    (out / "occurrence.tsv").write_bytes(before + b"mine")
+    assert main(words) == 2
+    assert "occurrence.tsv: was changed since it was written" in capsys.readouterr().err
+    assert (out / "occurrence.tsv").read_bytes() == before + b"mine"
+    (out / "occurrence.tsv").write_bytes(before)
 
 
 def test_a_run_that_was_stopped_goes_on(lab, files, tmp_path, monkeypatch):

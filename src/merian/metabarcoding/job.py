@@ -220,11 +220,22 @@ def _check_place(out: Path) -> None:
     check_outside(out)
     if not out.is_dir():
         raise InputError(f"{out}: is a file; give the name of a folder to write")
-    others = sorted({path.name for path in out.iterdir()} - _written(out))
+    before = _stamped(out)
+    others = sorted({path.name for path in out.iterdir()} - {*before, *([STAMP] if before else [])})
     if others:
         raise InputError(
             f"{out}: is a folder with other things in it, which would be replaced, such as "
             f"{others[0]}; name a new one"
+        )
+    changed = [
+        name
+        for name, digest in before.items()
+        if (out / name).is_file() and content_hash(out / name) != digest
+    ]
+    if changed:  # occurrence.tsv is there to be completed by hand
+        raise InputError(
+            f"{out / changed[0]}: was changed since it was written, and would be replaced; name "
+            "another folder, or move the file away"
         )
 
 
@@ -249,14 +260,14 @@ def _standing(found: Reckoning) -> dict[str, int]:
     return dict(sorted(summed.items()))
 
 
-def _written(out: Path) -> set[str]:
-    """Return the names of what was written into a folder by a run before."""
+def _stamped(out: Path) -> dict[str, str]:
+    """Return the files that a run before wrote into a folder, and their hashes."""
     try:
         content = json.loads((out / STAMP).read_text(encoding="utf-8"))
         ours = content["merian"]["format"] == FORMAT
-        return {STAMP, *content["files"]} if ours else set()
+        return dict(content["files"]) if ours else {}
     except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        return {}
 
 
 def _write_stamp(folder: Path, done: Metabarcoded) -> None:
