@@ -75,6 +75,18 @@ def test_bare_numbers_and_words_are_no_ids(tmp_path):
     assert found_of(audit_leak(train, test))["specimen"] == {}
 
 
+@pytest.mark.parametrize(
+    "common",
+    ["|COI-5P", "|28S-D2", "|ITS2", "|BOLD:AAA2326", ";size=12;", "|SH1.10FU"],
+)
+def test_what_many_headers_have_in_common_is_no_id(tmp_path, common):
+    train = fasta(tmp_path / "train.fasta", {f"TRA01-20{common}": bases(1)})
+    test = fasta(tmp_path / "test.fasta", {f"TES01-20{common}": bases(2)})
+    assert found_of(audit_leak(train, test))["specimen"] == {}
+    test = fasta(tmp_path / "test.fasta", {f"TRA01-20|X{common}": bases(2)})
+    assert len(found_of(audit_leak(train, test))["specimen"]) == 1
+
+
 def test_a_specimen_is_known_by_any_of_its_numbers(tmp_path):
     head = "processid\tsampleid\tgenbank_accession\tspecies_name\tnucleotides\n"
     train, test = tmp_path / "train.tsv", tmp_path / "test.tsv"

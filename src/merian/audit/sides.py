@@ -34,6 +34,12 @@ __all__ = ["Side", "read_side"]
 
 # An id that says something: letters and digits. A bare number, or a word, is in every file.
 _TELLS = re.compile(r"(?=.*[a-z])(?=.*\d).{4,}")
+# What many specimens have in common, and headers join to ids: a cluster, a gene, "size=12".
+_SHARED = re.compile(
+    r"bold:[a-z]{3}\d{4,}|sh\d+\.\d+fu|.*=.*"
+    r"|(?:coi{1,3}|cox?[1-3]|its[12]?|nd?ad?h?[1-6]l?|atp[68]|ef1)(?:-?[35]p.*|-?alpha|-f\d+)?"
+    r"|\d{1,2}(?:\.\d)?s(?:-?(?:r[rd]na|[35]p|v\d.*|d\d.*))?"
+)
 _VERSION = re.compile(r"^([a-z]{1,4}_?\d{5,9})\.\d+$")  # of an accession
 _PARTED = re.compile(r"\s*[;,|]\s*")
 
@@ -244,6 +250,6 @@ def _keys(known_by: Sequence[str | None]) -> set[str]:
     for text in known_by:
         for part in _PARTED.split(text.lower()) if text else ():
             key = _VERSION.sub(r"\1", "".join(part.split()))
-            if _TELLS.fullmatch(key):
+            if _TELLS.fullmatch(key) and not _SHARED.fullmatch(key):
                 found.add(key)
     return found
