@@ -84,6 +84,27 @@ def test_one_name_in_a_column_is_read_as_a_label(plain):
     assert names(done.library) == {"s1": "Aus bus", "s2|COI": "Aus (Aus cf. bus)"}
 
 
+def test_blanks_beside_an_id_are_no_part_of_it(plain):
+    done = named_by(plain, "id\tgenus\tspecies\ns1 \tAus\tAus bus\n s3\tAus\tAus cus\n")
+    assert names(done.library) == {"s1": "Aus bus", "s3;size=4": "Aus cus"}
+
+
+@pytest.mark.parametrize("support", ["(100)", "(98.5)"])
+def test_the_support_that_mothur_writes_behind_a_name_is_no_part_of_it(plain, support):
+    parts = ["Animalia", "Arthropoda", "Insecta", "Diptera", "Aidae", "Aus", "Aus_bus"]
+    rows = [f"s1\t{''.join(f'{part}{support};' for part in parts)}", f"s2\t{';'.join(parts)};"]
+    done = named_by(plain, "\n".join(rows) + "\n")
+    assert set(names(done.library).values()) == {"Aus bus"}
+    assert done.library.header["counts"]["taxa"]["kingdom"] == 1
+
+
+def test_a_column_called_taxon_holds_lineages_though_few_have_one(plain):
+    text = "Feature ID\tTaxon\n#q2:types\tcategorical\ns1\tk__Animalia; g__Aus; s__Aus bus\n"
+    done = named_by(plain, text + "s2\tUnassigned\ns3\tUnassigned\n")
+    assert names(done.library) == {"s1": "Aus bus"}
+    assert done.set_aside["its lineage cannot be read"] == 2
+
+
 def test_what_the_table_does_not_have_or_says_twice_is_set_aside_with_its_line(plain):
     done = named_by(plain, "id\tgenus\tspecies\ns1\tAus\tAus bus\ns2\tAus\tAus cus\ns2\tB\tB cus\n")
     rows = [line.split("\t")[1:] for line in done.rejects.read_text().splitlines()[1:]]

@@ -13,6 +13,7 @@ https://ftp.ncbi.nlm.nih.gov/pub/taxonomy/accession2taxid/README
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ _LINEAGES = frozenset(
 _NAMES = ("scientificName", "verbatimIdentification")
 _BESIDE = ("taxonConceptID", "targetGene")  # a BIN and the gene, where the table has them
 _NOTHING = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"})
+_SUPPORT = re.compile(r"\(\d{1,3}(?:\.\d+)?\)(?=\s*(?:[;,]|$))")  # as mothur writes behind names
 _CHUNK = 10_000
 
 Terms = Mapping[str, str]
@@ -144,7 +146,7 @@ class NamesTable:
                 quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
             )
             for row in _whole(rows, self.path, skip):
-                keys = [row[place] for place in roles.ids if place < len(row)]
+                keys = [row[place].strip() for place in roles.ids if place < len(row)]
                 if example and wanted.isdisjoint(keys):
                     continue  # as nearly all rows of a large table
                 cells = tuple(_cell(row, number) for number in chosen)
@@ -295,7 +297,11 @@ def _roles(head: Head, headed: bool) -> _Roles:
     rest = [i for i in range(len(head.columns)) if i not in ids]
     ranks = {i: t for i in rest if (t := terms[i]) in RANKS}
     given = {i: t for i in rest if (t := terms[i]) in (*RANKS, *_NAMES, *_BESIDE) and t}
-    lineages = [i for i in rest if 2 * sum(map(_is_lineage, sample[i])) > len(sample[i])]
+    lineages = [
+        i for i in rest
+        if (many := sum(map(_is_lineage, sample[i])))
+        and (words[i] in _LINEAGES or 2 * many > len(sample[i]))
+    ]  # fmt: skip
     if not ranks and lineages:
         named_so = [i for i in lineages if words[i] in _LINEAGES]
         return _Roles(ids, {}, lineage=(named_so or lineages)[0])
@@ -346,7 +352,7 @@ def _told(path: Path, head: Head, roles: _Roles, headed: bool) -> str:
 
 def _of_lineage(text: str) -> Terms | None:
     """Return the terms of a lineage in one string, whoever wrote it."""
-    text = text.strip()
+    text = _SUPPORT.sub("", text.strip())
     tries = (("sintax", f"x;tax={text};"), ("midori", f"x###{text}"), ("qiime", f"x {text}"))
     for flavour, header in (*tries, ("coidb", f"x {text}"), ("dada2", text.replace("; ", ";"))):
         terms = flavour_of(flavour).read(header)
