@@ -170,6 +170,17 @@ def test_few_and_short_sequences_are_not_judged_by_themselves():
     assert not found.notes
 
 
+@pytest.mark.parametrize("behind", ["", "C", "CC"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_stop_at_the_end_of_a_complete_gene_is_none(behind, turned):
+    chance = random.Random(3)
+    texts = ["".join(chance.choices(CODING, k=200)) + "TAA" + behind for _ in range(40)]
+    texts[0] = texts[0][:300] + "TAATAATTAATTTAACTAG" + texts[0][300:]
+    texts = [reverse_complement(text) if turned else text for text in texts]
+    found = read_groups(*_packed(texts), ["COI Arthropoda"] * 40, 5)
+    assert found.state.astype(bool).tolist() == [True] + [False] * 39
+
+
 def test_a_genetic_code_that_is_none_is_told():
     with pytest.raises(InputError, match="--genetic-code 7: expected a number of the NCBI"):
         Screening.of(7)

@@ -24,6 +24,8 @@ Places = npt.NDArray[np.int64]
 def read_frames(text: Bytes, start: Places, code: Bytes, is_stop: npt.NDArray[np.bool_]) -> Bytes:
     """Say how each sequence can be read: in one frame, in one after another, or in none.
 
+    A stop at the very end of a frame is none: there a complete gene has its own.
+
     Args:
         text: The letters of all sequences.
         start: Where each begins, and where the last ends.
@@ -44,7 +46,9 @@ def read_frames(text: Bytes, start: Places, code: Bytes, is_stop: npt.NDArray[np
                 codon = 16 * one + 4 * two + three
                 if strand:
                     codon = 63 - (16 * three + 4 * two + one)
-                if is_stop[codon]:
+                # A stop behind which no codon follows ends the gene, as in every complete one.
+                is_last = place - begin < 3 if strand else place + 6 > end
+                if is_stop[codon] and not is_last:
                     frame = (place - begin) % 3
                     first[frame] = min(first[frame], place)
                     last[frame] = place
