@@ -172,6 +172,30 @@ def test_an_addition_is_cut_in_the_same_way(write, tmp_path):
     assert said[0]["settings"]["primers"] == said[1]["settings"]["primers"]
 
 
+def test_an_addition_is_held_against_the_amplicons_of_the_library(write, tmp_path):
+    build = library_of(write, tmp_path, WHOLE, keep=True)
+    more = [
+        ("trimmed", lineage("Aus zus"), bases(20, 30) + INNER[3] + bases(21, 30)),
+        ("beyond", lineage("Aus zus"), AT_START + INNER[4] + bases(22, 300)),
+    ]
+    folder = build.library.folder
+    done = add_to_library(folder, [write(more, "more.fasta")])
+    assert done.records == 1
+    rows = [line.split("\t")[2:] for line in done.rejects.read_text().splitlines()[1:]]
+    assert [key for key, _ in rows] == ["beyond"]
+    assert "goes on beyond" in rows[0][1]
+    (added,) = [e for e in range(len(done.library)) for r in done.library.records_of(e)
+                if r.id == "trimmed"]  # fmt: skip
+    assert done.library.sequence(added) == INNER[3]
+
+
+def test_an_amplicon_of_unknown_letters_is_too_short(write, tmp_path):
+    text = bases(30, 300) + AT_START + bases(31, 12) + "N" * 220 + bases(32, 12) + AT_END
+    rows = [*WHOLE, ("unknown", text + bases(33, 300))]
+    done = library_of(write, tmp_path, rows)
+    assert done.set_aside == {"shorter than 50 called bases": 1}
+
+
 def test_primers_that_fit_nothing_are_told(write, tmp_path):
     with pytest.raises(InputError, match="Were the primers cut off already"):
         library_of(write, tmp_path, [(f"w{i}", text) for i, text in enumerate(INNER)])

@@ -30,6 +30,7 @@ from merian.nucleotides import MAY_BE, reverse_complement
 if TYPE_CHECKING:
     from merian.library.gather import Gathered
     from merian.library.reading import Progress
+    from merian.library.segment import Segment
 
 __all__ = ["NO_AMPLICONS", "Primers", "settle"]
 
@@ -150,8 +151,17 @@ def _letters(primer: str) -> npt.NDArray[np.int64]:
 # -- what is kept -------------------------------------------------------------------------------
 
 
-def settle(gathered: Gathered, primers: Primers, progress: Progress) -> None:
-    """Decide, when all is read, which references without both primers are kept."""
+def settle(
+    gathered: Gathered, primers: Primers, earlier: Sequence[Segment], progress: Progress
+) -> None:
+    """Decide, when all is read, which references without both primers are kept.
+
+    Args:
+        gathered: What was read.
+        primers: The two.
+        earlier: What the library has, all of it amplicons.
+        progress: Is told how far it is.
+    """
     from merian.library.amplicon_loops import BOTH, NEITHER  # noqa: PLC0415 - loads numba
 
     found = np.array(gathered.primers_found, np.int8)
@@ -159,8 +169,11 @@ def settle(gathered: Gathered, primers: Primers, progress: Progress) -> None:
     length = np.diff(np.array(gathered.starts, np.int64))
     whole = np.unique(sequence[(found == BOTH) & (sequence >= 0)])
     one = np.flatnonzero((found != BOTH) & (found != NEITHER) & (sequence >= 0))
-    if len(whole) >= _TELLING:
-        most = int(_LONGER * float(np.quantile(length[whole], _QUANTILE)))
+    telling = length[whole]
+    if len(whole) < _TELLING:
+        telling = np.concatenate([telling, *(np.diff(segment.start) for segment in earlier)])
+    if len(telling) >= _TELLING:
+        most = int(_LONGER * float(np.quantile(telling, _QUANTILE)))
         long = one[length[sequence[one]] > most]
         gathered.why.update(dict.fromkeys(long.tolist(), TOO_LONG))
         one = np.setdiff1d(one, long)
@@ -171,7 +184,10 @@ def settle(gathered: Gathered, primers: Primers, progress: Progress) -> None:
     ]
     if primers.keep_trimmed and len(neither):
         amplicons = np.union1d(whole, np.unique(sequence[one]))
-        kept = _cut_beside(gathered, neither, amplicons, progress)
+        known = [gathered.letters(number) for number in _some(amplicons)]
+        for segment in earlier:
+            known += [segment.letters(number) for number in _some(np.arange(segment.entries))]
+        kept = _cut_beside(gathered, neither, known, progress)
         told.append(f"{kept:,} have none and are cut beside the nearest amplicon")
     else:
         gathered.why.update(dict.fromkeys(neither.tolist(), NO_PRIMER))
@@ -183,13 +199,20 @@ def settle(gathered: Gathered, primers: Primers, progress: Progress) -> None:
     gathered.notes.append("; ".join(told))
 
 
-def _cut_beside(
-    gathered: Gathered, records: npt.NDArray[np.int64], amplicons: npt.NDArray[np.int64],
-    progress: Progress,
-) -> int:  # fmt: skip
-    """Cut references without a primer where they lie beside the nearest amplicon; count them."""
+def _some(amplicons: npt.NDArray[np.int64]) -> list[int]:
+    """Return as many of the numbers of amplicons as are looked at."""
     step = max(1, -(-len(amplicons) // _INDEXED))
-    known = [gathered.letters(number) for number in amplicons[::step].tolist()]
+    found: list[int] = amplicons[::step].tolist()
+    return found
+
+
+def _cut_beside(
+    gathered: Gathered,
+    records: npt.NDArray[np.int64],
+    known: Sequence[str],
+    progress: Progress,
+) -> int:
+    """Cut references without a primer where they lie beside the nearest amplicon; count them."""
     start = np.cumsum([0, *map(len, known)], dtype=np.int64)
     index = build_index(np.frombuffer("".join(known).encode("ascii"), np.uint8), start)
     own = np.arange(len(known), dtype=np.int32)

@@ -193,7 +193,8 @@ def _extend(folder: Path, header: Mapping[str, Any], files: Sequence[Path], job:
     with new_folder(folder / "segments" / number) as in_segment:
         work = in_segment / "work"
         work.mkdir()
-        with gathering(readings, work, job.settings, job.tell) as gathered:
+        before = [open_segment(folder / entry["folder"]) for entry in header.get("segments", ())]
+        with gathering(readings, work, job.settings, job.tell, before) as gathered:
             asked = Asked(job.settings.marker)
             done = write_part(folder, header, in_segment, fresh, gathered, asked, job)
         del gathered  # it holds files of the work folder

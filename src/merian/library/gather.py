@@ -212,8 +212,11 @@ class Gathered:
 
     def number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it. -1 if too short."""
-        if len(sequence) < 4 * MINIMUM_BASES and _called(sequence) < MINIMUM_BASES:
-            return -1  # in a longer one half of the bases are called, or it would not be here
+        # In a longer one half of the bases are called, or it would not be here; but not so in what
+        # was cut out of it.
+        looked_at = self._primers is not None or len(sequence) < 4 * MINIMUM_BASES
+        if looked_at and _called(sequence) < MINIMUM_BASES:
+            return -1
         data = sequence.encode("ascii")
         key = hashlib.blake2b(data, digest_size=16).digest()
         number = self._digest.get(key)

@@ -92,6 +92,11 @@ class Segment:
         """How many records it brought."""
         return len(self.record_entry)
 
+    def letters(self, entry: int) -> str:
+        """Return the sequence of an entry, counted from the first that it brought."""
+        first, stop = int(self.start[entry]), int(self.start[entry + 1])
+        return bytes(self.text[first:stop]).decode("ascii")
+
 
 def write_segment(folder: Path, segment: Segment) -> None:
     """Write a segment into a folder that is not in its place yet."""

@@ -17,6 +17,7 @@ from merian.library.from_catalogue import is_catalogue, read_catalogue, source_h
 from merian.library.gather import Gathered
 from merian.library.names_table import NamesTable, ids_of, named
 from merian.library.reading import Progress
+from merian.library.segment import Segment
 from merian.library.settings import Settings
 from merian.taxonomy import Taxonomy
 
@@ -78,13 +79,17 @@ def readings_of(
 
 @contextmanager
 def gathering(
-    readings: Readings, work: Path, settings: Settings, tell: Progress
+    readings: Readings,
+    work: Path,
+    settings: Settings,
+    tell: Progress,
+    earlier: Sequence[Segment] = (),
 ) -> Iterator[Gathered]:
-    """Read all references."""
+    """Read all references; ``earlier`` is what the library has."""
     with Gathered(work, settings.primers) as gathered:
         for path, reading in readings:
             tell(f"reading {path.name}", 0)
             gathered.take(reading, tell)
         if settings.primers is not None:
-            settle(gathered, settings.primers, tell)
+            settle(gathered, settings.primers, earlier, tell)
         yield gathered
