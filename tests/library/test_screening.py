@@ -161,6 +161,17 @@ def test_a_gene_that_makes_no_protein_is_not_judged(tmp_path):
     assert "makes no protein" in found.notes[0]
 
 
+def test_a_genetic_code_is_not_asked_of_a_gene_that_makes_no_protein():
+    chance = random.Random(3)
+    coding = ["".join(chance.choices(CODING, k=200)) for _ in range(28)]
+    coding += ["TAATAATTAATTTAACTAG" * 20] * 12
+    other = ["".join(chance.choices("ACGT", k=600)) for _ in range(40)]
+    found = read_groups(*_packed([*coding, *other]), ["COI"] * 40 + ["28S"] * 40, 5)
+    assert found.state.astype(bool).tolist() == [False] * 28 + [True] * 12 + [False] * 40
+    assert found.coding.tolist() == [True] * 40 + [False] * 40
+    assert "makes no protein, or none by the genetic code 5" in found.notes[0]
+
+
 def test_few_and_short_sequences_are_not_judged_by_themselves():
     chance = random.Random(3)
     texts = ["".join(chance.choices(CODING, k=200)) for _ in range(5)]

@@ -6,7 +6,8 @@ genetic code. Without one, each marker and phylum tells by itself: all mitochond
 animals stop at TAA and TAG; where the sequences are as open with TGA as a third stop (chloroplasts,
 nuclei), or with AGA and AGG (vertebrates), these count too. Where fewer than nine in ten can be
 read in any frame, as in ribosomal genes and spacers, the gene makes no protein, and nothing is
-said of its frame.
+said of its frame. With a code, that is so where fewer than half can: a library of several markers
+has a code for those that make a protein.
 
 Reference: the genetic codes, https://www.ncbi.nlm.nih.gov/Taxonomy/Utils/wprintgc.cgi
 """
@@ -36,6 +37,7 @@ CODES = {
 _RICHER = ("TAA TAG AGA AGG", _THREE)  # than the two that nearly all codes have
 _AS_OPEN = 0.01  # that the share of open ones may fall by, where these are stops too
 _CODING = 0.9  # of the sequences of a gene that makes a protein can be read
+_AT_LEAST = 0.5  # of them, where the genetic code is given: else it is no protein, or another code
 _ENOUGH = 20  # sequences, for a marker and phylum to tell by themselves
 _LONG = 150  # bases; shorter ones are open in some frame by chance
 
@@ -96,10 +98,12 @@ def read_groups(
             continue
         stops = given[0] if given else _stops(known, rows)
         share = _open(known[stops], rows)
-        if share < _CODING and code is None:
+        least = _CODING if code is None else _AT_LEAST
+        if share < least and len(rows) >= _ENOUGH:
+            other = "" if code is None else f", or none by the genetic code {code}"
             notes.append(
                 f"{name}: {100 * share:.0f} % of {len(rows):,} sequences can be read in some "
-                "frame, so it makes no protein; no stop codons were looked for"
+                f"frame, so it makes no protein{other}; no stop codons were looked for"
             )
             continue
         state[rows] = known[stops][rows]
