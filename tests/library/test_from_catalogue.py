@@ -78,7 +78,10 @@ def test_an_answer_of_our_own_is_no_reference(catalogue, tmp_path):
 def test_a_catalogue_that_has_changed_is_read_again(catalogue, tmp_path):
     build_library([catalogue], tmp_path / "lib")
     identify(catalogue, "c", "Aus hus", "import", "human", "2031-01-01")
-    assert add_to_library(tmp_path / "lib", [catalogue]).records == 4
+    done = add_to_library(tmp_path / "lib", [catalogue])
+    # What has not changed does not count twice.
+    assert (done.records, done.library.records) == (1, 5)
+    assert done.set_aside == {"it is in the library already, from the same source": 3}
 
 
 def test_a_catalogue_without_sequences_is_told(tmp_path):

@@ -31,6 +31,7 @@ __all__ = ["Asked", "NothingLeftError", "by_reason", "segment_of", "without_mark
 
 NAMELESS = "no name at any rank"
 NO_MARKER = "its marker is not said"
+KNOWN = "it is in the library already, from the same source"
 ELSEWHERE = "it is of another library"  # one for each marker: told there and not here
 
 Longs = NDArray[np.int64]
@@ -71,6 +72,8 @@ def segment_of(
         The segment, the names of all segments, and what was set aside.
     """
     reasons = _reasons(gathered, checklist is not None, asked.marker, asked.marked)
+    for record in _known(gathered, earlier):
+        reasons[record] = reasons[record] or KNOWN
     if asked.suspects is not None:
         for record, reason in asked.suspects(reasons).items():
             reasons[record] = reason
@@ -244,6 +247,34 @@ def _number_entries(
     entry = np.empty(len(order), dtype=np.int64)
     entry[order] = rank[np.cumsum(changes) - 1]
     return entry, np.sort(lead)
+
+
+def _known(gathered: Gathered, earlier: Sequence[Segment]) -> list[int]:
+    """Return the records that came before from a source of the same name, as they are now.
+
+    A catalogue grows between two additions; what was in it must not count twice.
+    """
+    files = [*gathered.files.strings()]
+    told: set[tuple[str, str, str, int, int]] = set()
+    digest = np.concatenate([np.empty((0, 2), np.uint64), *(part.digest for part in earlier)])
+    for segment in earlier:
+        names, namings = [*segment.files], [*segment.namings]
+        again = [number for number, name in enumerate(names) if name in files]
+        for row in np.flatnonzero(np.isin(segment.file, again)).tolist():
+            high, low = digest[segment.record_entry[row]].tolist()
+            naming = namings[segment.naming[row]]
+            told.add((names[segment.file[row]], segment.id[row], naming, high, low))
+    if not told:
+        return []
+    ids, namings = gathered.ids.strings(), [*gathered.namings.strings()]
+    own = gathered.digests().tolist()
+    return [
+        record
+        for record, number in enumerate(gathered.sequence)
+        if number >= 0
+        and (files[gathered.file[record]], ids[record], namings[gathered.naming[record]],
+             *own[number]) in told
+    ]  # fmt: skip
 
 
 def _find_old(
