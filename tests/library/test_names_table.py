@@ -215,3 +215,19 @@ def test_a_header_that_says_something_else_yields_to_the_table(plain, tmp_path):
     assert names(build_library([plain], tmp_path / "lib", settings=settings).library) == {
         "s1": "Aus bus"
     }
+
+
+def test_a_quote_that_is_never_closed_is_told(plain):
+    text = 'id,genus,species\n"s1","Aus","Aus bus\ns2,Aus,Aus cus\ns3,Aus,Aus dus\n'
+    with pytest.raises(FormatError, match="cannot be read as a table"):
+        named_by(plain, text, name="names.csv")
+
+
+def test_only_accessions_have_versions(tmp_path):
+    path = tmp_path / "plain.fasta"
+    path.write_text(f">ASV.1\n{bases(1)}\n>ASV.2\n{bases(2)}\n>AB123456.1\n{bases(3)}\n")
+    table = tmp_path / "names.tsv"
+    table.write_text("id\tgenus\nASV\tAus\nASV.2\tBus\nAB123456\tCus\n")
+    done = build_library([path], tmp_path / "lib", settings=Settings(names=table))
+    found = {key: name.split()[0] for key, name in names(done.library).items()}
+    assert found == {"ASV.2": "Bus", "AB123456.1": "Cus"}

@@ -144,6 +144,7 @@ class NamesTable:
                 delimiter=head.delimiter,
                 quotechar=head.quote or None,
                 quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
+                strict=True,
             )
             for row in _whole(rows, self.path, skip):
                 keys = [row[place].strip() for place in roles.ids if place < len(row)]
@@ -247,12 +248,15 @@ class _Named:
             yield _columns(rows)
 
 
+_VERSION = re.compile(r"([A-Z]{1,6}_?[0-9]{5,})\.[0-9]+")  # of an accession; "ASV.2" has none
+
+
 def _keys(record: Record, row: Mapping[str, object]) -> list[str]:
     """Return what a sequence may be called in a table: its id first, then its accession."""
     word = record.header.split(maxsplit=1)[0]
     found = [str(row["occurrenceID"]), word, word.split(";")[0], word.split("|")[0]]
     found.append(str(row.get("associatedSequences") or ""))
-    bare = [key.rsplit(".", 1)[0] for key in found if key.rsplit(".", 1)[-1].isdigit()]
+    bare = [versioned[1] for key in found if (versioned := _VERSION.fullmatch(key))]
     return [*dict.fromkeys(key for key in (*found, *bare) if key)]
 
 
