@@ -6,14 +6,12 @@ kept once, on the disk; names do not matter here.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +23,7 @@ from merian.errors import InputError
 from merian.files import content_hash, existing
 from merian.formats import Options, read_path
 from merian.library import Library
+from merian.library.distinct import Distinct
 from merian.library.gather import Texts
 from merian.library.reading import Progress, Reject, staged
 from merian.library.store import HEADER
@@ -90,10 +89,7 @@ class _Gathered:
     """What is read, record by record; distinct sequences go to a file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.stream: IO[bytes] = path.open("wb")
-        self.known: dict[bytes, int] = {}
-        self.start = array("q", [0])
+        self.distinct = Distinct(path)
         self.of_record, self.file, self.line = array("q"), array("i"), array("q")
         self.ids, self.keys = Texts(), Texts()
         self.key_record = array("q")
@@ -102,20 +98,13 @@ class _Gathered:
 
     def close(self) -> None:
         """Close the file."""
-        self.stream.close()
+        self.distinct.close()
 
     def number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it. -1 if too short."""
         if sum(map(sequence.count, "ACGT")) < MINIMUM_BASES:
             return -1
-        data = sequence.encode("ascii")
-        key = hashlib.blake2b(data, digest_size=16).digest()
-        number = self.known.get(key)
-        if number is None:
-            number = self.known[key] = len(self.known)
-            self.stream.write(data)
-            self.start.append(self.start[-1] + len(data))
-        return number
+        return self.distinct.number(sequence)
 
     def add(self, id: str, file: int, line: int, known_by: set[str]) -> None:
         """Add a record, whose sequence comes later."""
@@ -138,20 +127,14 @@ class _Gathered:
 
     def side(self, digest: str) -> Side:
         """Return all that was read, without the records that are too short."""
-        self.stream.close()
         of_record = np.array(self.of_record, np.int64)
         kept = np.flatnonzero(of_record >= 0)
         new = np.full(len(of_record), -1, np.int64)
         new[kept] = np.arange(len(kept))
         key_record = new[np.array(self.key_record, np.int64)]
         there = np.flatnonzero(key_record >= 0)
-        text = (
-            np.memmap(self.path, dtype=np.uint8, mode="r")
-            if self.start[-1]
-            else np.empty(0, np.uint8)
-        )
         return Side(
-            sequences=Sequences(text, np.array(self.start, np.int64)),
+            sequences=Sequences(self.distinct.text(), np.array(self.distinct.starts, np.int64)),
             of_record=of_record[kept],
             ids=self.ids.strings().select(kept),
             files=self.files,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from merian.identify.ladder import Ladder
-from merian.identify.lengths import NAMES, SHORTEST
+from merian.identify.lengths import LONGEST, NAMES, SHORT, SHORTEST
 from merian.identify.promise import ENOUGH, Choice, Promise, Simulations, promise_of
 
 __all__ = ["lines_of", "promises_of"]
@@ -58,4 +58,7 @@ def _few(name: str, piece: Promise, whole: Promise) -> str:
 
 
 def _plural(name: str) -> str:
-    return {"piece": "pieces of 200 to 400 bases", "short piece": "pieces of 100 to 200"}[name]
+    return {
+        "piece": f"pieces of {SHORT} to {LONGEST} bases",
+        "short piece": f"pieces of {SHORTEST} to {SHORT}",
+    }[name]

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LONGEST", "NAMES", "SHORTEST", "WHOLE", "lengths_of"]
+__all__ = ["LONGEST", "NAMES", "SHORT", "SHORTEST", "WHOLE", "lengths_of"]
 
 NAMES = ("whole", "piece", "short piece")
 
 SHORTEST, LONGEST = 100, 400  # bases of the pieces that are simulated
-_SHORT = 200
+SHORT = 200  # bases; a piece of fewer is a short one
 WHOLE = 0.8  # of the nearest reference; what covers more of it is no piece
 
 Integers = NDArray[np.integer[Any]]
@@ -30,4 +30,4 @@ def lengths_of(overlap: Integers, reference: Integers) -> NDArray[np.int8]:
         reference: The length of that.
     """
     whole = (overlap >= LONGEST) | (overlap >= WHOLE * reference)
-    return np.where(whole, 0, np.where(overlap >= _SHORT, 1, 2)).astype(np.int8)
+    return np.where(whole, 0, np.where(overlap >= SHORT, 1, 2)).astype(np.int8)

@@ -6,12 +6,10 @@ hash of 128 bits for each distinct sequence; the sequences themselves go straigh
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from merian.barcode import MINIMUM_BASES, clean
 from merian.catalogue import Reading
 from merian.library.amplicon import Primers
+from merian.library.distinct import Distinct
 from merian.library.naming import Namings
 from merian.library.reading import Progress, Reject, Row, staged
 from merian.taxonomy.strings import Strings
@@ -95,11 +94,10 @@ class Gathered:
     def __init__(self, work: Path, primers: Primers | None = None) -> None:
         self._work = work
         self._primers = primers
-        self._digest: dict[bytes, int] = {}
-        self._stream: IO[bytes] = (work / "sequences").open("wb")
+        self._distinct = Distinct(work / "sequences")
         self.sequence, self.naming, self.concept = array("q"), array("i"), array("i")
         self.label, self.marker, self.file = array("i"), array("i"), array("i")
-        self.line, self.starts = array("q"), array("q", [0])
+        self.line, self.starts = array("q"), self._distinct.starts
         self.ids, self.accessions = Texts(), Texts()
         self.namings, self.concepts, self.labels = Numbers(), Numbers(), Numbers()
         self.markers, self.files = Numbers(), Numbers()
@@ -119,22 +117,18 @@ class Gathered:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        self._distinct.close()
 
     def __len__(self) -> int:
         return len(self.sequence)
 
     def digests(self) -> NDArray[np.uint64]:
         """Return the hash of each distinct sequence as two numbers: uint64[distinct, 2]."""
-        joined = np.frombuffer(b"".join(self._digest), dtype="<u8")
-        return joined.reshape(-1, 2).astype(np.uint64)
+        return self._distinct.digests()
 
     def text(self) -> NDArray[np.uint8]:
         """Return all distinct sequences, mapped from their file."""
-        self._stream.flush()
-        if not self.starts[-1]:
-            return np.empty(0, np.uint8)
-        return np.memmap(self._work / "sequences", dtype=np.uint8, mode="r")
+        return self._distinct.text()
 
     def letters(self, number: int) -> str:
         """Return a distinct sequence."""
@@ -217,14 +211,7 @@ class Gathered:
         looked_at = self._primers is not None or len(sequence) < 4 * MINIMUM_BASES
         if looked_at and _called(sequence) < MINIMUM_BASES:
             return -1
-        data = sequence.encode("ascii")
-        key = hashlib.blake2b(data, digest_size=16).digest()
-        number = self._digest.get(key)
-        if number is None:
-            number = self._digest[key] = len(self._digest)
-            self._stream.write(data)
-            self.starts.append(self.starts[-1] + len(data))
-        return number
+        return self._distinct.number(sequence)
 
 
 def _called(sequence: str) -> int:
