@@ -1,0 +1,95 @@
+"""What the trainer trains: examples that become batches, and an objective that becomes a loss.
+
+The trainer knows nothing of barcodes or pictures. `Examples` live in the processes that read and
+decode; an `Objective` lives on the device, holds the encoder and its heads, and is what the
+optimizer steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+__all__ = ["Batch", "Examples", "Indices", "Objective", "Outcome", "Task"]
+
+Batch = dict[str, Tensor]
+Indices = NDArray[np.int64]
+
+
+class Examples(Protocol):
+    """A set of examples, in shards that are read as a whole. It can be pickled.
+
+    Attributes:
+        shards: How many examples each shard has; example i is the i-th of all shards in a row.
+    """
+
+    shards: Sequence[int]
+
+    def names(self, indices: Indices) -> list[str]:
+        """Return the ids of some examples, for an error to name."""
+        ...
+
+    def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
+        """Read and decode some examples: tensors on the CPU, the first dimension the batch.
+
+        All chance (masks, crops) comes from `random`, so that a batch is the same whoever reads
+        it. Pictures stay uint8; the device makes numbers of them.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an objective says of a batch.
+
+    Attributes:
+        loss: The mean over the batch; a scalar with a gradient.
+        figures: Other means over the batch, detached, by name.
+        weight: What the means are means of: examples, or masked tokens.
+    """
+
+    loss: Tensor
+    figures: Mapping[str, Tensor] = field(default_factory=dict)
+    weight: float = 1.0
+
+
+class Objective(nn.Module):
+    """An encoder, its heads and a loss; `forward(batch)` returns an `Outcome`.
+
+    Its tensors are called `encoder.…` and `heads.…` in what is saved.
+    """
+
+    encoder: nn.Module
+
+    def forward(self, batch: Batch) -> Outcome:
+        """Return the loss of a batch that lies on the device."""
+        raise NotImplementedError
+
+    def card(self) -> dict[str, Any]:
+        """Return all that it takes to build this objective again, as JSON can hold it.
+
+        {"kind": ..., "encoder": {"kind": ..., **config}, "heads": {...}}
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that a run trains.
+
+    Attributes:
+        objective: What is trained.
+        train: Examples to learn from.
+        valid: Examples that are only looked at; None where there are none.
+        card: What the data are: source, counts, taxonomy lock, licences.
+    """
+
+    objective: Objective
+    train: Examples
+    valid: Examples | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
