@@ -18,12 +18,14 @@ from merian import __version__
 from merian.report.bars import bars
 from merian.report.histogram import histogram
 from merian.report.intervals import intervals
+from merian.report.lines import lines
 
 __all__ = [
     "Bars",
     "Figures",
     "Histogram",
     "Intervals",
+    "Lines",
     "Name",
     "Note",
     "Part",
@@ -116,6 +118,25 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Numbers that change while something goes on.
+
+    Attributes:
+        title: What is drawn.
+        series: Name, places and values of each line.
+        x: What the places are, with their unit.
+        y: What the values are, with their unit.
+        log_x: Whether places stand by their logarithm.
+    """
+
+    title: str
+    series: Sequence[tuple[str, Sequence[float], Sequence[float]]]
+    x: str
+    y: str
+    log_x: bool = False
+
+
+@dataclass(frozen=True)
 class Intervals:
     """Numbers with their intervals: label, value, low and high."""
 
@@ -168,7 +189,7 @@ class Note:
     text: str
 
 
-Part = Text | Figures | Table | Bars | Histogram | Intervals | Pictures | Note
+Part = Text | Figures | Table | Bars | Histogram | Lines | Intervals | Pictures | Note
 
 
 @dataclass(frozen=True)
@@ -221,6 +242,7 @@ def _template() -> jinja2.Template:
     environment.filters["cell"] = _cell
     environment.globals["bars"] = bars
     environment.globals["histogram"] = histogram
+    environment.globals["lines"] = lines
     environment.globals["intervals"] = intervals
     environment.tests["a_name"] = lambda value: isinstance(value, Name)
     environment.tests["kind"] = lambda part, kind: type(part).__name__ == kind
