@@ -11,7 +11,16 @@ from typing import Any
 
 from merian.errors import MissingExtraError
 
-_MODULES: dict[str, str] = {}  # a name of this door, and the module where it lives
+_MODULES: dict[str, str] = {
+    "InferSum": "heads",
+    "MaskedTokens": "objectives",
+    "MultiHead": "heads",
+    "RankLabels": "rank_labels",
+    "Ranks": "objectives",
+    "SoftmaxTree": "heads",
+    "build_heads": "heads",
+    "build_objective": "objectives",
+}  # a name of this door, and the module where it lives
 
 __all__ = sorted(_MODULES)  # noqa: PLE0605 the names are loaded when asked for
 

@@ -50,12 +50,15 @@ class Outcome:
     Attributes:
         loss: The mean over the batch; a scalar with a gradient.
         figures: Other means over the batch, detached, by name.
-        weight: What the means are means of: examples, or masked tokens.
+        weight: What the means are means of: examples, or masked tokens. 0 where there are none.
+        weights: The same of figures that are means of something else, as the accuracy at a rank
+            is of the records that are known there.
     """
 
     loss: Tensor
     figures: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Objective(nn.Module):
@@ -69,6 +72,9 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> Outcome:
         """Return the loss of a batch that lies on the device."""
         raise NotImplementedError
+
+    def advance(self, progress: float) -> None:
+        """Hear how much of the training is done, 0 to 1; called before each step."""
 
     def card(self) -> dict[str, Any]:
         """Return all that it takes to build this objective again, as JSON can hold it.

@@ -1,0 +1,277 @@
+"""What can be trained: guess hidden words, name at every rank, bring modalities together.
+
+Each objective holds an encoder and its heads, takes a batch and returns a loss with figures, as
+`merian.learn.task` says. `contrastive` has the third.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from merian.barcode.tokens import MASK, UNKNOWN
+from merian.errors import InputError, NotFoundError, did_you_mean
+from merian.learn.heads import RankHeads, build_heads
+from merian.learn.hierarchy import (
+    SmoothedTargets,
+    curriculum,
+    inverse_root_weights,
+    mean_over_ranks,
+    rank_loss,
+)
+from merian.learn.masked import word_cross_entropy
+from merian.learn.task import Batch, Objective, Outcome
+
+__all__ = ["MaskedTokens", "Ranks", "build_objective", "described", "features"]
+
+_KINDS = {"BarcodeBert": "barcode-bert"}
+
+
+def described(encoder: nn.Module) -> dict[str, Any]:
+    """Return the kind of an encoder and its configuration, as a card holds them."""
+    config = getattr(encoder, "config", None)
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise InputError(
+            f"{type(encoder).__name__} has no config to be written down; give `about` yourself"
+        )
+    name = type(encoder).__name__
+    return {"kind": getattr(encoder, "kind", _KINDS.get(name, name)), **dataclasses.asdict(config)}
+
+
+def features(encoder: nn.Module, batch: Batch) -> Tensor:
+    """Return float[b, width]: what an encoder makes of barcodes or pictures.
+
+    Barcodes ("tokens" and "keep") go through its `pooled`. Pictures ("pixels", uint8[b, h, w, 3])
+    become (value - 127) / 128, channels first, and go through its `features`.
+    """
+    found: Tensor
+    network: Any = encoder
+    if "pixels" in batch and hasattr(encoder, "features"):
+        pixels = (batch["pixels"].permute(0, 3, 1, 2).float() - 127) / 128
+        found = network.features(pixels.contiguous(memory_format=torch.channels_last))
+    elif "tokens" in batch and hasattr(encoder, "pooled"):
+        found = network.pooled(batch["tokens"], batch.get("keep"))
+    else:
+        raise InputError(
+            f"a batch of {', '.join(sorted(batch))} does not suit {type(encoder).__name__}: "
+            "barcodes go to `pooled`, pictures to `features`"
+        )
+    return found
+
+
+class MaskedTokens(Objective):
+    """Guess the words of barcodes that were hidden.
+
+    The batch has "tokens" int64[b, t] as they were, "masked" bool[b, t], and "keep" bool[b, t]
+    where there is padding. Words that mean nothing (padding, mask, unknown) are never asked for.
+
+    Args:
+        encoder: (tokens, keep) -> float[b, t, width].
+        vocabulary: How many words there are.
+        mask: The word that stands for a hidden one.
+        special: Words below this number are no words to guess.
+        smoothing: Share of a target that is spread over the whole vocabulary.
+        about: The encoder's part of the card, where `described` cannot tell it.
+    """
+
+    kind = "masked-tokens"
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        vocabulary: int,
+        *,
+        mask: int = MASK,
+        special: int = UNKNOWN + 1,
+        smoothing: float = 0.0,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        words = nn.Linear(_width(encoder), vocabulary)
+        nn.init.normal_(words.weight, std=0.02)
+        nn.init.zeros_(words.bias)
+        self.heads = nn.ModuleDict({"words": words})
+        self.vocabulary, self.mask = vocabulary, mask
+        self.special, self.smoothing = special, smoothing
+        self.about = dict(described(encoder) if about is None else about)
+
+    def forward(self, batch: Batch) -> Outcome:
+        """Return the mean loss over the hidden words of a batch, and how many are guessed."""
+        words, keep = batch["tokens"], batch.get("keep")
+        hidden = batch["masked"] & (words >= self.special)
+        if keep is not None:
+            hidden = hidden & keep
+        states = self.encoder(words.masked_fill(hidden, self.mask), keep)
+        # The vocabulary is wide, so only hidden words are spelt out.
+        logits, wanted = self.heads["words"](states[hidden]), words[hidden]
+        loss = word_cross_entropy(logits, wanted, self.smoothing)
+        n = len(wanted)
+        right = (logits.detach().argmax(-1) == wanted).float().sum() / max(n, 1)
+        return Outcome(loss, {"accuracy": right}, weight=float(n))
+
+    def card(self) -> dict[str, Any]:
+        """Return all that it takes to build this objective again."""
+        heads = {
+            "vocabulary": self.vocabulary,
+            "mask": self.mask,
+            "special": self.special,
+            "smoothing": self.smoothing,
+        }
+        return {"kind": self.kind, "encoder": self.about, "heads": heads}
+
+    @classmethod
+    def of_card(cls, card: Mapping[str, Any], encoder: nn.Module) -> MaskedTokens:
+        """Build it around an encoder, without the weights."""
+        return cls(encoder, about=card["encoder"], **card["heads"])
+
+
+class Ranks(Objective):
+    """Name at every rank; labels that are not known do not count.
+
+    The loss is sum(a L) / sum(a) over the ranks, L the cross-entropy at a rank over the records
+    of the batch whose label is known there, weighted by class. The batch has what `features`
+    takes, and "labels" int64[b, ranks], -1 where not known.
+
+    Args:
+        encoder: As `features` takes it.
+        heads: One of `merian.learn.heads`.
+        rank_weights: The a; all 1 if not given.
+        starts: Of each rank, from what share of the training on it counts; all from the start if
+            not given.
+        power: Of the counts of the classes in their weights; 0 weighs all alike.
+        smoothing: Of each rank but the lowest, what share of lower targets it spreads; a number
+            is for each.
+        even: Share of the targets that is spread over all other classes.
+        frozen: Whether only the heads learn.
+        about: The encoder's part of the card, where `described` cannot tell it.
+    """
+
+    kind = "ranks"
+    heads: RankHeads
+    rank_weights: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        heads: RankHeads,
+        *,
+        rank_weights: Sequence[float] | None = None,
+        starts: Sequence[float] | None = None,
+        power: float = 0.5,
+        smoothing: float | Sequence[float] = 0.0,
+        even: float = 0.0,
+        frozen: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.heads, self.frozen, self.power = encoder, heads, frozen, power
+        self.about = dict(described(encoder) if about is None else about)
+        labels = heads.labels
+        ranks = len(labels.ranks)
+        self.given = [1.0] * ranks if rank_weights is None else [float(a) for a in rank_weights]
+        self.starts = [0.0] * ranks if starts is None else [float(start) for start in starts]
+        for what, values in (("rank weights", self.given), ("starts", self.starts)):
+            if len(values) != ranks:
+                raise InputError(f"{len(values)} {what}; {ranks} expected")
+        spread = [smoothing] * (ranks - 1) if isinstance(smoothing, int | float) else smoothing
+        self.smoothing, self.even = [float(share) for share in spread], float(even)
+        self.smoothed = (
+            SmoothedTargets(labels, self.smoothing, even) if any([*self.smoothing, even]) else None
+        )
+        self.register_buffer("rank_weights", torch.tensor(self.given), persistent=False)
+        for rank, counts in enumerate(labels.counts):
+            # As in the formula but for a factor that falls out; so numbers stay near 1.
+            weights = torch.tensor(inverse_root_weights(counts, power) * len(counts)).float()
+            self.register_buffer(f"weights_{rank}", weights, persistent=False)
+        if frozen:
+            encoder.requires_grad_(False)
+            encoder.eval()
+
+    def advance(self, progress: float) -> None:
+        """Let the ranks count whose time has come."""
+        counts = curriculum(progress, self.starts)
+        weights = [a * on for a, on in zip(self.given, counts, strict=True)]
+        self.rank_weights.copy_(torch.tensor(weights))
+
+    def train(self, mode: bool = True) -> Ranks:
+        """Set whether it learns; a frozen encoder never does."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, batch: Batch) -> Outcome:
+        """Return the loss of a batch; of each rank, the loss and the share named rightly."""
+        labels, names = batch["labels"], self.heads.labels.ranks
+        if labels.ndim != 2 or labels.shape[1] != len(names):
+            raise InputError(
+                f"labels {list(labels.shape)}; a column for each of {', '.join(names)}"
+            )
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            vectors = features(self.encoder, batch)
+        logs = self.heads(vectors)
+        smooth = self.smoothed
+        targets = [None] * len(names) if smooth is None else smooth(labels)
+        losses: list[Tensor] = []
+        figures: dict[str, Tensor] = {}
+        weights: dict[str, float] = {}
+        for rank, (name, log) in enumerate(zip(names, logs, strict=True)):
+            at = labels[:, rank]
+            loss, weight = rank_loss(log, at, getattr(self, f"weights_{rank}"), targets[rank])
+            losses.append(loss)
+            known = (at >= 0).sum()
+            right = (log.detach().argmax(1) == at).sum() / known.clamp(min=1)
+            figures |= {f"loss {name}": loss.detach(), f"accuracy {name}": right}
+            weights |= {f"loss {name}": float(weight), f"accuracy {name}": float(known)}
+        total = mean_over_ranks(torch.stack(losses), self.rank_weights)
+        told = float((labels >= 0).any(1).sum())
+        return Outcome(total, figures, weight=told, weights=weights)
+
+    def card(self) -> dict[str, Any]:
+        """Return all that it takes to build this objective again, with the names of the classes."""
+        options = {
+            "rank_weights": self.given,
+            "starts": self.starts,
+            "power": self.power,
+            "smoothing": self.smoothing,
+            "even": self.even,
+            "frozen": self.frozen,
+        }
+        heads = {**self.heads.card(), "options": options}
+        return {"kind": self.kind, "encoder": self.about, "heads": heads}
+
+    @classmethod
+    def of_card(cls, card: Mapping[str, Any], encoder: nn.Module) -> Ranks:
+        """Build it around an encoder, without the weights."""
+        told = card["heads"]
+        heads = build_heads(told["kind"], told["width"], told["labels"])
+        return cls(encoder, heads, about=card["encoder"], **told["options"])
+
+
+_BUILDERS: dict[str, Callable[[Mapping[str, Any], nn.Module], Objective]] = {
+    MaskedTokens.kind: MaskedTokens.of_card,
+    Ranks.kind: Ranks.of_card,
+}
+
+
+def build_objective(card: Mapping[str, Any], encoder: nn.Module) -> Objective:
+    """Build an objective from its card, around an encoder, without the weights."""
+    kind = str(card.get("kind"))
+    if kind not in _BUILDERS:
+        raise NotFoundError(
+            f"no objective is called {kind!r}; there are {', '.join(_BUILDERS)}."
+            + did_you_mean(kind, _BUILDERS)
+        )
+    return _BUILDERS[kind](card, encoder)
+
+
+def _width(encoder: nn.Module) -> int:
+    width = getattr(encoder, "width", None)
+    if not isinstance(width, int):
+        raise InputError(f"{type(encoder).__name__} does not tell its width")
+    return width
