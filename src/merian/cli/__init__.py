@@ -30,6 +30,7 @@ from merian.cli import (
     import_,
     info,
     library,
+    pack,
     promise,
     query,
     screen,
@@ -59,6 +60,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "explain": explain.explain,
         "promise": promise.app,
     },
+    "Learn": {"pack": pack.pack},
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

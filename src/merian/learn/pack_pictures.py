@@ -1,0 +1,179 @@
+"""Pictures on their way into a pack: looked at, hashed, and written into tar files.
+
+The bytes of a picture stay as they are; a region of a picture is cut out and kept without loss.
+Each picture is a file in a tar, with a JSON file of its ids and names behind it, so that WebDataset
+and every other reader of tar files can use a pack.
+
+Reference: POSIX.1-2008, pax, ustar Interchange Format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+from PIL import Image
+
+from merian.catalogue.checks import literal
+from merian.errors import InputError
+from merian.learn.pack_gather import Gathered, Progress
+
+__all__ = ["Tar", "look_at_all", "picture_bytes"]
+
+_SUFFIXES = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp"}
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 4_096
+_BLOCK = 512
+_BATCH = 1_000
+
+Region = tuple[float, float, float, float]
+
+
+class BadPictureError(Exception):
+    """A picture that cannot be packed, and why."""
+
+
+def look_at_all(
+    con: duckdb.DuckDBPyConnection, found: Gathered, work: Path, step: Progress
+) -> None:
+    """Make the table ``looked`` of good pictures: number, hash, and the suffix of the file."""
+    file = work / "looked.tsv"
+    rows = con.execute(
+        "SELECT n, record, address, content, x, y, w, h FROM raw ORDER BY address, n"
+    )
+    done, last = 0, ("", b"")
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        while batch := rows.fetchmany(_BATCH):
+            step("looking at pictures", done)
+            for n, record, address, known, *box in batch:
+                try:
+                    if address != last[0]:
+                        last = ("", b"")  # a file that failed must not stand for the next region
+                        last = (address, _read(address))
+                    content, suffix = _look_at(last[1], known, _region(box))
+                except BadPictureError as bad:
+                    found.rejects.append((address, "", record, str(bad)))
+                else:
+                    stream.write(f"{n}\t{content}\t{suffix}\n")
+            done += len(batch)
+    con.execute(
+        f"CREATE TABLE looked AS SELECT * FROM read_csv({literal(file)}, delim = '\t', "
+        "columns = {'n': 'BIGINT', 'content': 'VARCHAR', 'suffix': 'VARCHAR'}, header = false, "
+        "auto_detect = false)"
+    )
+
+
+def _region(box: list[float | None]) -> Region | None:
+    """Return the part of a picture that is meant; None is all of it."""
+    x, y, w, h = box
+    if x is None or y is None or w is None or h is None or (x, y, w, h) == (0, 0, 1, 1):
+        return None
+    return x, y, w, h
+
+
+def _read(address: str) -> bytes:
+    if "://" in address and not address.startswith("file://"):
+        raise BadPictureError("is on the web; nothing is fetched, so bring the file and import it")
+    try:
+        return Path(address.removeprefix("file://")).read_bytes()
+    except OSError as error:
+        raise BadPictureError(f"cannot be opened ({error.strerror})") from None
+
+
+def _look_at(content: bytes, known: str | None, region: Region | None) -> tuple[str, str]:
+    """Return the hash of what is packed of a picture, and the suffix of its file."""
+    if not content:
+        raise BadPictureError("the file is empty")
+    found = hashlib.blake2b(content, digest_size=16).hexdigest()
+    if known and region is None and len(known) == len(found) and known != found:
+        raise BadPictureError("the file has changed since it was imported; import it again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata do no harm to the pixels
+            with Image.open(io.BytesIO(content)) as image:
+                kind = image.format or ""
+                if kind not in _ENDS or region is not None:
+                    image.load()
+    except Image.DecompressionBombError:
+        raise BadPictureError(
+            "would unpack to more than 178 million pixels; cut it into tiles"
+        ) from None
+    except Exception as error:  # Pillow's plugins raise anything on a damaged file
+        raise BadPictureError(f"is no picture that can be read ({type(error).__name__})") from None
+    if _ENDS.get(kind, b"") not in content[-_TAIL:]:
+        raise BadPictureError("the file is cut short: its end marker is missing")
+    if kind not in _SUFFIXES:
+        raise BadPictureError(
+            f"is a picture of the format {kind}, which is not packed; turn it into PNG"
+        )
+    if region is None:
+        return found, _SUFFIXES[kind]
+    return hashlib.blake2b(f"{found} {region}".encode(), digest_size=16).hexdigest(), "png"
+
+
+def picture_bytes(address: str, box: list[float | None]) -> bytes:
+    """Return what is packed of a picture: its file, or the region cut out of it as a PNG."""
+    try:
+        content = _read(address)
+    except BadPictureError as bad:
+        raise InputError(f"{address}: {bad}; it was there when the packing began") from None
+    region = _region(box)
+    if region is None:
+        return content
+    with Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+        x, y, w, h = region
+        left, top = (min(max(round(at * size), 0), size - 1)
+                     for at, size in ((x, width), (y, height)))  # fmt: skip
+        right = min(max(round((x + w) * width), left + 1), width)
+        below = min(max(round((y + h) * height), top + 1), height)
+        piece = image.crop((left, top, right, below))
+        held = io.BytesIO()
+        (piece if piece.mode in {"L", "RGB"} else piece.convert("RGB")).save(held, "PNG")
+    return held.getvalue()
+
+
+class Tar:
+    """A tar file that is being written; the same bytes for the same files, whenever."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._place = 0
+
+    def add(self, name: str, content: bytes) -> int:
+        """Add a file and return where its content begins."""
+        head = tarfile.TarInfo(name)
+        head.size = len(content)
+        self._write(head.tobuf(tarfile.USTAR_FORMAT))
+        begin = self._place
+        self._write(content + b"\0" * (-len(content) % _BLOCK))
+        return begin
+
+    def close(self) -> None:
+        """Write the end of the file: empty blocks, up to a whole record."""
+        self._write(b"\0" * (2 * _BLOCK))
+        self._write(b"\0" * (-self._place % tarfile.RECORDSIZE))
+
+    def _write(self, content: bytes) -> None:
+        self._stream.write(content)
+        self._place += len(content)
+
+
+def tar_pictures(stream: IO[bytes], rows: Iterator[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:
+    """Write pictures into a tar file; yield where each begins and how long it is."""
+    tar = Tar(stream)
+    for row in rows:
+        key = f"{row['place']:09}"
+        content = picture_bytes(row["address"], [row[c] for c in "xywh"])
+        begin = tar.add(f"{key}.{row['suffix']}", content)
+        yield begin, len(content)
+        told = {k: v for k, v in row["told"].items() if v is not None}
+        tar.add(f"{key}.json", json.dumps(told, ensure_ascii=False).encode())
+    tar.close()
