@@ -11,16 +11,27 @@ from typing import Any
 
 from merian.errors import MissingExtraError
 
+# A name of this door, and the module where it lives.
 _MODULES: dict[str, str] = {
+    "Asked": "pack_gather",
+    "Augmentation": "examples",
     "InferSum": "heads",
     "MaskedTokens": "objectives",
+    "Masking": "examples",
     "MultiHead": "heads",
+    "Pack": "pack",
+    "PackedBarcodes": "examples",
+    "PackedPictures": "examples",
     "RankLabels": "rank_labels",
     "Ranks": "objectives",
     "SoftmaxTree": "heads",
     "build_heads": "heads",
     "build_objective": "objectives",
-}  # a name of this door, and the module where it lives
+    "check_pack": "pack",
+    "epoch_order": "order",
+    "make_pack": "packing",
+    "open_pack": "pack",
+}
 
 __all__ = sorted(_MODULES)  # noqa: PLE0605 the names are loaded when asked for
 

@@ -1,0 +1,167 @@
+"""Packs as examples to learn from: tokens with words hidden, pictures cropped and turned.
+
+All chance comes from the generator that is given, so that a batch is the same whoever reads it.
+Pictures leave as uint8; the device makes numbers of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+
+from merian.barcode.tokens import PAD, UNKNOWN, KmerTokens
+from merian.errors import InputError
+from merian.image.transforms import Augmentation, augmented, decode, square
+from merian.learn.pack import Pack
+from merian.learn.task import Batch, Indices
+from merian.nucleotides import reverse_complement
+
+__all__ = ["Augmentation", "Masking", "PackedBarcodes", "PackedPictures"]
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What is done to a barcode before it is learned from.
+
+    Attributes:
+        share: Of the words, how many are hidden.
+        any_frame: Whether the first word begins at any of its bases: a lost base must not make a
+            barcode another one.
+        either_strand: Whether half of the barcodes are turned to their other strand.
+    """
+
+    share: float = 0.0
+    any_frame: bool = False
+    either_strand: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise InputError(f"a share of {self.share:g} hidden words; 0 to 1 expected")
+
+
+class _Packed:
+    """What examples of both kinds have. They can be pickled."""
+
+    kind = ""
+
+    def __init__(self, pack: Pack, ranks: Sequence[str] | None) -> None:
+        if pack.kind != self.kind:
+            raise InputError(f"{pack.folder}: holds {pack.kind}, and {self.kind} are needed")
+        self.pack = pack
+        self.shards = pack.shards
+        self.ranks = pack.ranks if ranks is None else tuple(ranks)
+        for rank in self.ranks:
+            pack.names(rank)
+
+    def names(self, indices: Indices) -> list[str]:
+        """Return the records of some examples."""
+        return self.pack.records(indices)
+
+    def labels(self, indices: Indices) -> torch.Tensor:
+        """Return int64[n, ranks], -1 where a class is not known."""
+        indices = np.asarray(indices, np.int64)
+        found = np.empty((len(indices), len(self.ranks)), np.int64)
+        for column, rank in enumerate(self.ranks):
+            found[:, column] = self.pack.labels(rank)[indices]
+        return torch.from_numpy(found)
+
+
+class PackedBarcodes(_Packed):
+    """Barcodes of a pack as words.
+
+    A batch holds ``tokens`` int64[b, t], ``keep`` bool[b, t] (False is padding), ``masked``
+    bool[b, t] (what is hidden; the word itself stays in ``tokens``) and ``labels`` int64[b, ranks].
+    """
+
+    kind = "barcodes"
+
+    def __init__(
+        self,
+        pack: Pack,
+        tokens: KmerTokens,
+        masking: Masking | None = None,
+        ranks: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(pack, ranks)
+        self.tokens, self.masking = tokens, masking or Masking()
+
+    def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
+        """Read some barcodes, and hide what is to be guessed."""
+        texts = cast(list[str], self.pack.read(indices))
+        rows = [self.tokens.encode(*self._turned(text, random)) for text in texts]
+        length = max(1, *(len(row) for row in rows)) if rows else 1
+        tokens = np.full((len(rows), length), PAD, np.int64)
+        keep = np.zeros((len(rows), length), bool)
+        masked = np.zeros((len(rows), length), bool)
+        for number, row in enumerate(rows):
+            tokens[number, : len(row)] = row
+            keep[number, : len(row)] = True
+            masked[number, _hidden(row, self.masking.share, random)] = True
+        return {
+            "tokens": torch.from_numpy(tokens),
+            "keep": torch.from_numpy(keep),
+            "masked": torch.from_numpy(masked),
+            "labels": self.labels(indices),
+        }
+
+    def _turned(self, text: str, random: np.random.Generator) -> tuple[str, int]:
+        """Return a barcode on the strand, and the place of its first word, that chance says."""
+        if self.masking.either_strand and random.random() < 0.5:
+            text = reverse_complement(text)
+        return text, int(random.integers(self.tokens.k)) if self.masking.any_frame else 0
+
+
+def _hidden(row: Indices, share: float, random: np.random.Generator) -> Indices:
+    """Return which words are hidden: the share of those that can be guessed, but one at least."""
+    known = np.flatnonzero(row > UNKNOWN)
+    if not share or not len(known):
+        return known[:0]
+    return random.permutation(known)[: max(1, round(share * len(known)))]
+
+
+class PackedPictures(_Packed):
+    """Pictures of a pack, all of one size.
+
+    A batch holds ``pixels`` uint8[b, size, size, 3] and ``labels`` int64[b, ranks]. A picture that
+    is not square is filled up with the colour of its border, so that nothing is squeezed.
+    """
+
+    kind = "pictures"
+
+    def __init__(
+        self,
+        pack: Pack,
+        size: int,
+        augment: Augmentation | None = None,
+        ranks: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(pack, ranks)
+        if size < 1:
+            raise InputError(f"pictures of {size} pixels; 1 or more expected")
+        self.size, self.augment = size, augment
+        # What a crop keeps must still be as large as what is made of it.
+        self._decoded = size if augment is None else math.ceil(size / math.sqrt(augment.least))
+
+    def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
+        """Read and decode some pictures."""
+        pixels = np.empty((len(indices), self.size, self.size, 3), np.uint8)
+        for number, content in enumerate(cast(list[bytes], self.pack.read(indices))):
+            try:
+                image = decode(content, self._decoded)
+            except Exception as error:  # Pillow's plugins raise anything on a damaged file
+                name = self.names(indices[number : number + 1])[0]
+                raise InputError(
+                    f"{self.pack.folder}: the picture of {name} cannot be read "
+                    f"({type(error).__name__}: {str(error)[:100]}); mend or remove it, and pack "
+                    "again"
+                ) from None
+            if self.augment is not None:
+                pixels[number] = augmented(image, self.size, self.augment, random)
+            else:
+                pixels[number] = square(image, self.size)
+        return {"pixels": torch.from_numpy(pixels), "labels": self.labels(indices)}
