@@ -16,6 +16,7 @@ _MODULES: dict[str, str] = {
     "Asked": "pack_gather",
     "Augmentation": "examples",
     "InferSum": "heads",
+    "KLShampoo": "kl_shampoo",
     "MaskedTokens": "objectives",
     "Masking": "examples",
     "MultiHead": "heads",
@@ -31,6 +32,7 @@ _MODULES: dict[str, str] = {
     "epoch_order": "order",
     "make_pack": "packing",
     "open_pack": "pack",
+    "parameter_groups": "parameters",
 }
 
 __all__ = sorted(_MODULES)  # noqa: PLE0605 the names are loaded when asked for
