@@ -1,0 +1,372 @@
+"""The trainer: a thin loop over plain torch, for every encoder and every objective.
+
+A run is a folder. Killed at any moment and started again with the same command, it goes on from
+its last checkpoint, and on one device ends with the weights of an unbroken run: the examples of a
+step and all chance in it follow from the step, and the checkpoint holds the rest.
+
+Under `torchrun` the pieces of a batch are shared out among the processes. The loss of a step is
+the mean over the whole batch, whoever had which piece.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+
+from merian.errors import InputError
+from merian.files import only_writer
+from merian.learn.averaging import Average
+from merian.learn.checkpoint import (
+    flat_state,
+    load_checkpoint,
+    load_flat_state,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from merian.learn.devices import Place, place, seed_all
+from merian.learn.faults import fault, write_fault
+from merian.learn.feeding import Piece, Reader, Row
+from merian.learn.looks import Looks
+from merian.learn.optimizers import build_optimizers
+from merian.learn.progress import Progress, State, Trained, Watch
+from merian.learn.recipe import Recipe
+from merian.learn.run_folder import RunFolder, open_run
+from merian.learn.run_log import RunLog
+from merian.learn.saved import save_model
+from merian.learn.schedule import share_of_highest
+from merian.learn.stopping import Wish, hear_stops
+from merian.learn.task import Batch, Task
+
+__all__ = ["train"]
+
+_CHANCE = 1  # the stream of the objective's own chance: dropout
+
+
+def train(recipe: Recipe, task: Task, run: Path | str, *, watch: Watch | None = None) -> Trained:
+    """Train, or go on with a run that was broken off.
+
+    Args:
+        recipe: How.
+        task: What, on which examples.
+        run: The folder of the run.
+        watch: Is told how far it is, after every step.
+    """
+    path = Path(run)
+    steps = _steps(recipe, task)
+    with ExitStack() as stack:
+        here = stack.enter_context(place(recipe.training.device, recipe.training.precision))
+        if here.writes:
+            path.mkdir(parents=True, exist_ok=True)
+        here.first(lambda: stack.enter_context(only_writer(path)) is None)
+        folder = here.first(lambda: open_run(path, recipe, task, steps))
+        done = folder.result()
+        if done is not None:
+            return Trained(path, done["step"], done["ended"], done["figures"], before=True)
+        wish = stack.enter_context(hear_stops())
+        return _Run(recipe, task, folder, steps, here, wish, watch).go()
+
+
+def _steps(recipe: Recipe, task: Task) -> int:
+    """Return how many steps there are."""
+    size = sum(task.train.shards)
+    if size == 0:
+        raise InputError("there are no examples to learn from")
+    if task.valid is None and recipe.training.patience is not None:
+        raise InputError("training.patience stops by examples held out, and there are none")
+    if recipe.training.steps is not None:
+        return recipe.training.steps
+    assert recipe.training.epochs is not None
+    return max(1, math.ceil(recipe.training.epochs * size / recipe.training.batch))
+
+
+class _Run:
+    """A run while it goes on."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        task: Task,
+        folder: RunFolder,
+        steps: int,
+        here: Place,
+        wish: Wish,
+        watch: Watch | None,
+    ) -> None:
+        self.recipe, self.training, self.task, self.folder = recipe, recipe.training, task, folder
+        self.steps, self.here, self.wish, self.watch = steps, here, wish, watch
+        self.objective = task.objective.to(here.device)
+        self.optimizers = build_optimizers(recipe.optimizer, self.objective)
+        self.highest = [[float(g["lr"]) for g in o.param_groups] for o in self.optimizers]
+        decay = self.training.average
+        self.average = Average(self.objective, decay) if decay is not None else None
+        self.best: dict[str, torch.Tensor] = {}
+        self.state = State()
+        self._resume()
+        self.log = here.first(lambda: RunLog(folder.path / "log.jsonl", self.state.log))
+        pieces = math.lcm(self.training.pieces, here.world)
+        self.row = Row(
+            tuple(task.train.shards),
+            self.training.seed,
+            recipe.data.window,
+            self.training.batch,
+            min(pieces, self.training.batch),
+        )
+        if self.row.pieces % here.world:
+            raise InputError(
+                f"a batch of {self.training.batch} cannot be shared out among {here.world} "
+                "processes; give training.batch a multiple of them"
+            )
+        self.looks = Looks(task.valid, recipe, here) if task.valid is not None else None
+        self.model: Any = self.objective
+        if here.world > 1:
+            self.model = nn.parallel.DistributedDataParallel(
+                self.objective, find_unused_parameters=True
+            )
+        self.began, self.first, self.before = time.monotonic(), self.state.step, self.state.seconds
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def go(self) -> Trained:
+        """Train to the end, or until somebody wants it to stop."""
+        reader = Reader(
+            self.task.train,
+            self.training.seed,
+            self.here,
+            row=self.row,
+            steps=range(self.state.step, self.steps),
+            workers=self.training.workers,
+        )
+        batches = iter(reader)
+        while self.state.step < self.steps and not self.state.ended:
+            loss, stop = self._step(self.state.step, batches)
+            self.state.step += 1
+            if self.average is not None:
+                self.average.follow(self.objective, self.state.step)
+            self._after(loss)
+            if stop and not self.state.ended and self.state.step < self.steps:
+                self._save()
+                return Trained(self.folder.path, self.state.step, "stopped", self.state.figures)
+        return self._finish()
+
+    def _step(self, step: int, batches: Iterator[tuple[Piece, Batch]]) -> tuple[float, bool]:
+        """Take one step; return the mean loss over the batch, and whether to stop after it."""
+        share = share_of_highest(self.recipe.schedule, step, self.steps)
+        for optimizer, highest in zip(self.optimizers, self.highest, strict=True):
+            for group, rate in zip(optimizer.param_groups, highest, strict=True):
+                group["lr"] = rate * share
+            optimizer.zero_grad(set_to_none=True)
+        self.objective.train()
+        own = self.row.pieces // self.here.world
+        told, bad = [], []
+        for number in range(own):
+            piece, batch = next(batches)
+            seed_all(self.training.seed, _CHANCE, step, piece.number)
+            waits = self.here.world > 1 and number < own - 1  # the others hear of the sum
+            with self.model.no_sync() if waits else nullcontext():
+                with self.here.autocast():
+                    outcome = self.model(self.here.put(batch))
+                (outcome.loss.float() * outcome.weight).backward()
+            means = {"loss": outcome.loss, **outcome.figures}
+            values = torch.stack([v.detach().double().reshape(()) for v in means.values()]).tolist()
+            weights = {name: outcome.weights.get(name, outcome.weight) for name in means}
+            told.append((dict(zip(means, values, strict=True)), weights))
+            if not math.isfinite(values[0]):
+                bad.append(piece.number)
+        sums = [sum(w["loss"] for _, w in told), sum(m["loss"] * w["loss"] for m, w in told)]
+        weight, loss, wished, faults = self.here.summed(
+            torch.tensor([*sums, float(self.wish.stop), float(len(bad))], dtype=torch.float64)
+        ).tolist()
+        if faults:
+            self._fail(step, "the loss", sorted(self.here.gathered(bad)))
+        norm = self._scale(self.here.world / weight if weight else 0.0)
+        if not math.isfinite(norm):
+            self._fail(step, "the gradient", [*range(self.row.pieces)])
+        for optimizer in self.optimizers:
+            optimizer.step()
+        for means, weights in told:
+            self._note(means, weights)
+        if self.here.writes:
+            self._note({"gradient": norm}, {"gradient": 1.0})
+        return (loss / weight if weight else math.nan), wished > 0
+
+    def _scale(self, factor: float) -> float:
+        """Make the gradient that of the mean, no longer than it may be; return its length."""
+        gradients = [p.grad for p in self.objective.parameters() if p.grad is not None]
+        if not gradients:
+            return 0.0
+        torch._foreach_mul_(gradients, factor)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.training.clip:
+            parameters = [p for p in self.objective.parameters() if p.grad is not None]
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.training.clip, norm)
+        return float(norm)
+
+    def _fail(self, step: int, what: str, pieces: list[int]) -> NoReturn:
+        """Stop at a number that is none."""
+        cut = self.row.of_step(step)
+        ids = [name for number in pieces for name in self.task.train.names(cut[number].indices)]
+        self.here.first(lambda: write_fault(self.folder.path, step, what, ids))
+        raise fault(self.folder.path, step, what, ids)
+
+    # -- what is told and kept --------------------------------------------------------------------
+
+    def _note(self, means: Mapping[str, float], weights: Mapping[str, float]) -> None:
+        """Add to the sums of the next line of the log."""
+        for name, mean in means.items():
+            sums = self.state.since.setdefault(name, [0.0, 0.0])
+            if weights[name]:
+                sums[0] += mean * weights[name]
+                sums[1] += weights[name]
+
+    def _gather(self) -> None:
+        """Bring the sums of all processes to the one that writes."""
+        if self.here.world == 1:
+            return
+        parts = self.here.gathered([self.state.since])
+        self.state.since = {}
+        if self.here.writes:
+            for part in parts:
+                means = {name: s / w if w else 0.0 for name, (s, w) in part.items()}
+                self._note(means, {name: w for name, (_, w) in part.items()})
+
+    def _after(self, loss: float) -> None:
+        """Do what is due after a step."""
+        state, training = self.state, self.training
+        done = state.step == self.steps
+        now = time.monotonic() - self.began
+        state.seconds = self.before + now
+        if state.step % training.log == 0 or done:
+            self._line()
+        if self.looks is not None and (state.step % training.validate == 0 or done):
+            self._look()
+        if state.step % training.checkpoint == 0 or done or state.ended:
+            self._save()
+        if self.watch is not None and self.here.writes:
+            steps = state.step - self.first
+            left = (self.steps - state.step) * now / steps
+            rate = steps * training.batch / max(now, 1e-9)
+            self.watch(Progress(state.step, self.steps, loss, rate, left))
+
+    def _line(self) -> None:
+        """Write a line of the log."""
+        self._gather()
+        if self.here.writes:
+            sums = self.state.since.items()
+            means = {name: s / w if w else None for name, (s, w) in sums}
+            share = share_of_highest(self.recipe.schedule, self.state.step - 1, self.steps)
+            self.log.write(
+                {
+                    "step": self.state.step,
+                    "epoch": round(self.row.epoch(self.state.step), 6),
+                    **means,
+                    "learning_rate": self.recipe.optimizer.learning_rate * share,
+                    "seconds": round(self.state.seconds, 3),
+                }
+            )
+        self.state.since = {}
+
+    def _look(self) -> None:
+        """Look at the examples held out, and see whether patience is at its end."""
+        assert self.looks is not None
+        state, training = self.state, self.training
+        with self._shown():
+            state.figures = self.looks.look(self.objective)
+        if self.here.writes:
+            self.log.write({"step": state.step, "valid": state.figures})
+        if training.metric not in state.figures:
+            raise InputError(
+                f"training.metric is {training.metric!r}; the figures are "
+                f"{', '.join(state.figures)}"
+            )
+        value = state.figures[training.metric]["value"]
+        sign = 1 if training.better == "lower" else -1
+        if value is not None and (state.best is None or sign * value < sign * state.best):
+            state.best, state.best_step, state.worse = value, state.step, 0
+            state.best_figures = state.figures
+            if training.patience is not None:
+                with self._shown():
+                    tensors = self.objective.state_dict().items()
+                    self.best = {k: t.detach().cpu().clone() for k, t in tensors}
+        else:
+            state.worse += 1
+            if training.patience is not None and state.worse >= training.patience:
+                state.ended = "patience"
+
+    def _shown(self) -> Any:
+        """Return the context in which the model is the one that is looked at and saved."""
+        return self.average.put_into(self.objective) if self.average else nullcontext()
+
+    def _save(self) -> None:
+        """Write a checkpoint."""
+        self._gather()
+        tensors, rest = flat_state(self.optimizers)  # all processes take part
+
+        def write() -> None:
+            parts: dict[str, Mapping[str, torch.Tensor]] = {
+                "model": self.objective.state_dict(),
+                "optimizer": tensors,
+            }
+            if self.average is not None:
+                parts["average"] = self.average.tensors
+            if self.best:
+                parts["best"] = self.best
+            self.state.log = self.log.length()
+            save_checkpoint(
+                self.folder.checkpoints,
+                self.state.step,
+                parts,
+                {**asdict(self.state), "optimizers": rest},
+                run=self.folder.id,
+                keep=self.training.keep,
+            )
+
+        self.here.first(write)
+
+    def _resume(self) -> None:
+        """Go on from the newest checkpoint, if there is one."""
+        newest = self.here.first(lambda: newest_checkpoint(self.folder.checkpoints))
+        if newest is None:
+            return
+        saved = load_checkpoint(newest)
+        state = dict(saved.state)
+        load_flat_state(self.optimizers, saved.parts["optimizer"], state.pop("optimizers"))
+        self.state = State(**state)
+        if not self.here.writes:
+            self.state.since = {}
+        self.objective.load_state_dict(saved.parts["model"])
+        if self.average is not None:
+            self.average.load(saved.parts["average"])
+        self.best = saved.parts.get("best", {})
+
+    def _finish(self) -> Trained:
+        """Save the model, and say what came out."""
+        state, early = self.state, bool(self.best)
+        figures = state.best_figures if early else state.figures
+        ended = state.ended or "steps"
+        if early:
+            self.objective.load_state_dict(self.best)
+        with self._shown() if not early else nullcontext():
+            result = {
+                "step": state.step,
+                "ended": ended,
+                "weights_of_step": state.best_step if early else state.step,
+                "averaged": self.average is not None,
+                "epochs": round(self.row.epoch(state.step), 6),
+                "figures": figures,
+            }
+            card = {**self.objective.card(), "data": dict(self.task.card), "training": result}
+
+            def write() -> None:
+                save_model(self.folder.model, self.objective, card)
+                self.folder.finish(result)
+
+            self.here.first(write)
+        return Trained(self.folder.path, state.step, ended, figures)

@@ -1,0 +1,116 @@
+"""A task that is trained in a second: points on a plane, and a small network that sorts them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from merian.learn.recipe import Recipe, read_recipe
+from merian.learn.task import Objective, Outcome, Task
+
+RECIPE = """
+name = "tiny"
+[data]
+kind = "barcodes"
+window = 2
+[encoder]
+kind = "tiny"
+[objective]
+kind = "ranks"
+[optimizer]
+kind = "adamw"
+learning_rate = 0.01
+[schedule]
+kind = "cosine"
+warm_up = 0.1
+[training]
+batch = 8
+steps = 24
+pieces = 2
+average = 0.9
+precision = "float32"
+device = "cpu"
+validate = 8
+checkpoint = 4
+log = 3
+"""
+
+
+class Points:
+    """Points with the half of the plane in which they lie; with noise, which is chance."""
+
+    def __init__(self, shards: Sequence[int] = (10, 11, 9), seed: int = 0, bad: int = -1) -> None:
+        self.shards = shards
+        self.points = np.random.default_rng(seed).normal(size=(sum(shards), 6))
+        self.bad = bad
+
+    def names(self, indices):
+        return [f"P{i}" for i in indices]
+
+    def batch(self, indices, random):
+        points = self.points[indices] + 0.1 * random.normal(size=(len(indices), 6))
+        if self.bad >= 0:
+            points[indices == self.bad] = np.nan
+        return {
+            "points": torch.tensor(points, dtype=torch.float32),
+            "half": torch.tensor(self.points[indices, 0] > 0).long(),
+        }
+
+
+class Halves(Objective):
+    """Two layers with dropout between them."""
+
+    def __init__(self, width: int = 16, dropout: float = 0.2, ballast: int = 0) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(6, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+        self.heads = nn.Linear(width, 2)
+        self.idle = nn.Linear(3, 3)  # gets no gradient, as a modality that is missing
+        self.register_buffer("ballast", torch.zeros(ballast))
+
+    def forward(self, batch) -> Outcome:
+        logits = self.heads(self.encoder(batch["points"]))
+        loss = functional.cross_entropy(logits, batch["half"])
+        right = (logits.argmax(1) == batch["half"]).float().mean()
+        return Outcome(loss, {"right": right.detach()}, weight=float(len(logits)))
+
+    def card(self) -> dict[str, Any]:
+        return {"kind": "halves", "encoder": {"kind": "tiny"}, "heads": {}}
+
+
+def task(*, bad: int = -1, valid: bool = True, **options: Any) -> Task:
+    torch.manual_seed(0)
+    return Task(
+        Halves(**options),
+        Points(bad=bad),
+        Points((40,), seed=1) if valid else None,
+        {"source": "points"},
+    )
+
+
+def recipe(folder: Path, *changes: str) -> Recipe:
+    path = folder / "tiny.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return read_recipe(path, changes)
+
+
+def main() -> None:
+    """Train in a process of its own: RUN BALLAST CHANGE..."""
+    from merian.learn.trainer import train
+
+    run, ballast, *changes = sys.argv[1:]
+    folder = Path(run).parent
+    done = train(recipe(folder, *changes), task(ballast=int(ballast)), run)
+    print(done.step, done.ended, done.before)
+
+
+if __name__ == "__main__":
+    main()
