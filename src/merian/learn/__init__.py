@@ -25,6 +25,8 @@ _MODULES: dict[str, str] = {
     "PackedPictures": "examples",
     "RankLabels": "rank_labels",
     "Ranks": "objectives",
+    "SOAP": "soap",
+    "Shampoo": "shampoo",
     "SoftmaxTree": "heads",
     "build_heads": "heads",
     "build_objective": "objectives",

@@ -26,7 +26,20 @@ from math import prod
 import torch
 from torch import Tensor
 
-__all__ = ["Rule", "accumulate", "full", "layout", "pack", "refresh", "rotate", "start", "step"]
+__all__ = [
+    "Rule",
+    "accumulate",
+    "bases_of",
+    "eigenvectors",
+    "full",
+    "layout",
+    "pack",
+    "refresh",
+    "rotate",
+    "start",
+    "step",
+    "unfold",
+]
 
 State = dict[str, Tensor]
 TILES = 8  # of a triangle along a side: 9/16 of the square is stored, and computed
@@ -129,15 +142,16 @@ def _along(values: Tensor, mode: int, order: int) -> Tensor:
     return values.view(values.shape[0], *(-1 if j == mode else 1 for j in range(order)))
 
 
-def _unfold(x: Tensor, mode: int) -> Tensor:
+def unfold(x: Tensor, mode: int) -> Tensor:
     """[b, d_1 ... d_n] as [b, d_mode, the rest]; a view where that is possible."""
     if x.dim() == 3:
         return x if mode == 0 else x.mT
     return x.movedim(mode + 1, 1).reshape(x.shape[0], x.shape[mode + 1], -1)
 
 
-def _bases(state: State, order: int) -> list[Tensor | None]:
-    return [state.get(f"basis_{i}") for i in range(order)]
+def bases_of(state: State) -> list[Tensor | None]:
+    """Return the basis of each mode; None where it has no factor."""
+    return [state.get(f"basis_{i}") for i in range(state["momentum"].dim() - 1)]
 
 
 def _eigenvalues(state: State, order: int) -> list[Tensor]:
@@ -162,29 +176,30 @@ def start(state: State, gradient: Tensor, rule: Rule) -> None:
             state[f"eigenvalues_{i}"].fill_(0.1)
         if f"basis_{i}" not in state:
             continue
-        w = _unfold(gradient, i)
-        values, vectors = _eigh(torch.bmm(w, w.mT).nan_to_num_())
-        state[f"basis_{i}"].copy_(vectors.flip(-1))
+        w = unfold(gradient, i)
+        values, vectors = eigenvectors(torch.bmm(w, w.mT))
+        state[f"basis_{i}"].copy_(vectors)
         if rule.paper:  # in the default the same gradient enters at the step that follows
             share = (1 - rule.betas[1]) * side / size
-            pack(torch.diag_embed(values.flip(-1) * share), state[f"factor_{i}"])
+            pack(torch.diag_embed(values * share), state[f"factor_{i}"])
 
 
-def _eigh(square: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and vectors, scaled first so that no tiny gradient is lost in float32."""
+def eigenvectors(square: Tensor) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues, largest first, and vectors of symmetric matrices of any scale."""
+    square = square.nan_to_num()
     scale = square.diagonal(dim1=1, dim2=2).amax(1).clamp_min(torch.finfo(square.dtype).tiny)
     square = square / scale[:, None, None]
     try:
         values, vectors = torch.linalg.eigh(square)
     except RuntimeError:  # it does not converge on some matrices with equal values
         values, vectors = (x.to(square.dtype) for x in torch.linalg.eigh(square.double()))
-    return values * scale[:, None], vectors
+    return values.flip(-1) * scale[:, None], vectors.flip(-1)
 
 
 def step(state: State, gradient: Tensor, rule: Rule) -> Tensor:
     """Return the direction of a step, and let the gradient enter the statistics."""
     order = gradient.dim() - 1
-    bases = _bases(state, order)
+    bases = bases_of(state)
     rotated = rotate(gradient, bases)
     momentum = state["momentum"].lerp_(rotated, 1 - rule.betas[0])
     if not rule.paper:
@@ -242,7 +257,7 @@ def _learn(state: State, rotated: Tensor, rule: Rule) -> None:
         for j in range(order):
             if j != i:
                 w = w * _along(inverse[j], j, order)
-        w = _unfold(w, i)
+        w = unfold(w, i)
         if f"factor_{i}" in state:
             accumulate(state[f"factor_{i}"], w, keep, (1 - keep) * side / size)
             delta = w.square().mean(2)
@@ -273,9 +288,8 @@ def _spread(old: list[Tensor], inverse: list[Tensor], mode: int, paper: bool) ->
 
 def refresh(state: State) -> None:
     """Turn every basis one orthogonal iteration further, and what is held in it along with it."""
-    order = state["momentum"].dim() - 1
     turns: list[Tensor | None] = []
-    for i, basis in enumerate(_bases(state, order)):
+    for i, basis in enumerate(bases_of(state)):
         if basis is None:
             turns.append(None)
             continue

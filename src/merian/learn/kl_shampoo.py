@@ -15,7 +15,7 @@ from torch import Tensor
 from merian.errors import InputError
 from merian.learn import kl_factors
 from merian.learn.blocks import Cut
-from merian.learn.matrix_optimizer import MatrixOptimizer, Options, State
+from merian.learn.matrix_optimizer import MatrixOptimizer, Options, State, chosen
 
 __all__ = ["KLShampoo"]
 
@@ -74,9 +74,7 @@ class KLShampoo(MatrixOptimizer):
         adam_eps: float = 1e-8,
         maximize: bool = False,
     ) -> None:
-        options = dict(locals())
-        for name in ("self", "params", "__class__"):
-            options.pop(name, None)
+        options = chosen(locals())
         if paper:
             options.update(block=0, cap=0.0)
         super().__init__(params, options)

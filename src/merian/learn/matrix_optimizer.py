@@ -20,28 +20,11 @@ from merian.learn.parameters import is_matrix
 from merian.learn.precision import narrow_, new_rest, widen
 from merian.learn.slabs import Member, Slab
 
-__all__ = ["OPTIONS", "MatrixOptimizer", "Options", "State"]
+__all__ = ["MatrixOptimizer", "Options", "State", "chosen"]
 
 State = dict[str, Tensor]
 Options = dict[str, Any]
 
-# Options of every method; each group may have its own.
-OPTIONS: Options = {
-    "lr": 3e-3,
-    "betas": (0.9, 0.95),
-    "eps": 1e-8,
-    "weight_decay": 0.01,
-    "refresh": 10,
-    "block": 1024,
-    "largest": 8192,
-    "stacked": False,
-    "flat": False,
-    "kind": "auto",
-    "adam_lr": None,
-    "adam_betas": (0.9, 0.95),
-    "adam_eps": 1e-8,
-    "maximize": False,
-}
 KINDS = ("auto", "matrix", "adamw")
 COUNTS = {"step", "began"}  # counted on the CPU, wherever the parameter lies
 NUMBERS_AT_ONCE = 2**23  # of parameters in one batch: bounds what a step holds on the way
@@ -55,9 +38,9 @@ class MatrixOptimizer(torch.optim.Optimizer):
 
     _loading: Any = None
 
-    def __init__(self, params: Iterable[Any], defaults: Options) -> None:
+    def __init__(self, params: Iterable[Any], options: Options) -> None:
         self._slabs: dict[int, list[Slab]] = {}
-        super().__init__(params, {**OPTIONS, **defaults, "steps": 0})
+        super().__init__(params, {**options, "steps": 0})
 
     # What a method says.
 
@@ -268,6 +251,11 @@ class MatrixOptimizer(torch.optim.Optimizer):
         for member, values, weight in zip(run, states, weights, strict=True):
             narrow_(member.parameter, values.get("rest"), weight)
             values["step"] += 1
+
+
+def chosen(arguments: dict[str, Any]) -> Options:
+    """Return the options among the arguments of a method's constructor."""
+    return {k: v for k, v in arguments.items() if k not in {"self", "params", "__class__"}}
 
 
 def _name(group: Options, number: int) -> str:
