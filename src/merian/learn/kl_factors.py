@@ -58,6 +58,7 @@ class Rule:
         floor: An eigenvalue is at least this share of its mode's mean.
         damping: Added to the second moment, as a share of its mean (absolute in the paper).
         soap: Whether Adam in the basis takes the place of the eigenvalues.
+        nesterov: Whether the step looks ahead: the momentum is averaged with this gradient again.
         cap: The largest root mean square of a block's update; 0 for no cap.
     """
 
@@ -67,6 +68,7 @@ class Rule:
     floor: float = 1e-4
     damping: float = 0.0
     soap: bool = False
+    nesterov: bool = True
     cap: float = 0.0
 
 
@@ -197,25 +199,39 @@ def eigenvectors(square: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def step(state: State, gradient: Tensor, rule: Rule) -> Tensor:
-    """Return the direction of a step, and let the gradient enter the statistics."""
+    """Return the direction of a step, and let the gradient enter the statistics.
+
+    The paper divides by the eigenvalues from before this gradient. The default divides by those
+    that know it, as Adam does: a gradient that comes suddenly cannot make a step of any size.
+    """
     order = gradient.dim() - 1
     bases = bases_of(state)
     rotated = rotate(gradient, bases)
-    momentum = state["momentum"].lerp_(rotated, 1 - rule.betas[0])
-    if not rule.paper:
-        _awake(state, rotated)
-    if rule.soap:
-        square = state["square"]
-        square.mul_(rule.betas[1]).addcmul_(rotated, rotated, value=1 - rule.betas[1])
-        whitened = momentum / square.sqrt().add_(rule.eps)
+    ahead = state["momentum"].lerp_(rotated, 1 - rule.betas[0])
+    if rule.nesterov and not rule.paper:
+        ahead = ahead.lerp(rotated, 1 - rule.betas[0])
+    if rule.paper and not rule.soap:
+        whitened = _whiten(ahead, _eigenvalues(state, order), rule)
+        _learn(state, rotated, rule)
     else:
-        whitened = _whiten(momentum, _eigenvalues(state, order), rule)
-    _learn(state, rotated, rule)
+        _awake(state, rotated)
+        _learn(state, rotated, rule)
+        if rule.soap:
+            square = state["square"].mul_(rule.betas[1])
+            square.addcmul_(rotated, rotated, value=1 - rule.betas[1])
+            whitened = ahead / square.sqrt().add_(rule.eps)
+        else:
+            whitened = _whiten(ahead, _eigenvalues(state, order), rule)
     if rule.cap:
-        size = whitened[0].numel() ** 0.5
-        rms = torch.linalg.vector_norm(whitened.flatten(1), dim=1) / size
-        whitened *= _along((rule.cap / rms.clamp_min(rule.cap))[:, None], 0, order)
+        rms = _rms(whitened).clamp_min(rule.cap)
+        whitened *= _along(rule.cap / rms, 0, order)
     return rotate(whitened, [None if q is None else q.mT for q in bases])
+
+
+def _rms(x: Tensor) -> Tensor:
+    """The root mean square of each block, [b, 1]."""
+    norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1, keepdim=True)
+    return norm / x[0].numel() ** 0.5
 
 
 def _awake(state: State, rotated: Tensor) -> None:
@@ -225,8 +241,7 @@ def _awake(state: State, rotated: Tensor) -> None:
     the size of every other, whatever the scale of the loss.
     """
     order = rotated.dim() - 1
-    rms = torch.linalg.vector_norm(rotated.flatten(1), dim=1) / rotated[0].numel() ** 0.5
-    first = rms.pow(2 / order)[:, None]
+    first = _rms(rotated).pow(2 / order)
     for lam in _eigenvalues(state, order):
         lam.copy_(torch.where(lam[:, :1] > 0, lam, first))
 
@@ -234,14 +249,17 @@ def _awake(state: State, rotated: Tensor) -> None:
 def _whiten(x: Tensor, eigenvalues: list[Tensor], rule: Rule) -> Tensor:
     """Divide x by the root of the product of the eigenvalues."""
     order = len(eigenvalues)
-    root = _along(eigenvalues[0].sqrt(), 0, order)
-    for i in range(1, order):
-        root = root * _along(eigenvalues[i].sqrt(), i, order)
-    if rule.paper:
-        return (x / (root + rule.eps)).nan_to_num(0.0, 0.0, 0.0)
-    scale = prod((lam.mean(1) for lam in eigenvalues), start=x.new_ones(())).sqrt()
-    tiny = torch.finfo(x.dtype).tiny  # a block that had only zeros: 0 / tiny, not 0 / 0
-    return x / (root + _along((rule.eps * scale + tiny)[:, None], 0, order))
+    eps = torch.full_like(eigenvalues[0][:, :1], rule.eps)
+    if not rule.paper:
+        for lam in eigenvalues:
+            eps *= lam.mean(1, keepdim=True).sqrt()
+        eps += torch.finfo(x.dtype).tiny  # a block that had only zeros: 0 / tiny, not 0 / 0
+    *roots, last = (_along(lam.sqrt(), i, order) for i, lam in enumerate(eigenvalues))
+    root = x.new_ones((1,) * x.dim())
+    for other in roots:
+        root = root * other
+    whitened = x / torch.addcmul(_along(eps, 0, order), root, last)
+    return whitened.nan_to_num_(0.0, 0.0, 0.0) if rule.paper else whitened
 
 
 def _learn(state: State, rotated: Tensor, rule: Rule) -> None:
@@ -260,7 +278,7 @@ def _learn(state: State, rotated: Tensor, rule: Rule) -> None:
         w = unfold(w, i)
         if f"factor_{i}" in state:
             accumulate(state[f"factor_{i}"], w, keep, (1 - keep) * side / size)
-            delta = w.square().mean(2)
+            delta = torch.linalg.vector_norm(w, dim=2).square_().mul_(side / size)
         else:
             delta = w.square().mean((1, 2))[:, None]
         if rule.damping:
@@ -294,9 +312,10 @@ def refresh(state: State) -> None:
             turns.append(None)
             continue
         square = full(state[f"factor_{i}"], basis.shape[1])
-        fresh = torch.linalg.qr(torch.bmm(basis, square)).Q
+        fresh, triangle = torch.linalg.qr(torch.bmm(basis, square))
         turn = torch.bmm(basis.mT, fresh)
-        pack(torch.bmm(turn.mT, torch.bmm(square, turn)), state[f"factor_{i}"])
+        # Q T = Q' R and Z = Q^T Q' give T = Z R, so Z^T T Z = R Z: one product less.
+        pack(torch.bmm(triangle, turn), state[f"factor_{i}"])
         basis.copy_(fresh)
         turns.append(turn)
     state["momentum"].copy_(rotate(state["momentum"], turns))

@@ -38,6 +38,7 @@ class KLShampoo(MatrixOptimizer):
             comparison. Nothing is cut, and the first gradient takes no step.
         floor: An eigenvalue is at least this share of the mean of its side.
         damping: White noise added to the second moment, as a share of it.
+        nesterov: Look ahead: this gradient counts once more in the momentum that is stepped along.
         cap: The largest root mean square of a block's update; 0 for no cap.
         block: Longer sides are cut evenly; 0 cuts nothing.
         largest: Still longer sides are not cut and have no factor.
@@ -63,7 +64,8 @@ class KLShampoo(MatrixOptimizer):
         paper: bool = False,
         floor: float = 1e-4,
         damping: float = 0.0,
-        cap: float = 1.0,
+        nesterov: bool = True,
+        cap: float = 0.0,
         block: int = 1024,
         largest: int = 8192,
         stacked: bool = False,
@@ -76,7 +78,7 @@ class KLShampoo(MatrixOptimizer):
     ) -> None:
         options = chosen(locals())
         if paper:
-            options.update(block=0, cap=0.0)
+            options.update(block=0, nesterov=False)
         super().__init__(params, options)
 
     def _check(self, group: Options) -> None:
@@ -108,5 +110,6 @@ def _rule(group: Options) -> kl_factors.Rule:
         floor=group["floor"],
         damping=group["damping"],
         soap=group["kl_soap"],
+        nesterov=group["nesterov"],
         cap=group["cap"],
     )
