@@ -13,10 +13,11 @@ from tests.learn.makers import some_codes, tree  # noqa: E402
 
 from merian.barcode.bert import BarcodeBert, BertConfig  # noqa: E402
 from merian.errors import InputError, NotFoundError  # noqa: E402
+from merian.learn.encoding import described  # noqa: E402
 from merian.learn.heads import HEADS, build_heads  # noqa: E402
 from merian.learn.hierarchy import inverse_root_weights  # noqa: E402
 from merian.learn.masked import masked_cross_entropy  # noqa: E402
-from merian.learn.objectives import MaskedTokens, Ranks, build_objective, described  # noqa: E402
+from merian.learn.objectives import MaskedTokens, Ranks, build_objective  # noqa: E402
 
 CONFIG = BertConfig(vocabulary=19, positions=12, width=16, layers=1, heads=2)
 

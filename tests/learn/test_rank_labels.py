@@ -105,3 +105,24 @@ def test_the_tree_is_the_one_that_counting_gives(rows):
 def test_what_cannot_be_is_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_examples_of_other_classes_are_turned_to_those_of_a_model():
+    torch = pytest.importorskip("torch", reason="torch is not installed (the extra `models`)")
+    from merian.learn.recoded import Recoded
+
+    class Three:
+        shards = (3,)
+
+        def names(self, indices):
+            return [f"record {i}" for i in indices]
+
+        def batch(self, indices, random):
+            return {"labels": torch.tensor([[0, 1], [1, -1], [2, 0]])[torch.from_numpy(indices)]}
+
+    labels = RankLabels.of_lineages(("x", "y"), [("b", "p"), ("c", "q")])
+    examples = Recoded(Three(), labels, [["a", "b", "c"], ["q", "p"]])
+    batch = examples.batch(np.array([2, 0, 1]), np.random.default_rng(0))
+    assert batch["labels"].tolist() == [[1, 1], [-1, 0], [0, -1]]
+    assert examples.names(np.array([1])) == ["record 1"]
+    assert examples.shards == (3,)

@@ -15,6 +15,7 @@ from merian.errors import MissingExtraError
 _MODULES: dict[str, str] = {
     "Asked": "pack_gather",
     "Augmentation": "examples",
+    "Contrastive": "modalities",
     "InferSum": "heads",
     "KLShampoo": "kl_shampoo",
     "MaskedTokens": "objectives",
@@ -25,6 +26,7 @@ _MODULES: dict[str, str] = {
     "PackedPictures": "examples",
     "RankLabels": "rank_labels",
     "Ranks": "objectives",
+    "Recoded": "recoded",
     "SOAP": "soap",
     "Shampoo": "shampoo",
     "SoftmaxTree": "heads",

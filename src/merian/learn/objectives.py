@@ -1,12 +1,11 @@
-"""What can be trained: guess hidden words, name at every rank, bring modalities together.
+"""What can be trained: guess hidden words, name at every rank; `modalities` has a third.
 
 Each objective holds an encoder and its heads, takes a batch and returns a loss with figures, as
-`merian.learn.task` says. `contrastive` has the third.
+`merian.learn.task` says.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from merian.barcode.tokens import MASK, UNKNOWN
 from merian.errors import InputError, NotFoundError, did_you_mean
+from merian.learn.encoding import described, features, width_of
 from merian.learn.heads import RankHeads, build_heads
 from merian.learn.hierarchy import (
     SmoothedTargets,
@@ -24,43 +24,10 @@ from merian.learn.hierarchy import (
     rank_loss,
 )
 from merian.learn.masked import word_cross_entropy
+from merian.learn.modalities import Contrastive
 from merian.learn.task import Batch, Objective, Outcome
 
-__all__ = ["MaskedTokens", "Ranks", "build_objective", "described", "features"]
-
-_KINDS = {"BarcodeBert": "barcode-bert"}
-
-
-def described(encoder: nn.Module) -> dict[str, Any]:
-    """Return the kind of an encoder and its configuration, as a card holds them."""
-    config = getattr(encoder, "config", None)
-    if not dataclasses.is_dataclass(config) or isinstance(config, type):
-        raise InputError(
-            f"{type(encoder).__name__} has no config to be written down; give `about` yourself"
-        )
-    name = type(encoder).__name__
-    return {"kind": getattr(encoder, "kind", _KINDS.get(name, name)), **dataclasses.asdict(config)}
-
-
-def features(encoder: nn.Module, batch: Batch) -> Tensor:
-    """Return float[b, width]: what an encoder makes of barcodes or pictures.
-
-    Barcodes ("tokens" and "keep") go through its `pooled`. Pictures ("pixels", uint8[b, h, w, 3])
-    become (value - 127) / 128, channels first, and go through its `features`.
-    """
-    found: Tensor
-    network: Any = encoder
-    if "pixels" in batch and hasattr(encoder, "features"):
-        pixels = (batch["pixels"].permute(0, 3, 1, 2).float() - 127) / 128
-        found = network.features(pixels.contiguous(memory_format=torch.channels_last))
-    elif "tokens" in batch and hasattr(encoder, "pooled"):
-        found = network.pooled(batch["tokens"], batch.get("keep"))
-    else:
-        raise InputError(
-            f"a batch of {', '.join(sorted(batch))} does not suit {type(encoder).__name__}: "
-            "barcodes go to `pooled`, pictures to `features`"
-        )
-    return found
+__all__ = ["MaskedTokens", "Ranks", "build_objective"]
 
 
 class MaskedTokens(Objective):
@@ -92,7 +59,7 @@ class MaskedTokens(Objective):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        words = nn.Linear(_width(encoder), vocabulary)
+        words = nn.Linear(width_of(encoder), vocabulary)
         nn.init.normal_(words.weight, std=0.02)
         nn.init.zeros_(words.bias)
         self.heads = nn.ModuleDict({"words": words})
@@ -256,6 +223,7 @@ class Ranks(Objective):
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], nn.Module], Objective]] = {
     MaskedTokens.kind: MaskedTokens.of_card,
     Ranks.kind: Ranks.of_card,
+    Contrastive.kind: Contrastive.of_card,
 }
 
 
@@ -268,10 +236,3 @@ def build_objective(card: Mapping[str, Any], encoder: nn.Module) -> Objective:
             + did_you_mean(kind, _BUILDERS)
         )
     return _BUILDERS[kind](card, encoder)
-
-
-def _width(encoder: nn.Module) -> int:
-    width = getattr(encoder, "width", None)
-    if not isinstance(width, int):
-        raise InputError(f"{type(encoder).__name__} does not tell its width")
-    return width

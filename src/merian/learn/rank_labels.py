@@ -159,11 +159,15 @@ class RankLabels:
         codes = np.asarray(codes, np.int64)
         _check_codes(self.ranks, names, codes)
         found = np.empty_like(codes)
-        for rank, ours in enumerate(self.names):
-            place = {name: number for number, name in enumerate(ours)}
-            table = [*(place.get(name, UNKNOWN) for name in names[rank]), UNKNOWN]
-            found[:, rank] = np.array(table, np.int64)[codes[:, rank]]
+        for rank, known in enumerate(names):
+            table = np.append(self.table(rank, known), UNKNOWN)  # the last is for -1
+            found[:, rank] = table[codes[:, rank]]
         return found
+
+    def table(self, rank: int, names: Sequence[str]) -> Codes:
+        """Return our class of each of some names at a rank; -1 for one that is none."""
+        place = {name: number for number, name in enumerate(self.names[rank])}
+        return np.array([place.get(name, UNKNOWN) for name in names], np.int64)
 
     def lineages(self, codes: Codes) -> list[tuple[str, ...]]:
         """Return the names of labels; "" where one is not known."""

@@ -1,0 +1,56 @@
+"""Encoders as objectives see them: a batch in, vectors out, and a card that tells the kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from merian.errors import InputError
+from merian.learn.task import Batch
+
+__all__ = ["described", "features", "width_of"]
+
+_KINDS = {"BarcodeBert": "barcode-bert"}
+
+
+def described(encoder: nn.Module) -> dict[str, Any]:
+    """Return the kind of an encoder and its configuration, as a card holds them."""
+    config = getattr(encoder, "config", None)
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise InputError(
+            f"{type(encoder).__name__} has no config to be written down; give `about` yourself"
+        )
+    name = type(encoder).__name__
+    return {"kind": getattr(encoder, "kind", _KINDS.get(name, name)), **dataclasses.asdict(config)}
+
+
+def features(encoder: nn.Module, batch: Batch) -> Tensor:
+    """Return float[b, width]: what an encoder makes of barcodes or pictures.
+
+    Barcodes ("tokens" and "keep") go through its `pooled`. Pictures ("pixels", uint8[b, h, w, 3])
+    become (value - 127) / 128, channels first, and go through its `features`.
+    """
+    found: Tensor
+    network: Any = encoder
+    if "pixels" in batch and hasattr(encoder, "features"):
+        pixels = (batch["pixels"].permute(0, 3, 1, 2).float() - 127) / 128
+        found = network.features(pixels.contiguous(memory_format=torch.channels_last))
+    elif "tokens" in batch and hasattr(encoder, "pooled"):
+        found = network.pooled(batch["tokens"], batch.get("keep"))
+    else:
+        raise InputError(
+            f"a batch of {', '.join(sorted(batch))} does not suit {type(encoder).__name__}: "
+            "barcodes go to `pooled`, pictures to `features`"
+        )
+    return found
+
+
+def width_of(encoder: nn.Module) -> int:
+    """Return how many numbers an encoder makes of an item."""
+    width = getattr(encoder, "width", None)
+    if not isinstance(width, int):
+        raise InputError(f"{type(encoder).__name__} does not tell its width")
+    return width

@@ -1,0 +1,250 @@
+"""Contrastive losses against loops in 64 bits, and two processes against one."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (the extra `models`)")
+
+from tests.learn.towers import ABOUT, batch, objective  # noqa: E402
+
+from merian.errors import InputError  # noqa: E402
+from merian.learn.contrastive import (  # noqa: E402
+    Temperature,
+    info_nce,
+    pairs_of,
+    sigmoid_loss,
+)
+from merian.learn.modalities import Contrastive  # noqa: E402
+from merian.learn.objectives import build_objective  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+EYE = torch.eye(6, dtype=torch.bool)
+TAXA = torch.tensor([0, 0, 1, 2, 1, 3])
+SAME = TAXA[:, None] == TAXA[None]
+ALL = torch.ones(6, dtype=torch.bool)
+
+
+def some_logits(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return 4 * torch.randn(6, 6, generator=generator, dtype=torch.float64)
+
+
+def loop_info_nce(logits, own, same, here, there, share):
+    """One number after the other, as the definition reads."""
+    found = []
+    for i in range(len(here)):
+        rivals, asked = [], []
+        for j in range(len(there)):
+            if not (here[i] and there[j]):
+                continue
+            friend = own[i, j] or (share and same[i, j])
+            if friend:
+                asked.append(j)
+            if friend or not (own[i, j] or same[i, j]):
+                rivals.append(j)
+        if asked:
+            whole = math.log(math.fsum(math.exp(logits[i, j]) for j in rivals))
+            found.append(math.fsum(whole - logits[i, j] for j in asked) / len(asked))
+    return found
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("missing", [True, False])
+def test_info_nce_is_its_definition(share, missing):
+    logits = some_logits()
+    here = torch.tensor([True, True, False, True, True, True]) if missing else ALL
+    there = torch.tensor([True, False, True, False, True, True]) if missing else ALL
+    pairs = pairs_of(EYE, SAME, here, there, share)
+    summed, asking = info_nce(logits, pairs)
+    given = (x.numpy() for x in (logits, EYE, SAME, here, there))
+    expected = loop_info_nce(*given, share)
+    assert asking.item() == len(expected) > 0
+    assert summed.item() == pytest.approx(math.fsum(expected), rel=1e-12)
+
+
+def test_without_shared_taxa_it_is_cross_entropy_with_the_diagonal():
+    logits = some_logits()
+    summed, asking = info_nce(logits, pairs_of(EYE, EYE, ALL, ALL))
+    expected = torch.nn.functional.cross_entropy(logits, torch.arange(6))
+    assert (summed / asking).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_the_sigmoid_loss_is_its_definition(share):
+    logits = some_logits()
+    here = torch.tensor([True, True, False, True, True, True])
+    there = torch.tensor([True, False, True, False, True, True])
+    summed, rows = sigmoid_loss(logits, pairs_of(EYE, SAME, here, there, share))
+    expected = 0.0
+    for i in range(6):
+        for j in range(6):
+            if here[i] and there[j]:
+                if EYE[i, j] or (share and SAME[i, j]):
+                    expected += math.log1p(math.exp(-logits[i, j].item()))
+                elif not SAME[i, j]:
+                    expected += math.log1p(math.exp(logits[i, j].item()))
+    assert summed.item() == pytest.approx(expected, rel=1e-12)
+    assert rows.item() == 5
+
+
+@pytest.mark.parametrize("loss", [info_nce, sigmoid_loss])
+@pytest.mark.parametrize("share", [True, False])
+def test_what_is_passed_over_has_no_gradient(loss, share):
+    logits = some_logits().requires_grad_()
+    here = torch.tensor([True, True, False, True, True, True])
+    pairs = pairs_of(EYE, SAME, here, ALL, share)
+    assert torch.autograd.gradcheck(lambda x: loss(x, pairs)[0], logits)
+    loss(logits, pairs)[0].backward()
+    counts = here[:, None] & ((EYE | ~SAME) if not share else ALL[None])
+    if loss is info_nce:
+        counts = counts & pairs.asking[:, None]
+    assert (logits.grad[~counts] == 0).all()
+    assert (logits.grad[counts] != 0).all()
+
+
+@pytest.mark.parametrize("loss", [info_nce, sigmoid_loss])
+def test_nothing_there_costs_nothing(loss):
+    logits = some_logits().requires_grad_()
+    summed, rows = loss(logits, pairs_of(EYE, SAME, ~ALL, ALL))
+    summed.backward()
+    assert summed.item() == rows.item() == 0
+    assert (logits.grad == 0).all()
+
+
+def test_the_temperature_is_learnt_and_held():
+    temperature = Temperature(10.0, bias=-10.0)
+    assert torch.allclose(temperature(torch.tensor([0.5])), torch.tensor([-5.0]))
+    with torch.no_grad():
+        temperature.log_scale.fill_(20.0)
+    assert temperature.scale().item() == pytest.approx(100)
+    with pytest.raises(InputError, match="a scale of 0"):
+        Temperature(0)
+
+
+@pytest.mark.parametrize("loss", ["info-nce", "sigmoid"])
+def test_three_modalities_meet_in_pairs(loss):
+    one, made = batch(12), objective(loss)
+    outcome = made(one)
+    vectors = {name: made.vectors(one, name).detach().double().numpy() for name in "abc"}
+    eye, taxa = np.eye(12, dtype=bool), one["labels"][:, -1].numpy()
+    same = (taxa[:, None] == taxa) & (taxa >= 0)[:, None]
+    here = one["present"].numpy()
+    losses = []
+    for i, j in combinations(range(3), 2):
+        ways = []
+        for a, b in ((i, j), (j, i)):
+            logits = vectors["abc"[a]] @ vectors["abc"[b]].T
+            if loss == "info-nce":
+                found = loop_info_nce(logits / 0.07, eye, same, here[:, a], here[:, b], True)
+                ways.append(math.fsum(found) / len(found))
+            else:
+                pairs = pairs_of(*map(torch.tensor, (eye, same, here[:, a], here[:, b])))
+                summed, rows = sigmoid_loss(torch.tensor(10 * logits - 10), pairs)
+                ways.append((summed / rows).item())
+        losses.append(sum(ways) / 2)
+    assert outcome.loss.item() == pytest.approx(sum(losses) / 3, rel=1e-4)
+    assert outcome.figures["loss a-c"].item() == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_modality_that_nobody_has_is_passed_over():
+    one, made = batch(12), objective()
+    one["present"][:, 2] = False
+    outcome = made(one)
+    assert outcome.loss.item() == pytest.approx(outcome.figures["loss a-b"].item())
+    one["present"][:, 1] = False
+    outcome = made(one)
+    outcome.loss.backward()
+    assert outcome.loss.item() == outcome.weight == 0
+
+
+def test_learning_brings_modalities_together():
+    one, made = batch(16), objective()
+    optimizer = torch.optim.Adam(made.parameters(), 3e-2)
+    for _ in range(30):
+        outcome = made(one)
+        optimizer.zero_grad()
+        outcome.loss.backward()
+        optimizer.step()
+    assert outcome.figures["met a-b"].item() > 0.9
+
+
+def test_a_card_builds_the_same_objective():
+    made, one = objective(), batch(8)
+    card = json.loads(json.dumps(made.card()))
+    again = build_objective(card, objective().encoder)
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again(one).loss, made(one).loss)
+    assert again.card() == made.card()
+
+
+TWO = """
+import sys
+import torch
+from torch import distributed
+from tests.learn.towers import batch, objective
+
+def learn(rank, folder):
+    torch.set_num_threads(1)
+    store = distributed.FileStore(folder + "/store", 2)
+    distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    made, one = objective(), batch(11)
+    mine = {name: tensor[:4] if rank == 0 else tensor[4:] for name, tensor in one.items()}
+    outcome = made(mine)
+    outcome.loss.backward()
+    found = {"loss": outcome.loss.detach(), "weight": torch.tensor(outcome.weight)}
+    for name, parameter in made.named_parameters():
+        found["gradient " + name] = parameter.grad
+    for tensor in found.values():
+        distributed.all_reduce(tensor)
+        tensor /= 2
+    made.eval()
+    made(mine)  # where one process looks alone, it must not wait for others
+    if rank == 0:
+        made(mine)
+        from safetensors.torch import save_file
+        save_file(found, folder + "/found.safetensors")
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+learn(int(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_two_processes_learn_what_one_learns(tmp_path):
+    from safetensors.torch import load_file
+
+    both = [
+        subprocess.Popen([sys.executable, "-c", TWO, str(rank), str(tmp_path)],
+                         stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        for rank in range(2)
+    ]  # fmt: skip
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    found = load_file(tmp_path / "found.safetensors")
+    made = objective()
+    outcome = made(batch(11))
+    outcome.loss.backward()
+    assert found["loss"].item() == pytest.approx(outcome.loss.item(), rel=1e-5)
+    assert found["weight"].item() == outcome.weight
+    for name, parameter in made.named_parameters():
+        assert torch.allclose(found[f"gradient {name}"], parameter.grad, atol=1e-5), name
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(InputError, match="1 modalities"):
+        Contrastive({"a": torch.nn.Identity()}, about=ABOUT)
+    with pytest.raises(InputError, match="nothing of b"):
+        objective()({"a.tokens": batch(2)["a.tokens"]})
+    with pytest.raises(InputError, match="a column for each of a, b, c"):
+        objective()({**batch(2), "present": torch.ones(2, 2)})
+    with pytest.raises(InputError, match="columns"):
+        pairs_of(EYE, SAME, ALL, ALL[:3])
