@@ -11,7 +11,7 @@ from merian.bench import measure
 from merian.bench.answers import Translation, answer_task, library_of
 from merian.bench.promise import held_out, kept
 from merian.bench.references import draw_tree, write_queries, write_references
-from merian.bench.scoring import draw, drawn_figures, interval, read_answered
+from merian.bench.scoring import drawn_figures, read_answered
 from merian.bench.search import repeated
 from merian.bench.yardstick import (
     Task,
@@ -23,6 +23,7 @@ from merian.bench.yardstick import (
 )
 from merian.errors import NotFoundError
 from merian.identify import Choice, Determination, Match
+from merian.learn.bootstrap import draw, middle
 from merian.library import build_library
 
 RANKS = ("phylum", "class", "order", "family", "genus", "species")
@@ -139,7 +140,7 @@ def test_an_interval_of_few_genera_is_wide_and_of_many_narrow():
     for genera in (10, 1000):
         shares = rng.random(genera)
         drawn = draw(genera, 1000) @ shares / genera
-        low, high = interval(drawn)
+        low, high = middle(drawn)
         assert low < shares.mean() < high
         widths.append(high - low)
     assert widths[0] > 5 * widths[1]

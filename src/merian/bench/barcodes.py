@@ -21,7 +21,7 @@ from types import ModuleType
 import numpy as np
 
 from merian.bench.answers import Translation, answer_task, library_of, queries_of
-from merian.bench.scoring import Draws, Floats, draw, drawn_figures, interval, read_answered
+from merian.bench.scoring import Draws, Floats, drawn_figures, read_answered
 from merian.bench.yardstick import (
     PLACE,
     Task,
@@ -34,6 +34,7 @@ from merian.bench.yardstick import (
 )
 from merian.files import write_json
 from merian.identify import Choice, Identifier
+from merian.learn.bootstrap import draw, middle
 from merian.processes import in_processes
 
 __all__ = ["WORKING", "answer", "compared", "run"]
@@ -260,7 +261,7 @@ class _Split:
             return None
         low, high = None, None
         if any(name in drawn for drawn in self.drawn[tool]):
-            low, high = interval(self._mean_drawn(name, tool))
+            low, high = middle(self._mean_drawn(name, tool))
         return Row(self.name, name, TOOLS[tool], float(np.mean(values)), low, high, sum(self.sizes))
 
     def _mean_drawn(self, name: str, tool: str) -> Floats:
@@ -277,7 +278,7 @@ class _Split:
             return []
         best = max(rivals, key=lambda tool: float(np.mean(self._values(name, tool))))
         apart = np.mean(self._values(name, OURS)) - np.mean(self._values(name, best))
-        low, high = interval(self._mean_drawn(name, OURS) - self._mean_drawn(name, best))
+        low, high = middle(self._mean_drawn(name, OURS) - self._mean_drawn(name, best))
         tool = f"Merian less {TOOLS[best]}, the best peer"
         return [Row(self.name, name, tool, float(apart), low, high, sum(self.sizes))]
 
@@ -288,7 +289,7 @@ class _Split:
         return [
             Row(
                 f"{self.name} {task.seed}", _PER_SEED, TOOLS[OURS], score[OURS][_PER_SEED],
-                *interval(drawn[_PER_SEED]), size,
+                *middle(drawn[_PER_SEED]), size,
             )
             for task, score, drawn, size in zip(
                 self.tasks, self.scores, self.drawn[OURS], self.sizes, strict=True

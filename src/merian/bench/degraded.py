@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from merian.bench.answers import answer_task, library_of
-from merian.bench.scoring import draw, drawn_figures, interval, read_answered
+from merian.bench.scoring import drawn_figures, read_answered
 from merian.bench.yardstick import PLACE, load_yardstick, tasks_of, write_tasks
 from merian.identify import Choice
+from merian.learn.bootstrap import draw, middle
 from merian.nucleotides import reverse_complement
 from merian.processes import in_processes
 
@@ -162,7 +163,7 @@ def _figures(
         values = [float(each[name][0]) for each in own if name in each]
         if not values:
             continue
-        low, high = interval(np.mean([each[name] for each in drawn if name in each], axis=0))
+        low, high = middle(np.mean([each[name] for each in drawn if name in each], axis=0))
         found[name] = {
             "value": round(float(np.mean(values)), 3), "low": round(low, 3),
             "high": round(high, 3), "n": sum(len(each.genus) for each in answered),

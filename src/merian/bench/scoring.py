@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from merian.bench.yardstick import KNOWN
 
-__all__ = ["STRATA", "Answered", "Draws", "drawn_figures", "interval", "read_answered"]
+__all__ = ["STRATA", "Answered", "Draws", "drawn_figures", "read_answered"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -104,18 +104,6 @@ def read_answered(yardstick: ModuleType, folder: Path, answers: Path) -> Answere
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream, delimiter="\t"))
-
-
-def interval(drawn: Floats) -> tuple[float, float]:
-    """Return the middle 95 % of what was drawn."""
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def draw(genera: int, rounds: int, seed: int = 0) -> Draws:
-    """Draw genera with replacement."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(genera, np.full(genera, 1 / genera), size=rounds).astype(np.float64)
 
 
 def drawn_figures(answered: Answered, genera: NDArray[np.str_], draws: Draws) -> dict[str, Floats]:

@@ -1,0 +1,71 @@
+"""Orders in which rare classes come more often."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merian.errors import InputError
+from merian.learn.sampling import balanced_order, record_weights
+
+LABELS = np.repeat([0, 1, 2, -1], [100, 25, 4, 71])
+
+
+def test_weights_are_the_inverse_root_of_the_class():
+    weights = record_weights(LABELS)
+    assert weights[[0, 100, 125, 199]] == pytest.approx([0.1, 0.2, 0.5, 0])
+    assert record_weights([-1, -1]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_records_come_as_often_as_their_weights_say(power):
+    order = balanced_order(LABELS, 0, 0, power=power, unlabelled=0.25, size=1000)
+    count = np.bincount(order, minlength=200)
+    assert count[LABELS < 0].sum() == 250
+    weights = record_weights(LABELS, power)
+    expected = 750 * weights / weights.sum() + 250 * (LABELS < 0) / 71
+    assert (np.abs(count - expected) < 1 + 1e-9).all()
+
+
+@given(
+    st.lists(st.integers(-1, 3), min_size=1, max_size=60),
+    st.integers(0, 3),
+    st.sampled_from([None, 0.0, 0.3, 1.0]),
+)
+def test_an_order_is_whole_and_known_from_seed_and_epoch(labels, epoch, unlabelled):
+    order = balanced_order(labels, 7, epoch, unlabelled=unlabelled)
+    assert np.array_equal(order, balanced_order(labels, 7, epoch, unlabelled=unlabelled))
+    assert len(order) == len(labels)
+    assert ((order >= 0) & (order < len(labels))).all()
+    without = np.array(labels) < 0
+    if unlabelled is not None and 0 < without.sum() < len(labels):
+        assert without[order].sum() == round(len(labels) * unlabelled)
+    if unlabelled is None:
+        assert without[order].sum() == without.sum()
+
+
+def test_epochs_and_seeds_differ():
+    first = balanced_order(LABELS, 0, 0)
+    assert not np.array_equal(first, balanced_order(LABELS, 0, 1))
+    assert not np.array_equal(first, balanced_order(LABELS, 1, 0))
+
+
+def test_few_shards_are_open_at_a_time():
+    shards = [50, 30, 40, 80]
+    order = balanced_order(LABELS, 3, 0, shards=shards, window=2)
+    assert np.array_equal(np.sort(order), np.sort(balanced_order(LABELS, 3, 0)))
+    shard = np.repeat(np.arange(4), shards)[order]
+    first, second = set(shard[:40].tolist()), set(shard[-40:].tolist())
+    assert len(first) == len(second) == 2
+    assert not first & second
+    assert len(set(shard.tolist())) == 4
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(InputError, match="0 to 1 expected"):
+        balanced_order(LABELS, 0, 0, unlabelled=20)
+    with pytest.raises(InputError, match="shards of 5 records, and 200"):
+        balanced_order(LABELS, 0, 0, shards=[5])
+    assert len(balanced_order([], 0, 0)) == 0
