@@ -23,6 +23,7 @@ _MODULES: dict[str, str] = {
     "MaskedTokens": "objectives",
     "Masking": "examples",
     "MultiHead": "heads",
+    "NodeTree": "nodes",
     "Pack": "pack",
     "PackedBarcodes": "examples",
     "PackedPictures": "examples",
