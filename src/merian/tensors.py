@@ -26,7 +26,8 @@ __all__ = ["map_tensors", "write_tensors"]
 
 _TYPES = {
     "U8": np.uint8, "I8": np.int8, "I16": np.int16, "U16": np.uint16, "I32": np.int32,
-    "U32": np.uint32, "I64": np.int64, "U64": np.uint64, "F32": np.float32, "F64": np.float64,
+    "U32": np.uint32, "I64": np.int64, "U64": np.uint64, "F16": np.float16, "F32": np.float32,
+    "F64": np.float64,
 }  # fmt: skip
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _BLOCK = 1 << 24  # bytes written at a time; a mapped array is never whole in memory

@@ -48,7 +48,7 @@ class LiteConfig:
         depth: The repeats of the stages, the first and the last apart, are multiplied by it.
         image_size: Height and width of the pictures that the weights were trained on.
         dropout: Before the classifier, in training.
-        classes: Of the classifier.
+        classes: Of the classifier; 0 for a network without one.
     """
 
     width: float
@@ -137,6 +137,7 @@ class EfficientNetLite(nn.Module):
     def __init__(self, config: LiteConfig) -> None:
         super().__init__()
         self.config = config
+        self.width = _HEAD
         self.stem = _Convolution(3, _STEM, 3, stride=2)
         blocks: list[_Block] = []
         inside = _STEM
@@ -149,7 +150,7 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.head = _Convolution(inside, _HEAD, 1)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(_HEAD, config.classes)
+        self.classifier = nn.Linear(_HEAD, config.classes) if config.classes else nn.Identity()
 
     def features(self, images: Tensor) -> Tensor:
         """Return [n, 1280] for [n, 3, h, w], pixels as (value - 127) / 128."""

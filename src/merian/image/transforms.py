@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from merian.errors import InputError
 
-__all__ = ["Augmentation", "augmented", "decode", "square"]
+__all__ = ["Augmentation", "augmented", "damage_of", "decode", "square"]
 
 Pixels = NDArray[np.uint8]
 
@@ -78,6 +78,13 @@ def decode(content: bytes, least: int) -> Image.Image:
         whole.paste(image, mask=image.getchannel("A"))
         return whole
     return image.convert("RGB")
+
+
+def damage_of(error: Exception) -> str:
+    """Return what is wrong with a picture, of the error that `decode` raised."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it begins like no format that is known"  # Pillow would tell an address in memory
+    return f"{type(error).__name__}: {str(error)[:100]}"
 
 
 def _shallow(image: Image.Image) -> Image.Image:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from merian.barcode.tokens import PAD, UNKNOWN, KmerTokens
 from merian.errors import InputError
-from merian.image.transforms import Augmentation, augmented, decode, square
+from merian.image.transforms import Augmentation, augmented, damage_of, decode, square
 from merian.learn.pack import Pack
 from merian.learn.task import Batch, Indices
 from merian.nucleotides import reverse_complement
@@ -90,6 +90,11 @@ class PackedBarcodes(_Packed):
         super().__init__(pack, ranks)
         self.tokens, self.masking = tokens, masking or Masking()
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """What is done to a barcode before an encoder sees it, as a card holds it."""
+        return asdict(self.tokens)
+
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read some barcodes, and hide what is to be guessed."""
         texts = cast(list[str], self.pack.read(indices))
@@ -147,6 +152,11 @@ class PackedPictures(_Packed):
         # What a crop keeps must still be as large as what is made of it.
         self._decoded = size if augment is None else math.ceil(size / math.sqrt(augment.least))
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """What is done to a picture before an encoder sees it, as a card holds it."""
+        return {"size": self.size}
+
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read and decode some pictures."""
         pixels = np.empty((len(indices), self.size, self.size, 3), np.uint8)
@@ -157,8 +167,7 @@ class PackedPictures(_Packed):
                 name = self.names(indices[number : number + 1])[0]
                 raise InputError(
                     f"{self.pack.folder}: the picture of {name} cannot be read "
-                    f"({type(error).__name__}: {str(error)[:100]}); mend or remove it, and pack "
-                    "again"
+                    f"({damage_of(error)}); mend or remove it, and pack again"
                 ) from None
             if self.augment is not None:
                 pixels[number] = augmented(image, self.size, self.augment, random)

@@ -22,7 +22,7 @@ from merian.database import connect
 from merian.errors import FormatError, InputError, NotFoundError, did_you_mean
 from merian.files import content_hash, existing
 from merian.learn.order import WINDOW, shard_starts
-from merian.learn.pack_labels import COLUMNS, parents_of
+from merian.learn.pack_labels import COLUMNS
 from merian.stamp import check_stamp
 from merian.taxonomy.strings import Strings
 from merian.tensors import map_tensors
@@ -105,10 +105,6 @@ class Pack:
         self.names(rank)
         classes = self._index["classes"][self._first : self._first + self.size]
         return cast(Numbers, classes[:, COLUMNS.index(rank)])
-
-    def parents(self, rank: str, above: str) -> Numbers:
-        """Return for each class of a rank the class above it at a higher rank, or -1."""
-        return parents_of(self.labels(rank), self.labels(above), len(self.names(rank)))
 
     def ids(self, indices: ArrayLike) -> list[str]:
         """Return the ids of sequences or pictures."""

@@ -19,7 +19,7 @@ from merian.formats.fasta_headers import is_placeholder
 from merian.taxonomy import read_labels
 from merian.taxonomy.ranks import RANK_NUMBER
 
-__all__ = ["CELLS", "COLUMNS", "LABEL", "UNKNOWN", "Classes", "class_names", "parents_of"]
+__all__ = ["CELLS", "COLUMNS", "LABEL", "UNKNOWN", "Classes", "class_names"]
 
 LABEL = "label"
 COLUMNS = (*(rank for rank in RANKS if rank != "subspecies"), LABEL)
@@ -139,21 +139,3 @@ def _apart(rows: list[list[str]]) -> list[list[str]]:
             if row[place] in names:  # without a kingdom nobody knows which of them it is
                 row[place] = f"{row[place]} ({row[0]})" if row[0] else ""
     return rows
-
-
-def parents_of(below: Numbers, above: Numbers, classes: int) -> Numbers:
-    """Return the class above each class: the one that most of its records have, else unknown.
-
-    Args:
-        below: int32[n], the classes of records at a rank.
-        above: int32[n], at a higher rank.
-        classes: How many there are at the lower rank.
-    """
-    known = (below >= 0) & (above >= 0)
-    pairs, counts = np.unique(
-        np.stack([below[known], above[known]], axis=1), axis=0, return_counts=True
-    )
-    parents = np.full(classes, UNKNOWN, np.int32)
-    order = np.lexsort((-pairs[:, 1], counts))  # the commonest last; of equals the first name
-    parents[pairs[order, 0]] = pairs[order, 1]
-    return parents

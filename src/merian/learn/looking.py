@@ -1,0 +1,173 @@
+"""A network as an encoder: sequences or pictures in, vectors of unit length out.
+
+Items go through in batches of one shape, the last filled up, and on a CPU on one thread: so a vector
+has the same bytes whatever stands beside its item. Batches of other shapes would differ in the last
+bits. Several processes make use of several cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from merian.barcode import read_query
+from merian.barcode.tokens import PAD, KmerTokens
+from merian.encoder import Floats
+from merian.errors import FormatError
+from merian.image.transforms import damage_of, decode, square
+
+__all__ = ["NetworkEncoder", "has_bfloat16"]
+
+# On a CPU the wide layers of a picture fit the cache one at a time; barcodes are short.
+_BATCH = {"barcode": 16, "image": 1}
+_BATCH_GPU = 64
+_FEW = 64  # items that are made ready at a time
+
+
+def has_bfloat16(device: str) -> bool:
+    """Return whether a processor reckons with bfloat16 by itself, which is twice as fast."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in asked)
+
+
+class NetworkEncoder:
+    """An `Encoder` (see `merian.encoder`) that is a network of ours.
+
+    A barcode is a sequence; a picture is a file's content or path, a `PIL.Image`, or pixels as
+    uint8[h, w, 3].
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        name: str,
+        modality: str,
+        dim: int,
+        space: str,
+        id: str,
+        card: Mapping[str, Any],
+        preprocessing: Mapping[str, Any],
+        device: str | None = None,
+    ) -> None:
+        self.name, self.modality, self.dim, self.space = name, modality, dim, space
+        self.id, self.card = id, card
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        # A small convolution is no faster in 16 bits on a CPU, and less exact.
+        wide = modality == "barcode" or self.device == "cuda"
+        self.precision = "bfloat16" if wide and has_bfloat16(self.device) else "float32"
+        self.network = network.eval().to(self.device)
+        try:
+            self._tokens = KmerTokens(**preprocessing) if modality == "barcode" else None
+            self._size = 0 if modality == "barcode" else int(preprocessing["size"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise FormatError(
+                f"the card of {name} does not say what is done to an item before its network "
+                f"({type(error).__name__}: {error})"
+            ) from None
+
+    def encode(self, items: Sequence[Any], rejects: list[tuple[int, str]] | None = None) -> Floats:
+        """Return float32[n, dim], rows of unit length; NaN where an item cannot be read."""
+        found = np.full((len(items), self.dim), np.nan, np.float32)
+        aside = rejects if rejects is not None else []
+        batch = _BATCH_GPU if self.device.startswith("cuda") else _BATCH[self.modality]
+        with _one_thread(), torch.inference_mode():
+            for rows, ready in self._ready(items, aside):
+                for first in range(0, len(rows), batch):
+                    few = ready[first : first + batch]
+                    vectors = self._look(np.stack([*few, *[few[0]] * (batch - len(few))]))
+                    found[rows[first : first + batch]] = vectors[: len(few)]
+        return found
+
+    def _ready(
+        self, items: Sequence[Any], rejects: list[tuple[int, str]]
+    ) -> Iterator[tuple[list[int], list[Any]]]:
+        """Yield the rows of some items that can be read, and what a network sees of them."""
+        for first in range(0, len(items), _FEW):
+            rows, ready = [], []
+            for row in range(first, min(first + _FEW, len(items))):
+                try:
+                    seen = self._read(items[row])
+                except Exception as error:  # Pillow's plugins raise anything on a damaged file
+                    rejects.append((row, _reason(error)))
+                else:
+                    rows.append(row)
+                    ready.append(seen)
+            yield rows, ready
+
+    def _read(self, item: Any) -> Any:
+        """Return the words of a barcode, as many for each, or the pixels of a picture."""
+        if item is None:
+            raise _UnreadableError("it is missing")
+        if self._tokens is None:
+            return square(_picture(item, self._size), self._size)
+        text, why = read_query(str(item))
+        if why:
+            raise _UnreadableError(why)
+        words = self._tokens.encode(text)
+        if not len(words):
+            raise _UnreadableError(f"it is shorter than a word of {self._tokens.k} bases")
+        return np.pad(words, (0, self._tokens.length - len(words)), constant_values=PAD)
+
+    def _look(self, batch: Any) -> Floats:
+        """Return float32[b, dim] of unit length."""
+        seen = torch.from_numpy(batch).to(self.device)
+        with torch.autocast(
+            self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bfloat16"
+        ):
+            network: Any = self.network
+            if self._tokens is not None:
+                vectors: Tensor = network.pooled(seen, seen != PAD)
+            else:
+                vectors = network.features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
+        unit = nn.functional.normalize(vectors.float(), dim=1)
+        return np.asarray(unit.cpu().numpy(), np.float32)
+
+
+class _UnreadableError(Exception):
+    """An item that cannot be read, and why."""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _UnreadableError):
+        return str(error)
+    return f"is no picture that can be read ({damage_of(error)})"
+
+
+def _picture(item: Any, size: int) -> Image.Image:
+    """Return a picture in RGB."""
+    if isinstance(item, bytes | bytearray | memoryview):
+        return decode(bytes(item), size)
+    if isinstance(item, Path | str):
+        try:
+            return decode(Path(item).read_bytes(), size)
+        except FileNotFoundError:
+            raise _UnreadableError(f"{item}: there is no such file") from None
+    if isinstance(item, Image.Image):
+        return item.convert("RGB")
+    pixels = np.asarray(item)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise _UnreadableError(
+            f"it is {pixels.dtype}{list(pixels.shape)}; uint8[height, width, 3] expected"
+        )
+    return Image.fromarray(pixels)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread meanwhile: how a sum is shared out decides its last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
