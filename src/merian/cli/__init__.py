@@ -23,6 +23,7 @@ from merian.cli import (
     bench,
     demo,
     doctor,
+    embed,
     explain,
     export,
     formats,
@@ -60,7 +61,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "explain": explain.explain,
         "promise": promise.app,
     },
-    "Learn": {"pack": pack.pack},
+    "Learn": {"pack": pack.pack, "embed": embed.embed},
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

@@ -1,8 +1,8 @@
 """A network as an encoder: sequences or pictures in, vectors of unit length out.
 
-Items go through in batches of one shape, the last filled up, and on a CPU on one thread: so a vector
-has the same bytes whatever stands beside its item. Batches of other shapes would differ in the last
-bits. Several processes make use of several cores.
+Items go through in batches of one shape, the last filled up, and on a CPU on one thread, since
+another shape or number of threads changes the last bits: so a vector has the same bytes whatever
+stands beside its item. Several processes make use of several cores.
 """
 
 from __future__ import annotations

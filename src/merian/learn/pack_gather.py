@@ -29,6 +29,7 @@ __all__ = [
     "MEMORY",
     "Asked",
     "Gathered",
+    "NothingThereError",
     "Progress",
     "gather",
     "is_catalogue",
@@ -72,6 +73,10 @@ _COUNT = {
     "barcodes": "SELECT count(*) FROM sequence WHERE sequence IS NOT NULL",
     "pictures": "SELECT count(*) FROM media WHERE accessURI IS NOT NULL",
 }
+
+
+class NothingThereError(InputError):
+    """The sources hold nothing of the kind that is meant."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
             found.tables.append(table)
         found.sources.append({"path": str(source), kind: rows, "runs": runs})
     if not found.tables:
-        raise InputError(f"{', '.join(map(str, sources))}: nothing to pack: no {kind} there")
+        raise NothingThereError(f"{', '.join(map(str, sources))}: no {kind} there")
     return found
 
 

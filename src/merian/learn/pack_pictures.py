@@ -23,9 +23,10 @@ from PIL import Image
 
 from merian.catalogue.checks import literal
 from merian.errors import InputError
+from merian.image.transforms import damage_of
 from merian.learn.pack_gather import Gathered, Progress
 
-__all__ = ["Tar", "look_at_all", "picture_bytes"]
+__all__ = ["BadPictureError", "look_at_all", "picture_bytes", "tar_pictures"]
 
 _SUFFIXES = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp"}
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
@@ -106,7 +107,7 @@ def _look_at(content: bytes, known: str | None, region: Region | None) -> tuple[
             "would unpack to more than 178 million pixels; cut it into tiles"
         ) from None
     except Exception as error:  # Pillow's plugins raise anything on a damaged file
-        raise BadPictureError(f"is no picture that can be read ({type(error).__name__})") from None
+        raise BadPictureError(f"is no picture that can be read ({damage_of(error)})") from None
     if _ENDS.get(kind, b"") not in content[-_TAIL:]:
         raise BadPictureError("the file is cut short: its end marker is missing")
     if kind not in _SUFFIXES:
@@ -119,14 +120,23 @@ def _look_at(content: bytes, known: str | None, region: Region | None) -> tuple[
 
 
 def picture_bytes(address: str, box: list[float | None]) -> bytes:
-    """Return what is packed of a picture: its file, or the region cut out of it as a PNG."""
-    try:
-        content = _read(address)
-    except BadPictureError as bad:
-        raise InputError(f"{address}: {bad}; it was there when the packing began") from None
+    """Return what is packed of a picture: its file, or the region cut out of it as a PNG.
+
+    Raises:
+        BadPictureError: There is none, or it cannot be read.
+    """
+    content = _read(address)
     region = _region(box)
     if region is None:
         return content
+    try:
+        return _cut(content, region)
+    except Exception as error:  # Pillow's plugins raise anything on a damaged file
+        raise BadPictureError(f"is no picture that can be read ({damage_of(error)})") from None
+
+
+def _cut(content: bytes, region: Region) -> bytes:
+    """Return a region of a picture as a PNG."""
     with Image.open(io.BytesIO(content)) as image:
         width, height = image.size
         x, y, w, h = region
@@ -140,7 +150,7 @@ def picture_bytes(address: str, box: list[float | None]) -> bytes:
     return held.getvalue()
 
 
-class Tar:
+class _Tar:
     """A tar file that is being written; the same bytes for the same files, whenever."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -168,10 +178,13 @@ class Tar:
 
 def tar_pictures(stream: IO[bytes], rows: Iterator[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:
     """Write pictures into a tar file; yield where each begins and how long it is."""
-    tar = Tar(stream)
+    tar = _Tar(stream)
     for row in rows:
         key = f"{row['place']:09}"
-        content = picture_bytes(row["address"], [row[c] for c in "xywh"])
+        try:
+            content = picture_bytes(row["address"], [row[c] for c in "xywh"])
+        except BadPictureError as bad:
+            raise InputError(f"{row['address']}: {bad}; it was there a moment ago") from None
         begin = tar.add(f"{key}.{row['suffix']}", content)
         yield begin, len(content)
         told = {k: v for k, v in row["told"].items() if v is not None}

@@ -1,0 +1,83 @@
+"""``merian embed``: turn sequences or pictures into vectors."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from merian.cli import screen
+from merian.errors import MissingExtraError
+
+
+def embed(
+    source: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"))],
+    encoder: str | None = None,
+    kind: str | None = None,
+    part: str | None = None,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    images: Path | None = None,
+    processes: int = 1,
+    shard_size: int = 10_000,
+    device: str | None = None,
+    quiet: screen.Quiet = False,
+) -> None:
+    """Turn sequences or pictures into vectors, so that what is alike lies close.
+
+    What was killed goes on where it was, given the same command. What cannot be read has a row of
+    NaN and stands in rejects.tsv.
+
+    Args:
+        source: A pack, the folder of a catalogue, or whatever `merian import` reads.
+        out: The folder to make.
+        encoder: A run of `merian train`, the folder of a model, or efficientnet-lite0, which is for
+            pictures and is taken if nothing is given.
+        kind: barcodes or pictures, where the source holds both.
+        part: Of a pack, only this part: train, valid or test.
+        format: The format of a file; found from its content if not given.
+        map: What a column means, as column=term: --map Foto=accessURI. Once or more often.
+        images: The folder with the pictures that a table names.
+        processes: How many work at a time; each takes a shard.
+        shard_size: Vectors of a file.
+        device: cpu or cuda; where there is a GPU that, if not given.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.formats import Options
+    from merian.learn.pack_gather import Asked
+
+    try:
+        from merian.learn.embedding import embed as embed_all
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError("merian embed", "models") from None
+
+    options = Options(screen.pairs("--map", map), images)
+    with screen.working(f"Embedding {source}", quiet) as job:
+        done = embed_all(
+            source,
+            out,
+            encoder,
+            asked=Asked(kind, format=format, options=options),
+            part=part,
+            shard_size=shard_size,
+            processes=processes,
+            device=device,
+            progress=lambda what, count, whole: job.step(what, count, whole or None),
+        )
+    made = done.encoder
+    vectors = screen.counted(len(done) - done.header["without_vector"], "vector")
+    print(screen.printable(
+        f"{out}: {vectors} of {made['dim']} numbers, by {made['name']} ({made['id']})"
+    ))  # fmt: skip
+    aside = done.header["set_aside"]
+    if aside:
+        listed = shlex.quote(str(out / "rejects.tsv"))
+        print(screen.printable(f"set aside; they are listed in {listed}:"))
+        screen.print_table(("items", "reason"), [(n, r) for r, n in aside.items()])

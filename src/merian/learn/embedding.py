@@ -1,0 +1,357 @@
+"""Embedding: every sequence or picture of a source through an encoder, shard by shard.
+
+A shard is written at once when it is done, so that a job that was killed does only what is left,
+given the same command. Several processes each take a shard at a time; what they write does not hang
+on how many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.catalogue.checks import literal
+from merian.database import connect
+from merian.errors import InputError
+from merian.files import content_hash, existing, only_writer, write_json, write_text
+from merian.learn.embeddings import (
+    FORMAT,
+    INDEX,
+    JOB,
+    VERSION,
+    Embeddings,
+    open_embeddings,
+    shard_file,
+)
+from merian.learn.pack import HEADER, open_pack
+from merian.learn.pack_gather import MEMORY, Asked, NothingThereError, gather, items_sql, run_of
+from merian.learn.pack_pictures import BadPictureError, picture_bytes
+from merian.learn.saved import load_model, model_folder
+from merian.processes import in_order
+from merian.stamp import run_id, stamp
+from merian.taxonomy.strings import Strings
+from merian.tensors import map_tensors, write_tensors
+
+__all__ = ["embed"]
+
+REJECTS = "rejects.tsv"
+_KINDS = {"barcode": "barcodes", "image": "pictures"}
+_DEFAULT = "efficientnet-lite0"
+_SHARD = 10_000
+_ITEMS = "items.parquet"
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how much of it is done, and of how much."""
+
+
+class _Items(Protocol):
+    """What is to be embedded."""
+
+    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
+        """Return ids, records, items, and for each the reason why there is none, or ""."""
+        ...
+
+
+def embed(
+    source: Path | str,
+    out: Path | str,
+    encoder: str | Path | None = None,
+    *,
+    asked: Asked | None = None,
+    part: str | None = None,
+    shard_size: int = _SHARD,
+    processes: int = 1,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """Embed a pack, a catalogue, or a file or folder that `merian import` reads.
+
+    Args:
+        source: It.
+        out: The folder to make.
+        encoder: A run, the folder of a model, or the name of an encoder that ships its weights;
+            of pictures efficientnet-lite0 if not given.
+        asked: How files are read, and whether sequences or pictures are meant.
+        part: Of a pack, only this part.
+        shard_size: Items of a shard.
+        processes: How many at most.
+        device: cpu or cuda; where there is a GPU that, if not given.
+        progress: Is told how far it is.
+    """
+    source, out, asked = Path(source), Path(out), asked or Asked()
+    step = progress or (lambda _what, _done, _all: None)
+    if shard_size < 1 or processes < 1:
+        raise InputError("a shard has 1 item or more, and 1 process or more makes it")
+    existing(source)
+    chosen = _chosen(source, asked, encoder)
+    eye = load_model(chosen, device)
+    kind = _KINDS[eye.modality]
+    packed = (source / HEADER).is_file()
+    wanted = open_pack(source).kind if packed else asked.kind
+    if wanted not in {None, kind}:
+        raise InputError(f"{eye.name} turns {kind} into vectors, and not {wanted}")
+    asked = Asked(kind, format=asked.format, options=asked.options)
+    held = open_pack(source, part).header["hash"] if packed else run_of([source], asked)
+    if part is not None and not packed:
+        raise InputError(f"--part {part}: only a pack has parts")
+    run = run_id("embed", {
+        "source": held, "part": part, "encoder": eye.id, "precision": eye.precision,
+        "shard_size": shard_size,
+    })  # fmt: skip
+    if (out / INDEX).is_file():
+        done = open_embeddings(out)
+        if done.header["merian"]["run"] == run:
+            return done
+    _begin(out, run)
+    with only_writer(out):
+        if packed:
+            place, count = str(source.resolve()), open_pack(source, part).size
+            aside: list[tuple[str, str]] = []
+        else:
+            try:
+                place, count, aside = _listed(source, asked, out, step)
+            except NothingThereError as error:
+                shutil.rmtree(out)  # it would stand in the way of the next try
+                raise InputError(str(error) + ("" if encoder else f". {_train(source)}")) from None
+        job = {"items": place, "part": part, "kind": kind, "encoder": str(chosen),
+               "device": eye.device, "shard_size": shard_size, "count": count}  # fmt: skip
+        _work(out, job, _Worker(out, job, eye), processes, step)
+        _finish(out, run, eye, source, held, job, aside)
+    return open_embeddings(out)
+
+
+def _chosen(source: Path, asked: Asked, encoder: str | Path | None) -> str | Path:
+    """Return the encoder that is meant, as its whole path where it is a folder."""
+    if encoder is not None:
+        folder = model_folder(encoder)
+        return folder.resolve() if folder else str(encoder)
+    kind = asked.kind
+    if kind is None and (source / HEADER).is_file():
+        kind = open_pack(source).kind
+    if kind == "barcodes" or (kind is None and source.suffix.lower() in {".fasta", ".fa", ".fas"}):
+        raise InputError(_train(source))
+    return _DEFAULT
+
+
+def _train(source: Path) -> str:
+    return (
+        "No encoder of barcodes ships with Merian; train one (merian train barcode-masked "
+        f"--data {source} --out RUN) and give it: --encoder RUN"
+    )
+
+
+def _begin(out: Path, run: str) -> None:
+    """Make the folder, or make sure that it is that of this job."""
+    if (out / JOB).is_file():
+        begun = json.loads((out / JOB).read_text(encoding="utf-8"))["run"]
+        if begun != run:
+            raise InputError(
+                f"{out}: holds embeddings of another source or encoder, or made otherwise; name a "
+                "new folder, or remove that one"
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is not empty; embeddings need a new or empty folder")
+    (out / "shards").mkdir(parents=True, exist_ok=True)
+    write_json(out / JOB, {"run": run})
+
+
+def _listed(
+    source: Path, asked: Asked, out: Path, step: Progress
+) -> tuple[str, int, list[tuple[str, str]]]:
+    """Write a list of what a catalogue or files hold; return where it is, and how long."""
+    with tempfile.TemporaryDirectory(prefix=".work-", dir=out) as name:
+        work = Path(name)
+        found = gather([source], asked, work, lambda what, done: step(what, done, 0))
+        table = work / _ITEMS
+        columns = "id, record, " + ("sequence" if asked.kind == "barcodes" else
+                                    "address, x, y, w, h")  # fmt: skip
+        with connect(memory=MEMORY, threads=1, spill=work / "spill") as con:
+            con.execute(
+                f"COPY (SELECT row_number() OVER (ORDER BY id) - 1 AS place, {columns} FROM "
+                f"({items_sql(found.tables)}) ORDER BY place) TO {literal(table)} "
+                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10240)"
+            )
+            sql = f"SELECT count(*) FROM read_parquet({literal(table)})"
+            count = int(con.execute(sql).fetchall()[0][0])
+        table.replace(out / _ITEMS)
+    aside = [(record or file, reason) for file, _, record, reason in found.rejects]
+    return str(out / _ITEMS), count, aside
+
+
+# -- items --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """The items of a pack."""
+
+    folder: str
+    part: str | None
+
+    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
+        pack = open_pack(self.folder, self.part)
+        rows = np.arange(first, stop)
+        return pack.ids(rows), pack.records(rows), list(pack.read(rows)), [""] * len(rows)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The items of a list: sequences, or where pictures are."""
+
+    file: str
+    kind: str
+
+    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
+        sql = (
+            f"SELECT * EXCLUDE (place) FROM read_parquet({literal(self.file)}) "
+            f"WHERE place >= {first} AND place < {stop} ORDER BY place"
+        )
+        with connect(threads=1) as con:
+            rows = con.execute(sql).fetchall()
+        ids, records = [row[0] for row in rows], [row[1] for row in rows]
+        if self.kind == "barcodes":
+            return ids, records, [row[2] for row in rows], [""] * len(rows)
+        return ids, records, *_pictures_of(rows)
+
+
+def _pictures_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[str]]:
+    """Return the files of pictures, or why there is none."""
+    items: list[Any] = []
+    reasons = []
+    for _, _, address, *box in rows:
+        try:
+            items.append(picture_bytes(address, box))
+            reasons.append("")
+        except BadPictureError as error:
+            items.append(None)
+            reasons.append(str(error))
+    return items, reasons
+
+
+# -- shards -------------------------------------------------------------------------------------
+
+
+class _Worker:
+    """Makes shards."""
+
+    def __init__(self, out: Path, job: dict[str, Any], eye: Any) -> None:
+        self._out, self._job, self._eye = out, job, eye
+        self._items: _Items = (
+            _Table(job["items"], job["kind"])
+            if job["items"].endswith(_ITEMS)
+            else _Packed(job["items"], job["part"])
+        )
+
+    def __call__(self, numbers: list[int]) -> list[int]:
+        """Make shards and return how many items each has."""
+        return [self._make(number) for number in numbers]
+
+    def _make(self, number: int) -> int:
+        size = self._job["shard_size"]
+        first = number * size
+        stop = min(first + size, self._job["count"])
+        ids, records, items, reasons = self._items.read(first, stop)
+        rejects: list[tuple[int, str]] = []
+        vectors = self._eye.encode(items, rejects)
+        reject = {row: reasons[row] or why for row, why in rejects}
+        arrays: dict[str, NDArray[Any]] = {
+            "vectors": vectors.astype(np.float16),
+            "reject": np.array(list(reject), np.int64),
+            **Strings.of(ids).arrays("id"),
+            **Strings.of(records).arrays("record"),
+            **Strings.of(reject.values()).arrays("reason"),
+        }
+        _write_shard(shard_file(self._out, number), arrays)
+        return len(ids)
+
+
+def _write_shard(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write a shard so that it is there whole or not at all."""
+    part = file.with_suffix(f".{os.getpid()}.part")
+    try:
+        write_tensors(part, arrays, f"{FORMAT} {VERSION}")
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def open_worker(out: str, job: str) -> _Worker:
+    """Make a worker in a child; see `merian.processes.in_order`."""
+    told = json.loads(job)
+    return _Worker(Path(out), told, load_model(told["encoder"], told["device"]))
+
+
+def _work(out: Path, job: dict[str, Any], here: _Worker, processes: int, step: Progress) -> None:
+    """Make the shards that are not there yet."""
+    for left in (out / "shards").glob("*.part"):  # of a killed process
+        left.unlink()
+    shards = -(-job["count"] // job["shard_size"])
+    done = sum(shard_file(out, number).is_file() for number in range(shards))
+    step("embedding", done * job["shard_size"], job["count"])
+
+    def left_over() -> Iterator[tuple[int, list[Any]]]:
+        for number in range(shards):
+            if not shard_file(out, number).is_file():
+                yield number, [number]
+
+    arguments = (str(out.resolve()), json.dumps(job))
+    opener = "merian.learn.embedding:open_worker"
+    for _ in in_order(here, opener, arguments, left_over(), processes):
+        done += 1
+        step("embedding", min(done * job["shard_size"], job["count"]), job["count"])
+
+
+def _finish(
+    out: Path,
+    run: str,
+    eye: Any,
+    source: Path,
+    held: str,
+    job: dict[str, Any],
+    aside: list[tuple[str, str]],
+) -> None:
+    """Write what could not be read, and the index, which says that all is there."""
+    shards = []
+    rejects = [("", record, why) for record, why in aside]
+    for number in range(-(-job["count"] // job["shard_size"])):
+        file = shard_file(out, number)
+        arrays = map_tensors(file)
+        ids, records = Strings.among(arrays, "id"), Strings.among(arrays, "record")
+        why = Strings.among(arrays, "reason")
+        rejects += [(ids[row], records[row], why[i])
+                    for i, row in enumerate(arrays["reject"].tolist())]  # fmt: skip
+        shards.append({
+            "items": len(ids), "bytes": file.stat().st_size, "hash": content_hash(file),
+        })  # fmt: skip
+    lines = ["id\trecord\treason"]
+    lines += ["\t".join(" ".join(cell.split()) for cell in row) for row in rejects]
+    write_text(out / REJECTS, "\n".join(lines) + "\n")
+    counted = Counter(why.split(":")[0].split(" (")[0] for *_, why in rejects)
+    told = cast(dict[str, Any], {k: getattr(eye, k) for k in ("id", "name", "modality", "dim",
+                                                             "space", "precision")})  # fmt: skip
+    write_json(out / INDEX, {
+        "merian": stamp(FORMAT, VERSION, run, eye.card.get("merian", {}).get("taxonomy")),
+        "encoder": told,
+        "source": {"path": str(source), "hash": held, "part": job["part"]},
+        "items": job["count"],
+        "without_vector": sum(len(map_tensors(shard_file(out, n))["reject"])
+                              for n in range(len(shards))),
+        "set_aside": dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
+        "shards": shards,
+    })  # fmt: skip
+    (out / _ITEMS).unlink(missing_ok=True)
+    for left in out.glob(".work-*"):
+        shutil.rmtree(left, ignore_errors=True)
