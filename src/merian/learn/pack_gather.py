@@ -145,7 +145,7 @@ def run_of(sources: Sequence[Path], asked: Asked) -> str:
 def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) -> Gathered:
     """Write the items of all sources into the work folder."""
     places = [_as_catalogue(source, asked, work, step) for source in sources]
-    kind = asked.kind or _kind_of(places)
+    kind = asked.kind or _kind_of(places, sources)
     found = Gathered(kind)
     for number, (source, place) in enumerate(zip(sources, places, strict=True)):
         step(f"reading {source}", 0)
@@ -180,7 +180,7 @@ def _as_catalogue(source: Path, asked: Asked, work: Path, step: Progress) -> Pat
     return place
 
 
-def _kind_of(places: Sequence[Path]) -> str:
+def _kind_of(places: Sequence[Path], sources: Sequence[Path]) -> str:
     """Return the one kind of things that the sources hold."""
     counts = dict.fromkeys(_COUNT, 0)
     for place in places:
@@ -191,8 +191,8 @@ def _kind_of(places: Sequence[Path]) -> str:
     if len(held) != 1:
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
         raise InputError(
-            f"there are {told}: "
-            + ("say which to pack with --kind" if held else "nothing that could be packed")
+            f"{', '.join(map(str, sources))}: {told}: "
+            + ("say which is meant with --kind" if held else "nothing that could be packed")
         )
     return held[0]
 
