@@ -137,7 +137,7 @@ def run_of(sources: Sequence[Path], asked: Asked) -> str:
     said = vars(given) if given is not None else {}
     return run_id("pack", {
         "sources": held, "kind": asked.kind, "shard_size": asked.shard_size, "valid": asked.valid,
-        "format": asked.format, "options": {k: str(v) for k, v in said.items()},
+        "format": asked.format, "options": {k: str(v) for k, v in said.items() if v},
         "taxonomy": str(asked.taxonomy.lock) if asked.taxonomy else None,
     })  # fmt: skip
 
