@@ -12,10 +12,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is an extra")
 
 from safetensors.torch import load_file  # noqa: E402
+from tests.learn import tiny  # noqa: E402
 
 from merian.learn.run_log import read_log  # noqa: E402
 from merian.learn.trainer import train  # noqa: E402
-from tests.learn import tiny  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 

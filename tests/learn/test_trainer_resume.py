@@ -17,11 +17,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is an extra")
 
 from safetensors.torch import load_file  # noqa: E402
+from tests.learn import tiny  # noqa: E402
 
 from merian.errors import FormatError, InputError  # noqa: E402
 from merian.learn.run_log import read_log  # noqa: E402
 from merian.learn.trainer import train  # noqa: E402
-from tests.learn import tiny  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 BALLAST = 400_000  # numbers that make a checkpoint slow enough to be caught at
@@ -120,16 +120,16 @@ def test_every_optimizer_goes_on_where_it_was(tmp_path, kind):
     assert_same(tmp_path / "whole", tmp_path / "broken")
 
 
-class Stop(Exception):
+class BrokenOff(Exception):  # noqa: N818 it is no error
     """Breaks a run off without a word, as a killed process would be."""
 
 
 def stop_at(recipe, run: Path, step: int, **options) -> None:
     def watch(progress):
         if progress.step == step:
-            raise Stop
+            raise BrokenOff
 
-    with pytest.raises(Stop):
+    with pytest.raises(BrokenOff):
         train(recipe, tiny.task(**options), run, watch=watch)
 
 
@@ -193,12 +193,12 @@ def test_a_log_that_lost_lines_is_told(tmp_path):
     recipe = tiny.recipe(tmp_path)
     stop_at(recipe, tmp_path / "run", 6)
     (tmp_path / "run" / "log.jsonl").write_text("")
-    with pytest.raises(FormatError, match="log.jsonl: the checkpoint knows"):
+    with pytest.raises(FormatError, match=r"log\.jsonl: the checkpoint knows"):
         train(recipe, tiny.task(), tmp_path / "run")
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "log.jsonl").write_text(json.dumps({"step": 1}) + "\n")
-    with pytest.raises(InputError, match="holds log.jsonl and no run.json"):
+    with pytest.raises(InputError, match=r"holds log\.jsonl and no run\.json"):
         train(tiny.recipe(tmp_path), tiny.task(), tmp_path / "run")

@@ -9,38 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from tests.learn.recipe_text import RECIPE
 from torch import nn
 from torch.nn import functional
 
 from merian.learn.recipe import Recipe, read_recipe
 from merian.learn.task import Objective, Outcome, Task
-
-RECIPE = """
-name = "tiny"
-[data]
-kind = "barcodes"
-window = 2
-[encoder]
-kind = "tiny"
-[objective]
-kind = "ranks"
-[optimizer]
-kind = "adamw"
-learning_rate = 0.01
-[schedule]
-kind = "cosine"
-warm_up = 0.1
-[training]
-batch = 8
-steps = 24
-pieces = 2
-average = 0.9
-precision = "float32"
-device = "cpu"
-validate = 8
-checkpoint = 4
-log = 3
-"""
 
 
 class Points:
@@ -109,7 +83,7 @@ def main() -> None:
     run, ballast, *changes = sys.argv[1:]
     folder = Path(run).parent
     done = train(recipe(folder, *changes), task(ballast=int(ballast)), run)
-    print(done.step, done.ended, done.before)
+    print(done.step, done.ended, done.before)  # noqa: T201
 
 
 if __name__ == "__main__":

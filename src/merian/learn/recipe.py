@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
+OBJECTIVES = ("masked-tokens", "ranks")
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
 
@@ -40,16 +41,19 @@ class Data:
     """What is read, and what is done to it."""
 
     kind: str = key("what the examples are", choices=("barcodes", "pictures"))
-    valid: float = key("share of the taxa's records held out to look at", 0.1, low=0, high=0.9)
-    window: int = key("shards that are shuffled together", 8, low=1)
-    k: int = key("barcodes: bases in a token", 6, low=1, high=8)
-    stride: int | None = key(
-        "barcodes: bases from one token to the next; k if not given", None, low=1
+    valid: float = key(
+        "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
     )
-    bases: int = key("barcodes: bases at most that are read", 660, low=1)
-    shift: bool = key("barcodes: begin each sequence at a random base below k", True)
+    window: int = key("shards that are mixed with each other", 8, low=1)
+    k: int = key("barcodes: bases of a word", 6, low=1, high=8)
+    stride: int | None = key(
+        "barcodes: bases from word to word; k where it is not given", None, low=1
+    )
+    bases: int = key("barcodes: what lies beyond is not read", 660, low=1)
+    any_frame: bool = key("barcodes: begin the first word at any of its bases", True)
+    either_strand: bool = key("barcodes: turn half of them to the other strand", False)
     size: int = key("pictures: width and height in pixels", 224, low=8)
-    augment: bool = key("pictures: crop, turn and colour them at random", True)
+    augment: bool = key("pictures: crop, turn and light them by chance", True)
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,16 @@ class EncoderPart:
 class ObjectivePart:
     """What it is trained for."""
 
-    kind: str = key("the loss", choices=("masked", "ranks"))
-    masked: float = key("masked: share of the tokens to guess", 0.5, above=0, high=1)
-    ranks: tuple[str, ...] = key("ranks: each has a head", ("order", "family", "genus", "species"))
-    smoothing: float = key("ranks: probability shared out among relatives", 0.1, low=0, high=0.9)
-    balance: bool = key("ranks: weigh taxa by the inverse root of their number", True)
+    kind: str = key("the loss", choices=OBJECTIVES)
+    share: float = key("masked-tokens: share of the words to hide", 0.5, above=0, high=0.99)
+    smoothing: float = key(
+        "share of a target that is spread: over all words, or over relatives", 0.0, low=0, high=0.9
+    )
+    ranks: tuple[str, ...] = key("ranks: which; all of the pack where none are given", ())
+    heads: str = key("ranks: how they hang together", "softmax-tree",
+                     choices=("multi-head", "infer-sum", "softmax-tree"))  # fmt: skip
+    power: float = key("ranks: classes weigh as this root of their counts", 0.5, low=0, high=1)
+    least: int = key("ranks: names on fewer records are no classes", 1, low=1)
 
 
 @dataclass(frozen=True)
@@ -306,9 +315,5 @@ def _check(recipe: Recipe, source: Source) -> None:
                 "optimizer",
                 name,
             )
-    if training.patience is not None and recipe.data.valid == 0:
-        raise source.error(
-            "training.patience stops by examples held out, and data.valid is 0; hold some out",
-            "training",
-            "patience",
-        )
+    if recipe.objective.kind == "masked-tokens" and recipe.data.kind != "barcodes":
+        raise source.error("masked-tokens are words of barcodes", "objective", "kind")
