@@ -34,8 +34,10 @@ from merian.cli import (
     pack,
     promise,
     query,
+    recipes,
     screen,
     taxonomy,
+    train,
     world,
 )
 
@@ -62,6 +64,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "promise": promise.app,
     },
     "Learn": {"pack": pack.pack, "embed": embed.embed},
+    "Learn": {"pack": pack.pack, "train": train.train, "recipes": recipes.recipes},
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

@@ -15,7 +15,7 @@ from typing import Any
 
 from merian.errors import FormatError, InputError, NotFoundError, did_you_mean
 from merian.files import existing
-from merian.learn.tables import Source, fill, key, name_of, to_toml
+from merian.learn.tables import Source, fill, key, name_of, to_toml, written
 
 __all__ = [
     "OPTIMIZERS",
@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
+_BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
+HEADS = ("multi-head", "infer-sum", "softmax-tree")
 OBJECTIVES = ("masked-tokens", "ranks")
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
@@ -45,15 +47,15 @@ class Data:
         "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
     )
     window: int = key("shards that are mixed with each other", 8, low=1)
-    k: int = key("barcodes: bases of a word", 6, low=1, high=8)
+    k: int = key("bases of a word", 6, low=1, high=8, only=("barcodes",))
     stride: int | None = key(
-        "barcodes: bases from word to word; k where it is not given", None, low=1
+        "bases from word to word; k where it is not given", None, low=1, only=("barcodes",)
     )
-    bases: int = key("barcodes: what lies beyond is not read", 660, low=1)
-    any_frame: bool = key("barcodes: begin the first word at any of its bases", True)
-    either_strand: bool = key("barcodes: turn half of them to the other strand", False)
-    size: int = key("pictures: width and height in pixels", 224, low=8)
-    augment: bool = key("pictures: crop, turn and light them by chance", True)
+    bases: int = key("what lies beyond is not read", 660, low=1, only=("barcodes",))
+    any_frame: bool = key("begin the first word at any of its bases", True, only=("barcodes",))
+    either_strand: bool = key("turn half of them to the other strand", False, only=("barcodes",))
+    size: int = key("width and height in pixels", 224, low=8, only=("pictures",))
+    augment: bool = key("crop, turn and light them by chance", True, only=("pictures",))
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,19 @@ class ObjectivePart:
     """What it is trained for."""
 
     kind: str = key("the loss", choices=OBJECTIVES)
-    share: float = key("masked-tokens: share of the words to hide", 0.5, above=0, high=0.99)
+    share: float = key(
+        "share of the words to hide", 0.5, above=0, high=0.99, only=("masked-tokens",)
+    )
     smoothing: float = key(
         "share of a target that is spread: over all words, or over relatives", 0.0, low=0, high=0.9
     )
-    ranks: tuple[str, ...] = key("ranks: which; all of the pack where none are given", ())
-    heads: str = key("ranks: how they hang together", "softmax-tree",
-                     choices=("multi-head", "infer-sum", "softmax-tree"))  # fmt: skip
-    power: float = key("ranks: classes weigh as this root of their counts", 0.5, low=0, high=1)
-    least: int = key("ranks: names on fewer records are no classes", 1, low=1)
+    ranks: tuple[str, ...] = key("which; all of the pack where none are given", (), only=("ranks",))
+    heads: str = key("how they hang together", "softmax-tree",
+                     choices=HEADS, only=("ranks",))  # fmt: skip
+    power: float = key(
+        "classes weigh as this root of their counts", 0.5, low=0, high=1, only=("ranks",)
+    )
+    least: int = key("names on fewer records are no classes", 1, low=1, only=("ranks",))
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,10 @@ class OptimizerPart:
     other_learning_rate: float | None = key(
         "of embeddings, heads, norms and biases, where they have one of their own", None, above=0
     )
-    refresh: int | None = key("matrix kinds: steps between two bases", None, low=1)
-    block: int | None = key("kl-shampoo, kl-soap: the largest block of a matrix", None, low=1)
+    refresh: int | None = key("steps between two bases", None, low=1, only=_BY_MATRIX)
+    block: int | None = key(
+        "the largest block of a matrix", None, low=1, only=("kl-shampoo", "kl-soap")
+    )
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,10 @@ class SchedulePart:
     kind: str = key("its course", "cosine", choices=SCHEDULES)
     warm_up: float = key("steps of the rise, or below 1 their share of all", 0.05, low=0)
     decay: float = key(
-        "warm-up-stable-decay: steps of the fall, or below 1 their share of all", 0.2, low=0
+        "steps of the fall, or below 1 their share of all",
+        0.2,
+        low=0,
+        only=("warm-up-stable-decay",),
     )
     floor: float = key("where it ends, as a share of the highest", 0.0, low=0, high=1)
 
@@ -166,10 +177,9 @@ class Recipe:
             "gave": self.gave,
         }
         for table in _TABLES:
-            part = getattr(self, table)
-            values = {name_of(f): getattr(part, f.name) for f in fields(part)}
+            values = written(getattr(self, table))
             values.update(values.pop("settings", {}))
-            found[table] = {k: v for k, v in values.items() if v is not None}
+            found[table] = values
         return found
 
     def text(self) -> str:
@@ -293,7 +303,7 @@ def _encoder(values: dict[str, Any], source: Source) -> EncoderPart:
 
 def _check(recipe: Recipe, source: Source) -> None:
     """Say what does not go together."""
-    training, optimizer = recipe.training, recipe.optimizer
+    training = recipe.training
     if (training.steps is None) == (training.epochs is None):
         raise source.error("[training] needs either 'steps' or 'epochs', and not both", "training")
     if training.pieces > training.batch:
@@ -303,17 +313,5 @@ def _check(recipe: Recipe, source: Source) -> None:
             "training",
             "pieces",
         )
-    allowed = {
-        "refresh": ("soap", "shampoo", "kl-shampoo", "kl-soap"),
-        "block": ("kl-shampoo", "kl-soap"),
-    }
-    for name, kinds in allowed.items():
-        if getattr(optimizer, name) is not None and optimizer.kind not in kinds:
-            raise source.error(
-                f"optimizer.{name} is a key of {', '.join(kinds)} and not of {optimizer.kind}; "
-                "leave it out",
-                "optimizer",
-                name,
-            )
     if recipe.objective.kind == "masked-tokens" and recipe.data.kind != "barcodes":
         raise source.error("masked-tokens are words of barcodes", "objective", "kind")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from merian.errors import FormatError, did_you_mean
 
-__all__ = ["Source", "described", "fill", "key", "to_toml"]
+__all__ = ["Source", "described", "fill", "key", "to_toml", "written"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ def key(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
+    only: Sequence[str] = (),
 ) -> Any:
     """Return the field of a key.
 
@@ -68,8 +69,10 @@ def key(
         low: The least it may be.
         high: The most it may be.
         above: What it must be above.
+        only: The kinds of the table that know it; all of them if not given.
     """
-    metadata = {"about": about, "choices": tuple(choices), "low": low, "high": high, "above": above}
+    limits = {"low": low, "high": high, "above": above}
+    metadata = {"about": about, "choices": tuple(choices), "only": tuple(only), **limits}
     return field(default=default, metadata=metadata)
 
 
@@ -100,7 +103,15 @@ def fill(kind: type[T], values: Mapping[str, Any], table: str, source: Source) -
                 name,
             )
     found = {}
+    own = values.get("kind", known["kind"].default) if "kind" in known else None
     for name, part in known.items():
+        only = part.metadata.get("only")
+        if name in values and only and own not in (*only, MISSING):
+            raise source.error(
+                f"{table}.{name} is a key of {', '.join(only)} and not of {own}; leave it out",
+                table,
+                name,
+            )
         if name in values:
             found[part.name] = _checked(part, hints[part.name], values[name], table, source)
         elif part.default is MISSING and part.default_factory is MISSING:
@@ -189,12 +200,24 @@ def _shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def written(part: Any) -> dict[str, Any]:
+    """Return a table's values as its file has them: without what is None or not of its kind."""
+    found = {}
+    for each in fields(part):
+        value, only = getattr(part, each.name), each.metadata.get("only")
+        if value is not None and not (only and part.kind not in only):
+            found[name_of(each)] = value
+    return found
+
+
 def described(kind: type[Any]) -> Iterator[tuple[str, str, str]]:
     """Tell each key of a table: its name, its value where none is given, and what it means."""
     for part in fields(kind):
         given = part.default is MISSING
         default = "must be given" if given else _shown(part.default)
         about = part.metadata["about"]
+        if part.metadata["only"]:
+            about = f"*{', '.join(part.metadata['only'])}*: {about}"
         if part.metadata["choices"]:
             about += ": " + ", ".join(part.metadata["choices"])
         yield name_of(part), "" if default == "null" else default, about

@@ -362,7 +362,15 @@ class _Run:
                 "epochs": round(self.row.epoch(state.step), 6),
                 "figures": figures,
             }
-            card = {**self.objective.card(), "data": dict(self.task.card), "training": result}
+            data = dict(self.task.card)
+            card = {
+                "name": self.recipe.name,
+                "preprocessing": data.pop("preprocessing", None),
+                "taxonomy": data.get("taxonomy"),
+                "data": data,
+                "recipe": self.recipe.tables(),
+                "training": {"run": self.folder.id, **result},
+            }
 
             def write() -> None:
                 save_model(self.folder.model, self.objective, card)

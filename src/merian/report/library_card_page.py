@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from merian.files import write_json, write_text
 from merian.identify.clades import HOLDS, TOO_FEW
 from merian.identify.promise import ENOUGH
 from merian.library.placing import IMPLIED
+from merian.report.markdown import in_markdown
 from merian.report.page import Bars, Figures, Name, Note, Part, Section, Table, Text, page
 
 __all__ = ["markdown_of", "page_of", "write_card"]
@@ -52,38 +53,10 @@ def markdown_of(card: Card) -> str:
     for section in _sections(card):
         lines += [f"## {section.title}", ""]
         for part in section.parts:
-            lines += [*_in_markdown(part), ""]
+            lines += [*in_markdown(part), ""]
     foot = card["merian"]
     lines.append(f"Written by Merian {foot['merian']}, run {foot['run']}.")
     return "\n".join(lines) + "\n"
-
-
-def _in_markdown(part: Part) -> list[str]:
-    if isinstance(part, Text):
-        return ["\n\n".join(part.paragraphs)]
-    if isinstance(part, Note):
-        return [f"> {part.text}"]
-    if isinstance(part, Figures):
-        return [f"- {_text(value)} {what}" for value, what in part.values]
-    if isinstance(part, Bars):
-        return _grid(("", part.title), part.values)
-    assert isinstance(part, Table)
-    more = [f"and {part.more:,} more"] if part.more else []
-    return [*([part.caption, ""] if part.caption else []), *_grid(part.columns, part.rows), *more]
-
-
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    lines = [columns, ["---"] * len(columns), *([_text(cell) for cell in row] for row in rows)]
-    return ["| " + " | ".join(line) + " |" for line in lines]
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return f"{value:,.4g}" if isinstance(value, float) and value % 1 else f"{int(value):,}"
-    text = " ".join(str(value).split()).replace("|", "\\|")
-    return f"*{text}*" if isinstance(value, Name) else text
 
 
 # -- the sections ---------------------------------------------------------------------------------

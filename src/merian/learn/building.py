@@ -1,0 +1,199 @@
+"""From a recipe and a pack to a task: which examples, which network, which loss.
+
+The weights that chance gives are those of the recipe's seed, so that the same recipe on the same
+pack begins with the same network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from merian.barcode.tokens import KmerTokens
+from merian.errors import InputError, NotFoundError
+from merian.learn.devices import seed_all
+from merian.learn.encoders import build_encoder
+from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
+from merian.learn.heads import build_heads
+from merian.learn.objectives import MaskedTokens, Ranks
+from merian.learn.pack import Pack, open_pack
+from merian.learn.rank_labels import RankLabels
+from merian.learn.recipe import Data, Recipe
+from merian.learn.recoded import Recoded
+from merian.learn.saved import load_weights, model_folder, read_card
+from merian.learn.task import Examples, Objective, Task
+
+__all__ = ["build_task"]
+
+_START = 3  # the stream of chance of the first weights
+
+
+def build_task(recipe: Recipe, pack: Path | str) -> Task:
+    """Return what a recipe trains on a pack.
+
+    Args:
+        recipe: The recipe.
+        pack: The folder of the pack.
+    """
+    opened = open_pack(pack)
+    if opened.kind != recipe.data.kind:
+        raise InputError(
+            f"{opened.folder}: holds {opened.kind}, and the recipe {recipe.name} is for "
+            f"{recipe.data.kind}"
+        )
+    if "train" not in opened.parts:
+        raise InputError(f"{opened.folder}: has no part to learn from; all of it is held out")
+    train = opened.part("train")
+    valid = opened.part("valid") if "valid" in opened.parts else None
+    seed_all(recipe.training.seed, _START)
+    encoder, origin = _encoder(recipe)
+    card = {**_card(opened), "preprocessing": _preprocessing(recipe.data), **origin}
+    if recipe.objective.kind == "masked-tokens":
+        ranks: Sequence[str] = ()
+        objective: Objective = _masked(recipe, encoder)
+        if recipe.encoder.frozen:
+            raise InputError("encoder.frozen: masked-tokens trains the encoder; leave it out")
+    else:
+        ranks = _ranks(recipe, train)
+        labels = _labels(train, ranks, recipe.objective.least)
+        objective = _named(recipe, encoder, labels)
+    found = [
+        _examples(recipe, part, ranks, learns=part is train)
+        for part in (train, valid)
+        if part is not None
+    ]
+    if ranks:
+        names = [train.names(rank) for rank in ranks]
+        found = [Recoded(each, labels, names) for each in found]
+    return Task(objective, found[0], found[1] if valid is not None else None, card)
+
+
+def _preprocessing(data: Data) -> dict[str, Any]:
+    """Return what is done to an item before the network, as its card tells it."""
+    if data.kind == "pictures":
+        return {"size": data.size}
+    return {"k": data.k, "stride": data.stride, "bases": data.bases}
+
+
+def _card(pack: Pack) -> dict[str, Any]:
+    """Return what the data are."""
+    header = pack.header
+    told = {name: header.get(name) for name in ("kind", "hash", "examples", "classes", "labelled")}
+    return {
+        "pack": told,
+        "sources": header.get("sources", []),
+        "licences": header.get("licences", {}),
+        "taxonomy": header["merian"].get("taxonomy"),
+        "set_aside": header.get("set_aside", {}),
+    }
+
+
+# -- the network ----------------------------------------------------------------------------------
+
+
+def _encoder(recipe: Recipe) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network, and where its weights come from."""
+    part, data = recipe.encoder, recipe.data
+    said = dict(part.settings)
+    if part.from_ is not None:
+        return _continued(recipe, part.from_)
+    if data.kind == "barcodes":
+        tokens = _tokens(data)
+        for name in ("vocabulary", "positions"):
+            if name in said:
+                raise InputError(f"encoder.{name} follows from [data]; leave it out")
+        said |= {"vocabulary": tokens.size, "positions": tokens.length}
+    encoder = build_encoder({"kind": part.kind, **said})
+    return encoder, {}
+
+
+def _continued(recipe: Recipe, place: str) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the encoder of a run, with its weights."""
+    folder = model_folder(place)
+    if folder is None:
+        raise NotFoundError(
+            f"encoder.from is {place!r}: no folder of a run that is done, nor of a model"
+        )
+    card = read_card(folder)
+    told = dict(card["objective"]["encoder"])
+    for name, value in {"kind": recipe.encoder.kind, **recipe.encoder.settings}.items():
+        if value is not None and name in told and told[name] != value:
+            raise InputError(
+                f"encoder.{name} is {value!r} in the recipe and {told[name]!r} in {folder}; set "
+                "it to that, or leave it out"
+            )
+    wanted = _preprocessing(recipe.data)
+    if card["preprocessing"] != wanted:
+        raise InputError(
+            f"{folder}: was trained on {card['preprocessing']}, and [data] says {wanted}; set it "
+            "to that"
+        )
+    encoder = build_encoder(told)
+    encoder.load_state_dict(load_weights(folder, "encoder."))
+    return encoder, {"starts_from": {"id": card["id"], "name": card["name"]}}
+
+
+def _tokens(data: Data) -> KmerTokens:
+    return KmerTokens(data.k, data.stride, data.bases)
+
+
+# -- the loss -------------------------------------------------------------------------------------
+
+
+def _masked(recipe: Recipe, encoder: nn.Module) -> Objective:
+    tokens = _tokens(recipe.data)
+    return MaskedTokens(encoder, tokens.size, smoothing=recipe.objective.smoothing)
+
+
+def _named(recipe: Recipe, encoder: nn.Module, labels: RankLabels) -> Objective:
+    part = recipe.objective
+    width = getattr(encoder, "width", None)
+    if not isinstance(width, int):
+        raise InputError(f"the encoder {recipe.encoder.kind} does not tell its width")
+    heads = build_heads(part.heads, width, labels)
+    return Ranks(
+        encoder, heads, power=part.power, smoothing=part.smoothing, frozen=recipe.encoder.frozen
+    )
+
+
+def _ranks(recipe: Recipe, pack: Pack) -> tuple[str, ...]:
+    """Return the ranks to name: those that are asked for, or all that tell records apart."""
+    ranks = recipe.objective.ranks
+    if not ranks:
+        ranks = tuple(rank for rank in pack.ranks if len(_seen(pack, rank)) > 1)
+    if not ranks:
+        raise InputError(
+            f"{pack.folder}: nothing to learn to name: no rank has two names or more among the "
+            "examples to learn from"
+        )
+    return ranks
+
+
+def _seen(pack: Pack, rank: str) -> Any:
+    found = np.unique(pack.labels(rank))
+    return found[found >= 0]
+
+
+def _labels(pack: Pack, ranks: Sequence[str], least: int) -> RankLabels:
+    """Return the classes that the examples to learn from have."""
+    codes = np.stack([pack.labels(rank) for rank in ranks], axis=1).astype(np.int64)
+    return RankLabels.of_codes(ranks, [pack.names(rank) for rank in ranks], codes, least)
+
+
+# -- the examples ---------------------------------------------------------------------------------
+
+
+def _examples(recipe: Recipe, pack: Pack, ranks: Sequence[str], *, learns: bool) -> Examples:
+    """Return examples; of those only looked at, no more is changed than what is hidden."""
+    data = recipe.data
+    if data.kind == "pictures":
+        return PackedPictures(
+            pack, data.size, Augmentation() if data.augment and learns else None, ranks
+        )
+    share = recipe.objective.share if recipe.objective.kind == "masked-tokens" else 0.0
+    masking = Masking(share, data.any_frame and learns, data.either_strand and learns)
+    return PackedBarcodes(pack, _tokens(data), masking, ranks)
