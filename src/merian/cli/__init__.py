@@ -63,8 +63,12 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "explain": explain.explain,
         "promise": promise.app,
     },
-    "Learn": {"pack": pack.pack, "embed": embed.embed},
-    "Learn": {"pack": pack.pack, "train": train.train, "recipes": recipes.recipes},
+    "Learn": {
+        "train": train.train,
+        "recipes": recipes.recipes,
+        "embed": embed.embed,
+        "pack": pack.pack,
+    },
     "Try it": {
         "world": world.app,
         "demo": demo.demo,

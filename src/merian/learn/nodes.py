@@ -79,7 +79,9 @@ class NodeTree(nn.Module):
         # What is there answers only for nodes that are there too, itself among them.
         witness = self.highest(full(logits).masked_fill(~there, float("-inf")))
         told = torch.where(there, witness, self.highest(logits))
-        each = functional.binary_cross_entropy_with_logits(told, there.to(told.dtype), reduction="none")
+        each = functional.binary_cross_entropy_with_logits(
+            told, there.to(told.dtype), reduction="none"
+        )
         count = known.sum(1)
         mean = each.masked_fill(~known, 0).sum(1) / count.clamp(min=1)
         records = (count > 0).sum()
