@@ -43,6 +43,7 @@ __all__ = [
 
 State = dict[str, Tensor]
 TILES = 8  # of a triangle along a side: 9/16 of the square is stored, and computed
+TINY = 1e-30  # stands for zero where something is divided by it
 SMALLEST_TILE = 32  # smaller products are not worth a call
 
 
@@ -219,7 +220,12 @@ def step(state: State, gradient: Tensor, rule: Rule) -> Tensor:
         if rule.soap:
             square = state["square"].mul_(rule.betas[1])
             square.addcmul_(rotated, rotated, value=1 - rule.betas[1])
-            whitened = ahead / square.sqrt().add_(rule.eps)
+            root = square.sqrt().add_(rule.eps)
+            if (
+                not rule.paper
+            ):  # what rounding leaves where there is no gradient must not be scaled up
+                root += _along(rule.floor * _rms(root), 0, order)
+            whitened = ahead / root
         else:
             whitened = _whiten(ahead, _eigenvalues(state, order), rule)
     if rule.cap:
@@ -253,7 +259,7 @@ def _whiten(x: Tensor, eigenvalues: list[Tensor], rule: Rule) -> Tensor:
     if not rule.paper:
         for lam in eigenvalues:
             eps *= lam.mean(1, keepdim=True).sqrt()
-        eps += torch.finfo(x.dtype).tiny  # a block that had only zeros: 0 / tiny, not 0 / 0
+        eps += TINY  # a block that had only zeros
     *roots, last = (_along(lam.sqrt(), i, order) for i, lam in enumerate(eigenvalues))
     root = x.new_ones((1,) * x.dim())
     for other in roots:
@@ -267,8 +273,7 @@ def _learn(state: State, rotated: Tensor, rule: Rule) -> None:
     sides = rotated.shape[1:]
     order, size, keep = len(sides), rotated[0].numel(), rule.betas[1]
     old = _eigenvalues(state, order)
-    tiny = torch.finfo(rotated.dtype).tiny
-    inverse = [lam.clamp_min(tiny).rsqrt() for lam in old]
+    inverse = [lam.clamp_min(TINY).rsqrt() for lam in old]
     new = []
     for i, side in enumerate(sides):
         w = rotated

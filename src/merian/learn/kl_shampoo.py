@@ -49,6 +49,8 @@ class KLShampoo(MatrixOptimizer):
         adam_betas: AdamW's betas.
         adam_eps: AdamW's eps.
         maximize: Climb instead of descend.
+        owners: Where several processes train together (torch.distributed), each steps a share of
+            the parameters and sends the new weights; False lets every process step all of them.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class KLShampoo(MatrixOptimizer):
         adam_betas: tuple[float, float] = (0.9, 0.95),
         adam_eps: float = 1e-8,
         maximize: bool = False,
+        owners: bool = True,
     ) -> None:
         options = chosen(locals())
         if paper:

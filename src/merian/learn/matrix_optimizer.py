@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from merian.errors import InputError
+from merian.learn import owners
 from merian.learn.adamw import adamw_step
 from merian.learn.blocks import Cut, cut
 from merian.learn.parameters import is_matrix
@@ -40,6 +41,8 @@ class MatrixOptimizer(torch.optim.Optimizer):
 
     def __init__(self, params: Iterable[Any], options: Options) -> None:
         self._slabs: dict[int, list[Slab]] = {}
+        self._owners: dict[Tensor, int] = {}
+        self._alone = not options.pop("owners", True)
         super().__init__(params, {**options, "steps": 0})
 
     # What a method says.
@@ -75,7 +78,10 @@ class MatrixOptimizer(torch.optim.Optimizer):
         if self._loading is not None:
             self._uncast(state)
         super().__setstate__(state)
-        self._slabs = {}
+        self._slabs, self._owners = {}, {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_alone": self._alone}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a saved state; its tensors keep their types, where torch would change them."""
@@ -89,6 +95,24 @@ class MatrixOptimizer(torch.optim.Optimizer):
         finally:
             hook.remove()
             self._loading = None
+        self._share_out()
+        for parameter in list(self.state):
+            if not self._mine(parameter):
+                del self.state[parameter]
+
+    def full_state_dict(self, *, everywhere: bool = False) -> dict[str, Any]:
+        """Return the state of all parameters, on whichever process it lies; all must call this.
+
+        Any number of processes can load it, each what it owns. It is whole on the first process,
+        and on the others only if it is to be everywhere.
+        """
+        saved = self.state_dict()
+        if not self._owners:
+            return saved
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        devices = {number: p.device for number, p in enumerate(parameters)}
+        whole = owners.gather_state(saved["state"], devices, everywhere=everywhere)
+        return {**saved, "state": whole}
 
     def _uncast(self, state: dict[str, Any]) -> None:
         """Put what was saved in the place of what torch made of it."""
@@ -110,12 +134,15 @@ class MatrixOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._share_out()
         for index, group in enumerate(self.param_groups):
             matrices, rest = self._sorted(group)
             adamw_step(rest, self.state, group)
             self._open(index, matrices)
             self._step_matrices(index, matrices)
             group["steps"] += 1
+        if self._owners:
+            owners.send_weights([p for p in self._owners if p.grad is not None], self._owners)
         return loss
 
     # The work.
@@ -145,7 +172,7 @@ class MatrixOptimizer(torch.optim.Optimizer):
         matrices: list[Tensor] = []
         rest: list[Tensor] = []
         for number, parameter in enumerate(group["params"]):
-            if parameter.grad is None:
+            if parameter.grad is None or not self._mine(parameter):
                 continue
             if parameter.grad.layout != torch.strided:
                 raise InputError(
@@ -155,6 +182,25 @@ class MatrixOptimizer(torch.optim.Optimizer):
             chosen = matrices if _preconditioned(group, number) else rest
             chosen.append(parameter)
         return matrices, rest
+
+    def _share_out(self) -> None:
+        """Give every parameter an owner, where many processes train together."""
+        if self._alone or owners.size() == 1:
+            self._owners = {}
+        elif len(self._owners) != sum(len(group["params"]) for group in self.param_groups):
+            costs = [
+                [
+                    _plan(p, group).cost if _preconditioned(group, number) else p.numel()
+                    for number, p in enumerate(group["params"])
+                ]
+                for group in self.param_groups
+            ]
+            ranks = owners.share_out(costs, owners.size())
+            for group, found in zip(self.param_groups, ranks, strict=True):
+                self._owners.update(zip(group["params"], found, strict=True))
+
+    def _mine(self, parameter: Tensor) -> bool:
+        return not self._owners or self._owners[parameter] == owners.rank()
 
     def _open(self, index: int, matrices: list[Tensor]) -> None:
         """See that the state of every matrix lies in a slab: make it, or take it in."""

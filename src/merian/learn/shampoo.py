@@ -43,6 +43,7 @@ class Shampoo(MatrixOptimizer):
         adam_betas: tuple[float, float] = (0.9, 0.95),
         adam_eps: float = 1e-8,
         maximize: bool = False,
+        owners: bool = True,
     ) -> None:
         super().__init__(params, chosen(locals()))
 
