@@ -250,6 +250,11 @@ def test_packed_triangles_are_symmetric_matrices(side):
         ((8, 3, 3, 3), {}, (8, 3, 3, 3), 1),
         ((40, 9), {"largest": 30, "block": 5}, (40, 5), 2),
         ((40, 50), {"largest": 30, "block": 25}, (20, 25), 4),
+        ((512, 128), {"square": True}, (128, 128), 4),
+        ((512, 128), {"square": True, "block": 100}, (86, 64), 12),
+        ((300, 9), {"square": True}, (60, 9), 5),
+        ((512, 128), {"square": True, "block": 0}, (512, 128), 1),
+        ((64, 32, 3, 3), {"square": True}, (64, 32, 3, 3), 1),
     ],
 )
 def test_blocks_are_even_and_come_back(shape, options, block, count):

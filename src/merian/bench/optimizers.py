@@ -57,7 +57,7 @@ def run(
     yardstick: Path = PLACE,
     tasks: str = "barcodes,text",
     arms: str = "AdamW,Muon,SOAP,Shampoo,KL-SOAP,KL-Shampoo",
-    steps: int = 500,
+    steps: int = 400,
     seeds: int = 3,
     processes: int = 2,
     page: Path | None = None,

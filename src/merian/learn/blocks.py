@@ -16,6 +16,8 @@ from torch import Tensor
 
 __all__ = ["Cut", "cut"]
 
+_SHORT = 64
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -90,6 +92,7 @@ def cut(
     largest: int,
     stacked: bool = False,
     flat: bool = False,
+    square: bool = False,
 ) -> Cut:
     """Plan the blocks of a parameter with at least two sides longer than 1, its stack apart.
 
@@ -99,6 +102,8 @@ def cut(
         largest: A longer side gets no factor, and is not cut.
         stacked: Whether the first side counts independent tensors.
         flat: Whether all sides after the first are one side.
+        square: Whether a side is cut to the length of the shortest too, so that the factors of a
+            block never have many more numbers than the block. Sides of 64 cost little, and stay.
     """
     stack, sides = (shape[0], shape[1:]) if stacked else (1, shape)
     sides = tuple(side for side in sides if side > 1) or (1,)
@@ -107,6 +112,9 @@ def cut(
     factored = tuple(side <= largest for side in sides)
     if not any(factored):  # nothing would be left of the method: cut them all instead
         factored = (True,) * len(sides)
+    if square and block:
+        shortest = min(side for side, has in zip(sides, factored, strict=True) if has)
+        block = min(block, max(shortest, _SHORT))
     pieces = tuple(
         -(-side // block) if has and block else 1 for side, has in zip(sides, factored, strict=True)
     )

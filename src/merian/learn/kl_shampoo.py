@@ -31,7 +31,8 @@ class KLShampoo(MatrixOptimizer):
         betas: What is kept of the momentum and of the statistics at each step.
         eps: Added to the root of the eigenvalues' product, as a share of its scale.
         weight_decay: Decoupled, after the step; for AdamW's parameters too.
-        refresh: The bases turn every so many steps.
+        refresh: The bases turn every so many steps, and at each of the first so many, as those of
+            one gradient are no good (but not in the paper, nor in KL-SOAP).
         kl_soap: Divide by Adam's second moment in the basis instead of by the eigenvalues; one more
             float a parameter.
         paper: The published constants and conventions, which depend on the gradient's scale: for
@@ -41,6 +42,8 @@ class KLShampoo(MatrixOptimizer):
         nesterov: Look ahead: this gradient counts once more in the momentum that is stepped along.
         cap: The largest root mean square of a block's update; 0 for no cap.
         block: Longer sides are cut evenly; 0 cuts nothing.
+        square: Sides are cut to the length of the shortest too (but not below 64), so that the
+            state of a long matrix takes no more floats a parameter than that of a square one.
         largest: Still longer sides are not cut and have no factor.
         stacked: The first side counts independent matrices, as in stacked experts.
         flat: All sides after the first are one, as some do with convolutions. It costs memory.
@@ -69,6 +72,7 @@ class KLShampoo(MatrixOptimizer):
         nesterov: bool = True,
         cap: float = 0.0,
         block: int = 1024,
+        square: bool = True,
         largest: int = 8192,
         stacked: bool = False,
         flat: bool = False,
@@ -99,7 +103,9 @@ class KLShampoo(MatrixOptimizer):
 
     def _advance(self, state: State, gradient: Tensor, step: int, group: Options) -> Tensor:
         direction = kl_factors.step(state, gradient, _rule(group))
-        if step % group["refresh"] == 0:
+        # Adam's second moment does not turn with the basis, so KL-SOAP does not turn it in haste.
+        haste = step < group["refresh"] and not (group["paper"] or group["kl_soap"])
+        if haste or step % group["refresh"] == 0:
             kl_factors.refresh(state)
         return direction
 

@@ -328,4 +328,5 @@ def _plan(parameter: Tensor, group: Options) -> Cut:
         largest=group["largest"],
         stacked=group["stacked"],
         flat=group["flat"],
+        square=group.get("square", False),
     )
