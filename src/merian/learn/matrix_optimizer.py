@@ -123,7 +123,7 @@ class MatrixOptimizer(torch.optim.Optimizer):
         for index, values in self._loading["state"].items():
             parameter = places[index]
             state["state"][parameter] = {
-                key: value if key in COUNTS else value.to(parameter.device)
+                key: value.to("cpu" if key in COUNTS else parameter.device, copy=True)
                 for key, value in values.items()
             }
 

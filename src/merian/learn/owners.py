@@ -96,7 +96,7 @@ def gather_state(
                 tensor = torch.empty(shape, dtype=kind, device=devices[number])
             carried = tensor.view(-1).view(torch.uint8) if kind == torch.int16 else tensor
             dist.broadcast(carried, src=owner)  # gloo and NCCL know no 16-bit integers
-            values[key] = tensor.cpu()
+            values[key] = tensor.to("cpu", copy=True)
         if everywhere or rank() == 0:
             whole[number] = values
     return whole
