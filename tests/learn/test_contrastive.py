@@ -168,12 +168,13 @@ def test_a_modality_that_nobody_has_is_passed_over():
 
 def test_learning_brings_modalities_together():
     one, made = batch(16), objective()
-    optimizer = torch.optim.Adam(made.parameters(), 3e-2)
-    for _ in range(30):
+    for _ in range(40):
         outcome = made(one)
-        optimizer.zero_grad()
+        made.zero_grad()
         outcome.loss.backward()
-        optimizer.step()
+        with torch.no_grad():
+            for parameter in made.parameters():
+                parameter.sub_(0.02 * parameter.grad.sign())
     assert outcome.figures["met a-b"].item() > 0.9
 
 

@@ -38,6 +38,16 @@ def cut(whole, rows):
     return {name: tensor[rows] for name, tensor in whole.items()}
 
 
+def descend(objective, loss, rate=0.02):
+    """One step along the signs of the gradient."""
+    objective.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in objective.parameters():
+            if parameter.grad is not None:
+                parameter.sub_(rate * parameter.grad.sign())
+
+
 def masked_tokens():
     torch.manual_seed(0)
     return MaskedTokens(BarcodeBert(CONFIG), 19)
@@ -136,14 +146,11 @@ def test_a_card_builds_the_same_objective(make):
 @pytest.mark.parametrize("make", [masked_tokens, lambda: ranks("infer-sum", smoothing=0.05)])
 def test_some_steps_lower_the_loss_in_half_precision(make):
     objective, one = make(), batch(16)
-    optimizer = torch.optim.Adam(objective.parameters(), 1e-2)
     losses = []
-    for _ in range(15):
+    for _ in range(10):
         with torch.autocast("cpu", torch.bfloat16):
             outcome = objective(one)
-        optimizer.zero_grad()
-        outcome.loss.backward()
-        optimizer.step()
+        descend(objective, outcome.loss)
         losses.append(outcome.loss.item())
     assert losses[-1] < 0.8 * losses[0]
 
