@@ -166,6 +166,17 @@ def test_lower_ranks_count_when_their_time_has_come():
     assert objective.card()["heads"]["options"]["rank_weights"] == [1, 1, 2, 3]
 
 
+def test_the_trainer_tells_how_far_it_is(tmp_path):
+    from tests.learn import tiny
+
+    from merian.learn.trainer import train
+
+    task, heard = tiny.task(), []
+    task.objective.advance = heard.append
+    train(tiny.recipe(tmp_path, "training.steps=4"), task, tmp_path / "run")
+    assert heard == [0, 0.25, 0.5, 0.75]
+
+
 def test_a_frozen_encoder_does_not_learn():
     objective = ranks(frozen=True).train()
     assert not objective.encoder.training

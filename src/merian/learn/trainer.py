@@ -163,6 +163,7 @@ class _Run:
             for group, rate in zip(optimizer.param_groups, highest, strict=True):
                 group["lr"] = rate * share
             optimizer.zero_grad(set_to_none=True)
+        self.objective.advance(step / self.steps)
         self.objective.train()
         own = self.row.pieces // self.here.world
         told, bad = [], []
