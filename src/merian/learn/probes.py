@@ -54,18 +54,11 @@ def nearest(queries: ArrayLike, references: ArrayLike, k: int) -> Neighbours:
     found = Neighbours(np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32))
     for start in range(0, len(asked), _ROWS):
         few = asked[start : start + _ROWS]
-        numbers, cosines = np.empty((len(few), 0), np.int64), np.empty((len(few), 0), np.float32)
+        best = Neighbours(np.empty((len(few), 0), np.int64), np.empty((len(few), 0), np.float32))
         for begin in range(0, len(known), _COLUMNS):
-            there = few @ known[begin : begin + _COLUMNS].T
-            best = _best(there, min(k, there.shape[1]))
-            # What was found before stands first, so its numbers are lower and win ties.
-            numbers = np.concatenate([numbers, best + begin], axis=1)
-            cosines = np.concatenate([cosines, np.take_along_axis(there, best, 1)], axis=1)
-            order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-            numbers = np.take_along_axis(numbers, order, 1)
-            cosines = np.take_along_axis(cosines, order, 1)
-        found.references[start : start + len(few)] = numbers
-        found.cosines[start : start + len(few)] = cosines
+            best = _better(best, few @ known[begin : begin + _COLUMNS].T, begin, k)
+        found.references[start : start + len(few)] = best.references
+        found.cosines[start : start + len(few)] = best.cosines
     return found
 
 
@@ -108,16 +101,24 @@ def _unit(vectors: ArrayLike, what: str) -> Floats:
     return np.asarray(found / length, np.float32)
 
 
-def _best(values: Floats, k: int) -> Numbers:
-    """Return the columns of the k highest of each row; of equals those that stand first."""
-    edge = np.partition(values, values.shape[1] - k, axis=1)[:, -k]
-    rows, columns = np.nonzero(values >= edge[:, None])
-    # Where several are as low as the last, there are more than k of a row; the first of them stay.
-    order = np.lexsort((columns, -values[rows, columns], rows))
-    rows, columns = rows[order], columns[order]
-    starts = np.searchsorted(rows, np.arange(len(values)))
-    kept = np.arange(len(rows)) - starts[rows] < k
-    return np.asarray(columns[kept].reshape(len(values), k), np.int64)
+def _better(best: Neighbours, cosines: Floats, begin: int, k: int) -> Neighbours:
+    """Return the nearest of those found before and of further references, which begin there."""
+    n, width = cosines.shape
+    had = best.references.shape[1]
+    if had == k:  # who found k before asks for nearer ones only; of equals the first stay
+        rows, columns = np.nonzero(cosines > best.cosines[:, -1:])
+    else:
+        edge = np.partition(cosines, width - min(k, width), axis=1)[:, -min(k, width)]
+        rows, columns = np.nonzero(cosines >= edge[:, None])
+    rows = np.concatenate([np.repeat(np.arange(n), had), rows])
+    values = np.concatenate([best.cosines.ravel(), cosines[rows[n * had :], columns]])
+    numbers = np.concatenate([best.references.ravel(), columns + begin])
+    order = np.lexsort((numbers, -values, rows))
+    rows = rows[order]
+    starts = np.searchsorted(rows, np.arange(n))
+    k = min(k, begin + width)
+    kept = order[np.arange(len(rows)) - starts[rows] < k]
+    return Neighbours(numbers[kept].reshape(n, k), values[kept].reshape(n, k))
 
 
 def _classes(neighbours: Neighbours, labels: ArrayLike, k: int) -> Numbers:
