@@ -24,6 +24,7 @@ def made():
     words = torch.randint(0, 5, (4, 6), generator=generator)
     masked = torch.rand(4, 6, generator=generator) < 0.5
     keep = torch.arange(6) < torch.tensor([6, 3, 1, 0])[:, None]
+    keep[0, 2] = False  # a gap
     return logits, words, masked, keep
 
 

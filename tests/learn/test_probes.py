@@ -7,7 +7,7 @@ import pytest
 
 from merian.errors import InputError
 from merian.learn import probes
-from merian.learn.linear_probe import fit_by_steps, fit_ridge
+from merian.learn.linear_probe import fit_by_steps, fit_ridge, left_out_errors
 from merian.learn.probes import nearest, vote, weighted_vote
 
 
@@ -105,7 +105,8 @@ def test_the_ridge_is_chosen_by_leaving_each_record_out():
                 z[others].T @ z[others] + held, z[others].T @ np.eye(4)[labels[others]]
             )
             error += ((z[i] @ weights - np.eye(4)[labels[i]]) ** 2).sum()
-        errors.append(error)
+        errors.append(error / 60)
+    assert left_out_errors(x, labels, ridges) == pytest.approx(errors, rel=1e-9)
     assert fit_ridge(x, labels, ridges).ridge == ridges[int(np.argmin(errors))]
     assert 0 < np.argmin(errors) < 3
 

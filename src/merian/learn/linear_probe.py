@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from merian.errors import InputError
 
-__all__ = ["LinearProbe", "fit_by_steps", "fit_ridge"]
+__all__ = ["LinearProbe", "fit_by_steps", "fit_ridge", "left_out_errors"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -67,48 +67,75 @@ def fit_ridge(
         ridges: What may be added to the squares, for numbers of variance 1.
     """
     x, place, classes = _told(vectors, labels)
-    if not len(ridges) or min(ridges) <= 0:
-        raise InputError("the ridges to choose from must be above 0")
-    n, c = len(x), len(classes)
+    _check_ridges(ridges)
+    best = int(np.argmin(left_out_errors(vectors, labels, ridges))) if len(ridges) > 1 else 0
+    ridge, system = float(ridges[best]), _system(x, place, len(classes))
+    weights = system.axes @ system.weights(ridge) / system.spread[:, None]
+    return LinearProbe(classes, weights, system.share - system.middle @ weights, ridge)
+
+
+def left_out_errors(
+    vectors: ArrayLike, labels: ArrayLike, ridges: Sequence[float] = _RIDGES
+) -> list[float]:
+    """Return for each ridge the mean squared error of a record by the probe of all others.
+
+    In closed form: the error of the probe of all, over 1 less what the record itself weighs in it.
+    Of many records an even part is judged.
+
+    Args:
+        vectors: float[n, d].
+        labels: The class of each, 0 or higher; records with -1 are left out.
+        ridges: What may be added to the squares, for numbers of variance 1.
+    """
+    _check_ridges(ridges)
+    x, place, classes = _told(vectors, labels)
+    system, n = _system(x, place, len(classes)), len(x)
+    few = np.linspace(0, n - 1, min(n, _JUDGED)).astype(np.int64)
+    along, at = ((x[few] - system.middle) / system.spread) @ system.axes, place[few]
+    found = []
+    for ridge in ridges:
+        total, weights = 0.0, system.weights(ridge)
+        for start in range(0, len(along), _ROWS):
+            some, true = along[start : start + _ROWS], at[start : start + _ROWS]
+            lever = 1 / n + (some**2 / (system.values + ridge)).sum(1)
+            error = some @ weights + system.share
+            error[np.arange(len(true)), true] -= 1
+            total += float(((error / np.maximum(1 - lever, 1e-9)[:, None]) ** 2).sum())
+        found.append(total / len(along))
+    return found
+
+
+@dataclass(frozen=True)
+class _System:
+    """The squares of vectors of mean 0 and variance 1, along their own axes."""
+
+    middle: Floats
+    spread: Floats
+    share: Floats  # of the records, that each class has
+    values: Floats
+    axes: Floats
+    turned: Floats  # [d, c]; what one-hot targets say along each axis
+
+    def weights(self, ridge: float) -> Floats:
+        """Return float64[d, c], along the axes."""
+        return self.turned / (self.values + ridge)[:, None]
+
+
+def _system(x: Floats, place: Numbers, classes: int) -> _System:
     middle, spread = _spread(x)
-    share = np.bincount(place, minlength=c) / n
-    square, sums = np.zeros((x.shape[1], x.shape[1])), np.zeros((c, x.shape[1]))
-    for start in range(0, n, _ROWS):
+    square, sums = np.zeros((x.shape[1], x.shape[1])), np.zeros((classes, x.shape[1]))
+    for start in range(0, len(x), _ROWS):
         few = (x[start : start + _ROWS] - middle) / spread
         square += few.T @ few
         np.add.at(sums, place[start : start + _ROWS], few)
     values, axes = np.linalg.eigh(square)
-    values = np.maximum(values, 0.0)
-    turned = axes.T @ sums.T  # [d, c]; what one-hot targets say along each axis
-    ridge = ridges[0]
-    if len(ridges) > 1:
-        few = np.linspace(0, n - 1, min(n, _JUDGED)).astype(np.int64)
-        along = ((x[few] - middle) / spread) @ axes
-        errors = [_left_out(along, values, turned, place[few], share, n, r) for r in ridges]
-        ridge = ridges[int(np.argmin(errors))]
-    weights = axes @ (turned / (values + ridge)[:, None]) / spread[:, None]
-    return LinearProbe(classes, weights, share - middle @ weights, float(ridge))
+    share = np.bincount(place, minlength=classes) / len(x)
+    return _System(middle, spread, share, np.maximum(values, 0.0), axes, axes.T @ sums.T)
 
 
-def _left_out(
-    along: Floats,
-    values: Floats,
-    turned: Floats,
-    place: Numbers,
-    share: Floats,
-    n: int,
-    ridge: float,
-) -> float:
-    """Return the mean squared error of each record by the probe of all others."""
-    total = 0.0
-    weights = turned / (values + ridge)[:, None]
-    for start in range(0, len(along), _ROWS):
-        few, at = along[start : start + _ROWS], place[start : start + _ROWS]
-        lever = 1 / n + (few**2 / (values + ridge)).sum(1)
-        error = few @ weights + share
-        error[np.arange(len(at)), at] -= 1
-        total += float(((error / np.maximum(1 - lever, 1e-9)[:, None]) ** 2).sum())
-    return total / len(along)
+def _check_ridges(ridges: Sequence[float]) -> None:
+    if not len(ridges) or min(ridges) <= 0:
+        raise InputError("the ridges to choose from must be above 0")
 
 
 def fit_by_steps(
