@@ -64,10 +64,10 @@ def decode(content: bytes, least: int) -> Image.Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata do no harm to the pixels
-        with Image.open(io.BytesIO(content)) as file:
-            file.draft("RGB", (least, least))
-            image = ImageOps.exif_transpose(file)
-            image.load()
+        image: Image.Image = Image.open(io.BytesIO(content))
+        image.draft("RGB", (least, least))
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB":
         return image
     if image.mode.startswith(_DEEP):

@@ -91,6 +91,15 @@ class Pack:
         found: dict[str, list[str]] = json.loads((self.folder / LABELS).read_text(encoding="utf-8"))
         return found
 
+    def card(self) -> dict[str, Any]:
+        """Return what the card of a model tells of the data that it learned from."""
+        told = ("hash", "kind", "examples", "ranks", "classes", "sources", "licences", "taxonomies")
+        return {
+            "pack": self.header["merian"]["run"],
+            "taxonomy": self.header["merian"]["taxonomy"],
+            **{key: self.header[key] for key in told},
+        }
+
     def names(self, rank: str) -> list[str]:
         """Return the classes of a rank; the word ``label`` stands for the labels as they came."""
         if rank not in self._names:

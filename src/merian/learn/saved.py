@@ -47,7 +47,7 @@ def save_model(
         objective: What was trained.
         card: What else to say of it. ``preprocessing`` (as the examples tell it) is needed to use
             the model as an encoder, ``name`` is what people call it, ``taxonomy`` the lock of its
-            classes.
+            classes; all may also stand under ``data``, where a run has what it was given.
         half: Whether to write numbers of 16 bits, in half of the space.
     """
     state = {k: _written(tensor, half) for k, tensor in objective.state_dict().items()}
@@ -57,12 +57,14 @@ def save_model(
     with new_folder(folder) as part:
         save_file(state, part / WEIGHTS, {"format": f"{_FORMAT} {_VERSION}"})
         digest = content_hash(part / WEIGHTS)
-        preprocessing = card.get("preprocessing")
+        data = card.get("data") or {}
+        preprocessing, lock = (
+            card.get(key, data.get(key)) for key in ("preprocessing", "taxonomy")
+        )
         number = _id_of(digest, encoder, preprocessing)
-        name = card.get("name") or (kind.name if kind else Path(folder).name)
+        name = card.get("name") or data.get("name") or (kind.name if kind else Path(folder).name)
         head = {
-            "merian": stamp(_FORMAT, _VERSION, run_id("model", {"id": number}),
-                            card.get("taxonomy")),
+            "merian": stamp(_FORMAT, _VERSION, run_id("model", {"id": number}), lock),
             "id": number,
             "name": name,
             "modality": kind.modality if kind else None,
@@ -72,7 +74,8 @@ def save_model(
             "preprocessing": preprocessing,
             "objective": told,
         }  # fmt: skip
-        write_json(part / CARD, {**head, **{k: v for k, v in card.items() if k not in head}})
+        more = {k: v for k, v in card.items() if k not in head and k not in told}
+        write_json(part / CARD, {**head, **more})
     return number
 
 
