@@ -165,6 +165,16 @@ def test_a_name_counts_where_the_label_says_so_without_reserve(tmp_path):
         pack.names("specie")
 
 
+def test_a_class_that_is_no_name_is_a_label_alone(tmp_path):
+    folder = pictures(tmp_path / "pics", 4)
+    (folder / "detritus").rename(folder / "copepod_calanoid")
+    (folder / "Copepoda").rename(folder / "Calanus finmarchicus")
+    pack = make_pack([folder], tmp_path / "p", Asked(valid=0)).pack
+    assert pack.names("label") == ["Calanus finmarchicus", "copepod_calanoid"]
+    assert pack.names("species") == ["Calanus finmarchicus"]
+    assert sorted(pack.labels("species").tolist()) == [-1, -1, 0, 0]
+
+
 def test_homonyms_of_two_kingdoms_are_two_classes(tmp_path):
     file = tmp_path / "a.csv"
     rows = [("Animalia", 1), ("Plantae", 2), ("", 3)]

@@ -71,7 +71,7 @@ WHERE coalesce(x.accessURI, p.accessURI) IS NOT NULL ORDER BY id
 }
 _COUNT = {
     "barcodes": "SELECT count(*) FROM sequence WHERE sequence IS NOT NULL",
-    "pictures": "SELECT count(*) FROM media WHERE accessURI IS NOT NULL",
+    "pictures": "SELECT count(*) FROM media WHERE accessURI NOT LIKE '%://%'",
 }
 
 
@@ -192,7 +192,11 @@ def _kind_of(places: Sequence[Path], sources: Sequence[Path]) -> str:
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
         raise InputError(
             f"{', '.join(map(str, sources))}: {told}: "
-            + ("say which is meant with --kind" if held else "nothing that could be packed")
+            + (
+                "say which is meant with --kind"
+                if held
+                else "nothing is there; pictures on the web do not count, since nothing is fetched"
+            )
         )
     return held[0]
 

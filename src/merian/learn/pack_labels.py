@@ -83,6 +83,10 @@ def class_names(rows: Iterable[Cells]) -> list[list[str]]:
 
 def _names_of(cells: dict[str, str | None], read: dict[str, tuple[str, str]]) -> list[str]:
     """Return the names of one row."""
+    label = _line(cells["verbatimIdentification"] or "")
+    if label[:1].islower() and not any(cells[rank] for rank in COLUMNS[:-1]):
+        # "copepod_calanoid" looks like a species, and is none: names begin with a capital.
+        return [*[""] * (len(COLUMNS) - 1), label]
     found = {}
     for rank in COLUMNS[:-1]:
         text = cells[rank]
@@ -104,8 +108,7 @@ def _names_of(cells: dict[str, str | None], read: dict[str, tuple[str, str]]) ->
         found.update(dict.fromkeys(COLUMNS[below:-1], ""))
     if found["species"] and not found["genus"]:
         found["genus"] = found["species"].split(" ", 1)[0]
-    label = cells["verbatimIdentification"] or ""
-    return [*(found[rank] for rank in COLUMNS[:-1]), _line(label)]
+    return [*(found[rank] for rank in COLUMNS[:-1]), label]
 
 
 def _scientific(text: str | None, words: int, read: dict[str, tuple[str, str]]) -> str:
