@@ -131,7 +131,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_the_records(tmp_path):
     assert all(torch.isfinite(t).all() for t in weights.values())
 
 
-class Steep(tiny.Halves):
+class Steep(tiny.Eighths):
     """The loss is a number, and its gradient is none."""
 
     def forward(self, batch):
@@ -149,7 +149,7 @@ def test_a_gradient_that_is_no_number_stops_too(tmp_path):
 def test_bfloat16_learns_and_the_weights_stay_float32(tmp_path):
     changes = ("training.precision=bfloat16", "training.steps=60", "training.average=0.5")
     done = train(tiny.recipe(tmp_path, *changes), tiny.task(), tmp_path / "run")
-    assert done.figures["loss"]["value"] < 0.6
+    assert done.figures["loss"]["value"] < 1.8
     saved = load_file(tmp_path / "run" / "model" / "weights.safetensors")
     assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
 

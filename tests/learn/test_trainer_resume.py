@@ -25,6 +25,7 @@ from merian.learn.trainer import train  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 BALLAST = 400_000  # numbers that make a checkpoint slow enough to be caught at
+OPTIONS = json.dumps({"ballast": BALLAST})
 STEPS = 60
 
 
@@ -32,7 +33,7 @@ def start(run: Path, *changes: str) -> subprocess.Popen:
     """Start the tiny task in a process of its own."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.learn.tiny", str(run), str(BALLAST), *changes],
+        [sys.executable, "-m", "tests.learn.tiny", str(run), OPTIONS, *changes],
         env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, cwd=ROOT,
     )  # fmt: skip

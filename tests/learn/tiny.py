@@ -1,7 +1,8 @@
-"""A task that is trained in a second: points on a plane, and a small network that sorts them."""
+"""A task that is trained in a second: points in space, and a small network that sorts them."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from merian.learn.task import Objective, Outcome, Task
 
 
 class Points:
-    """Points with the half of the plane in which they lie; with noise, which is chance."""
+    """Points with the eighth of the space in which they lie; with noise, which is chance."""
 
     def __init__(self, shards: Sequence[int] = (10, 11, 9), seed: int = 0, bad: int = -1) -> None:
         self.shards = shards
@@ -34,11 +35,11 @@ class Points:
             points[indices == self.bad] = np.nan
         return {
             "points": torch.tensor(points, dtype=torch.float32),
-            "half": torch.tensor(self.points[indices, 0] > 0).long(),
+            "eighth": torch.tensor((self.points[indices, :3] > 0) @ [1, 2, 4]),
         }
 
 
-class Halves(Objective):
+class Eighths(Objective):
     """Two layers with dropout between them."""
 
     def __init__(self, width: int = 16, dropout: float = 0.2, ballast: int = 0) -> None:
@@ -46,24 +47,24 @@ class Halves(Objective):
         self.encoder = nn.Sequential(
             nn.Linear(6, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width)
         )
-        self.heads = nn.Linear(width, 2)
+        self.heads = nn.Linear(width, 8)
         self.idle = nn.Linear(3, 3)  # gets no gradient, as a modality that is missing
         self.register_buffer("ballast", torch.zeros(ballast))
 
     def forward(self, batch) -> Outcome:
         logits = self.heads(self.encoder(batch["points"]))
-        loss = functional.cross_entropy(logits, batch["half"])
-        right = (logits.argmax(1) == batch["half"]).float().mean()
+        loss = functional.cross_entropy(logits, batch["eighth"])
+        right = (logits.argmax(1) == batch["eighth"]).float().mean()
         return Outcome(loss, {"right": right.detach()}, weight=float(len(logits)))
 
     def card(self) -> dict[str, Any]:
-        return {"kind": "halves", "encoder": {"kind": "tiny"}, "heads": {}}
+        return {"kind": "eighths", "encoder": {"kind": "tiny"}, "heads": {}}
 
 
 def task(*, bad: int = -1, valid: bool = True, **options: Any) -> Task:
     torch.manual_seed(0)
     return Task(
-        Halves(**options),
+        Eighths(**options),
         Points(bad=bad),
         Points((40,), seed=1) if valid else None,
         {"source": "points"},
@@ -77,13 +78,13 @@ def recipe(folder: Path, *changes: str) -> Recipe:
 
 
 def main() -> None:
-    """Train in a process of its own: RUN BALLAST CHANGE..."""
+    """Train in a process of its own: RUN OPTIONS CHANGE..."""
     from merian.learn.trainer import train
 
-    run, ballast, *changes = sys.argv[1:]
+    run, options, *changes = sys.argv[1:]
     folder = Path(run).parent
-    done = train(recipe(folder, *changes), task(ballast=int(ballast)), run)
-    print(done.step, done.ended, done.before)  # noqa: T201
+    done = train(recipe(folder, *changes), task(**json.loads(options)), run)
+    sys.stdout.write(f"{done.step} {done.ended} {done.before}\n")  # at once, beside another
 
 
 if __name__ == "__main__":

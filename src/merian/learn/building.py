@@ -21,6 +21,7 @@ from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedP
 from merian.learn.heads import build_heads
 from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.pack import Pack, open_pack
+from merian.learn.pack_labels import LABEL
 from merian.learn.rank_labels import RankLabels
 from merian.learn.recipe import Data, Recipe
 from merian.learn.recoded import Recoded
@@ -164,7 +165,10 @@ def _ranks(recipe: Recipe, pack: Pack) -> tuple[str, ...]:
     """Return the ranks to name: those that are asked for, or all that tell records apart."""
     ranks = recipe.objective.ranks
     if not ranks:
-        ranks = tuple(rank for rank in pack.ranks if len(_seen(pack, rank)) > 1)
+        several = (*pack.ranks, LABEL)
+        ranks = tuple(r for r in several if r in pack.header["classes"] and _seen(pack, r) > 1)
+        if ranks != (LABEL,):  # what is no taxon has a label alone
+            ranks = tuple(rank for rank in ranks if rank != LABEL)
     if not ranks:
         raise InputError(
             f"{pack.folder}: nothing to learn to name: no rank has two names or more among the "
@@ -173,9 +177,10 @@ def _ranks(recipe: Recipe, pack: Pack) -> tuple[str, ...]:
     return ranks
 
 
-def _seen(pack: Pack, rank: str) -> Any:
+def _seen(pack: Pack, rank: str) -> int:
+    """Return how many classes of a rank there are among some examples."""
     found = np.unique(pack.labels(rank))
-    return found[found >= 0]
+    return int((found >= 0).sum())
 
 
 def _labels(pack: Pack, ranks: Sequence[str], least: int) -> RankLabels:

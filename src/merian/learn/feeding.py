@@ -8,6 +8,7 @@ in a piece is seeded by the step and the piece, so that it is the same whoever r
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -160,6 +161,7 @@ class Reader:
         given: Sequence[Piece] = (),
         workers: int = 0,
     ) -> None:
+        workers = min(workers, _cores())  # more would wait for each other
         self._loader: Any = DataLoader(
             Feed(examples, seed),
             sampler=_Pieces(row, steps, given, here.rank, here.world),
@@ -178,6 +180,12 @@ class Reader:
             if isinstance(batch, MerianError):
                 raise batch
             yield piece, batch
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    asked = getattr(os, "sched_getaffinity", None)
+    return len(asked(0)) if asked else os.cpu_count() or 1
 
 
 def _leave_interrupts(_worker: int) -> None:

@@ -12,8 +12,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from merian.errors import InputError
+from merian.learn.kl_shampoo import KLShampoo
 from merian.learn.parameters import parameter_groups
 from merian.learn.recipe import OptimizerPart
+from merian.learn.shampoo import Shampoo
+from merian.learn.soap import SOAP
 
 __all__ = ["build_optimizers"]
 
@@ -36,15 +39,9 @@ def build_optimizers(part: OptimizerPart, module: nn.Module) -> list[Optimizer]:
     if part.other_learning_rate is not None:
         options["adam_lr"] = part.other_learning_rate
     if part.kind == "soap":
-        from merian.learn.soap import SOAP  # noqa: PLC0415
-
         return [SOAP(groups, **options)]
     if part.kind == "shampoo":
-        from merian.learn.shampoo import Shampoo  # noqa: PLC0415
-
         return [Shampoo(groups, **options)]
-    from merian.learn.kl_shampoo import KLShampoo  # noqa: PLC0415
-
     if part.block is not None:
         options["block"] = part.block
     return [KLShampoo(groups, kl_soap=part.kind == "kl-soap", **options)]
