@@ -1,4 +1,4 @@
-"""Writes the tables of docs/ that say what the code says: the formats, and the catalogue.
+"""Writes the tables of docs/ that say what the code says: formats, catalogue, recipe.
 
 Run it after a format or a column was added: ``python .ci/tables.py``. A test says when.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 from merian.catalogue import REJECTS, RUN, TABLES
 from merian.files import write_text
 from merian.formats import formats
+from merian.learn.recipe import RECIPE_TABLES
+from merian.learn.tables import described
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -38,7 +40,17 @@ def catalogue_tables() -> str:
     return "\n" + "\n".join(parts) + "\n"
 
 
-TEXTS = {"formats": format_table, "catalogue": catalogue_tables}
+def recipe_tables() -> str:
+    """Return the tables of a recipe, each with its keys."""
+    parts = []
+    for name, kind in RECIPE_TABLES.items():
+        head = f"### [{name}]\n\n{kind.__doc__}\n\n| key | if not given | meaning |\n|---|---|---|\n"
+        rows = [f"| `{key}` | {given} | {about} |" for key, given, about in described(kind)]
+        parts.append(head + "\n".join(rows) + "\n")
+    return "\n" + "\n".join(parts) + "\n"
+
+
+TEXTS = {"formats": format_table, "catalogue": catalogue_tables, "recipe": recipe_tables}
 
 
 def filled(page: str) -> str:

@@ -19,6 +19,7 @@ from merian.learn.tables import Source, fill, key, name_of, to_toml, written
 
 __all__ = [
     "OPTIMIZERS",
+    "RECIPE_TABLES",
     "Data",
     "EncoderPart",
     "ObjectivePart",
@@ -176,7 +177,7 @@ class Recipe:
             "needs": self.needs,
             "gave": self.gave,
         }
-        for table in _TABLES:
+        for table in RECIPE_TABLES:
             values = written(getattr(self, table))
             values.update(values.pop("settings", {}))
             found[table] = values
@@ -187,7 +188,7 @@ class Recipe:
         return to_toml(self.tables())
 
 
-_TABLES: dict[str, type[Any]] = {
+RECIPE_TABLES: dict[str, type[Any]] = {
     "data": Data,
     "encoder": EncoderPart,
     "objective": ObjectivePart,
@@ -246,10 +247,10 @@ def _change(content: dict[str, Any], change: str) -> None:
     table, dot, name = (word.strip() for word in place.partition("."))
     if not (sign and dot and table and name):
         raise InputError(f"--set {change}: expected table.key=value, as in training.steps=100")
-    if table not in _TABLES:
+    if table not in RECIPE_TABLES:
         raise InputError(
-            f"--set {change}: a recipe has no table {table!r}.{did_you_mean(table, _TABLES)} "
-            f"It has {', '.join(_TABLES)}"
+            f"--set {change}: a recipe has no table {table!r}.{did_you_mean(table, RECIPE_TABLES)} "
+            f"It has {', '.join(RECIPE_TABLES)}"
         )
     try:
         read: Any = tomllib.loads(f"value = {value.strip()}")["value"]
@@ -266,8 +267,8 @@ def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Reci
         if name in _ABOVE:
             if not isinstance(value, str):
                 raise source.error(f"{name} is {value!r}; expected text", "", name)
-        elif name not in _TABLES:
-            known = (*_ABOVE, *_TABLES)
+        elif name not in RECIPE_TABLES:
+            known = (*_ABOVE, *RECIPE_TABLES)
             where = name if isinstance(value, dict) else ""
             raise source.error(
                 f"a recipe has no {name!r}.{did_you_mean(name, known)} It has {', '.join(known)}",
@@ -278,7 +279,7 @@ def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Reci
             raise source.error(f"{name} is {value!r}; expected a table [{name}]", "", name)
     words: dict[str, Any] = {name: content[name] for name in _ABOVE if name in content}
     parts: dict[str, Any] = {}
-    for table, kind in _TABLES.items():
+    for table, kind in RECIPE_TABLES.items():
         if table not in content and table != "schedule":
             raise FormatError(f"has no table [{table}]", path=source.path)
         values = dict(content.get(table, {}))

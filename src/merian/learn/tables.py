@@ -213,14 +213,15 @@ def written(part: Any) -> dict[str, Any]:
 def described(kind: type[Any]) -> Iterator[tuple[str, str, str]]:
     """Tell each key of a table: its name, its value where none is given, and what it means."""
     for part in fields(kind):
-        given = part.default is MISSING
-        default = "must be given" if given else _shown(part.default)
+        if "about" not in part.metadata:
+            continue
+        default = "*must be given*" if part.default is MISSING else f"`{_shown(part.default)}`"
         about = part.metadata["about"]
         if part.metadata["only"]:
             about = f"*{', '.join(part.metadata['only'])}*: {about}"
         if part.metadata["choices"]:
             about += ": " + ", ".join(part.metadata["choices"])
-        yield name_of(part), "" if default == "null" else default, about
+        yield name_of(part), "" if default == "`null`" else default, about
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
