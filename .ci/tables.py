@@ -44,9 +44,9 @@ def recipe_tables() -> str:
     """Return the tables of a recipe, each with its keys."""
     parts = []
     for name, kind in RECIPE_TABLES.items():
-        head = f"### [{name}]\n\n{kind.__doc__}\n\n| key | if not given | meaning |\n|---|---|---|\n"
+        head = f"### [{name}]\n\n{kind.__doc__}\n\n| key | if not given | meaning |\n|---|---|---|"
         rows = [f"| `{key}` | {given} | {about} |" for key, given, about in described(kind)]
-        parts.append(head + "\n".join(rows) + "\n")
+        parts.append("\n".join([head, *rows]) + "\n")
     return "\n" + "\n".join(parts) + "\n"
 
 

@@ -14,6 +14,7 @@ from tests.learn.recipe_text import RECIPE
 from torch import nn
 from torch.nn import functional
 
+from merian.files import write_text
 from merian.learn.recipe import Recipe, read_recipe
 from merian.learn.task import Objective, Outcome, Task
 
@@ -73,7 +74,7 @@ def task(*, bad: int = -1, valid: bool = True, **options: Any) -> Task:
 
 def recipe(folder: Path, *changes: str) -> Recipe:
     path = folder / "tiny.toml"
-    path.write_text(RECIPE, encoding="utf-8")
+    write_text(path, RECIPE)  # whole: two processes may do this at once
     return read_recipe(path, changes)
 
 
