@@ -112,6 +112,7 @@ def test_a_figure_that_is_not_there_is_told(tmp_path):
     recipe = tiny.recipe(tmp_path, "training.metric=wrong", "training.patience=1")
     with pytest.raises(InputError, match="metric is 'wrong'; the figures are loss, right"):
         train(recipe, tiny.task(), tmp_path / "run")
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())  # told before the first step
     recipe = tiny.recipe(tmp_path, "training.patience=1")
     with pytest.raises(InputError, match="there are none"):
         train(recipe, tiny.task(valid=False), tmp_path / "run2")
@@ -176,6 +177,28 @@ def test_the_interval_of_a_figure_holds_what_it_should():
     weighted = figures_of([(0, {"x": (1.0, 3.0)}), (1, {"x": (5.0, 1.0), "y": (2.0, 0.0)})], 1)
     assert weighted["x"] == {"value": 2.0, "low": None, "high": None, "n": 4.0}
     assert weighted["y"]["value"] is None
+
+
+class Unsure(tiny.Eighths):
+    """A figure that is no number, beside a loss that is one."""
+
+    def forward(self, batch):
+        found = super().forward(batch)
+        return Outcome(found.loss, {"odd": torch.tensor(math.nan)}, found.weight)
+
+
+def test_a_figure_that_is_no_number_is_told_as_none(tmp_path):
+    recipe = tiny.recipe(tmp_path)
+    done = train(recipe, Task(Unsure(), tiny.Points(), tiny.Points(), {}), tmp_path / "run")
+    assert done.figures["odd"]["value"] is None
+    assert done.figures["loss"]["value"] > 0
+    assert "NaN" not in "".join(p.read_text() for p in (tmp_path / "run").glob("*.json*"))
+
+
+def test_a_file_where_the_run_would_stand_is_told(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(InputError, match="run: is a file"):
+        train(tiny.recipe(tmp_path), tiny.task(), tmp_path / "run")
 
 
 def test_progress_tells_how_far_it_is(tmp_path):

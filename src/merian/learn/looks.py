@@ -68,9 +68,11 @@ def _figure(name: str, seen: Sequence[Seen], seed: int) -> dict[str, Any]:
     weights = np.array([weight for _, weight in pairs], np.float64)
     if not pairs:
         return {"value": None, "low": None, "high": None, "n": 0}
+    if not np.isfinite(values).all():  # of some group; nothing can be said of the whole
+        return {"value": None, "low": None, "high": None, "n": float(weights.sum())}
     value = float(values @ weights / weights.sum())
     low = high = None
-    if len(pairs) >= _FEWEST and np.isfinite(values).all():
+    if len(pairs) >= _FEWEST:
         rows = np.random.default_rng(seed).integers(len(pairs), size=(_DRAWS, len(pairs)))
         drawn = (values * weights)[rows].sum(axis=1) / weights[rows].sum(axis=1)
         low, high = (float(bound) for bound in np.quantile(drawn, (0.025, 0.975)))

@@ -63,8 +63,7 @@ def train(recipe: Recipe, task: Task, run: Path | str, *, watch: Watch | None = 
     steps = _steps(recipe, task)
     with ExitStack() as stack:
         here = stack.enter_context(place(recipe.training.device, recipe.training.precision))
-        if here.writes:
-            path.mkdir(parents=True, exist_ok=True)
+        here.first(lambda: _make(path))
         here.first(lambda: stack.enter_context(only_writer(path)) is None)
         folder = here.first(lambda: open_run(path, recipe, task, steps))
         done = folder.result()
@@ -72,6 +71,13 @@ def train(recipe: Recipe, task: Task, run: Path | str, *, watch: Watch | None = 
             return Trained(path, done["step"], done["ended"], done["figures"], before=True)
         wish = stack.enter_context(hear_stops())
         return _Run(recipe, task, folder, steps, here, wish, watch).go()
+
+
+def _make(path: Path) -> None:
+    """Make the folder of a run, if it is not there."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; give the name of a folder for the run")
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def _steps(recipe: Recipe, task: Task) -> int:
@@ -145,6 +151,8 @@ class _Run:
             workers=self.training.workers,
         )
         batches = iter(reader)
+        if self.looks is not None and self.training.metric != "loss" and not self.state.step:
+            self._check_metric(self.looks.look(self.objective))  # now, and not after hours
         while self.state.step < self.steps and not self.state.ended:
             loss, stop = self._step(self.state.step, batches)
             self.state.step += 1
@@ -261,7 +269,7 @@ class _Run:
         self._gather()
         if self.here.writes:
             sums = self.state.since.items()
-            means = {name: s / w if w else None for name, (s, w) in sums}
+            means = {n: s / w if w and math.isfinite(s) else None for n, (s, w) in sums}
             share = share_of_highest(self.recipe.schedule, self.state.step - 1, self.steps)
             self.log.write(
                 {
@@ -282,11 +290,7 @@ class _Run:
             state.figures = self.looks.look(self.objective)
         if self.here.writes:
             self.log.write({"step": state.step, "valid": state.figures})
-        if training.metric not in state.figures:
-            raise InputError(
-                f"training.metric is {training.metric!r}; the figures are "
-                f"{', '.join(state.figures)}"
-            )
+        self._check_metric(state.figures)
         value = state.figures[training.metric]["value"]
         sign = 1 if training.better == "lower" else -1
         if value is not None and (state.best is None or sign * value < sign * state.best):
@@ -300,6 +304,12 @@ class _Run:
             state.worse += 1
             if training.patience is not None and state.worse >= training.patience:
                 state.ended = "patience"
+
+    def _check_metric(self, figures: Mapping[str, Any]) -> None:
+        if self.training.metric not in figures:
+            raise InputError(
+                f"training.metric is {self.training.metric!r}; the figures are {', '.join(figures)}"
+            )
 
     def _shown(self) -> Any:
         """Return the context in which the model is the one that is looked at and saved."""
