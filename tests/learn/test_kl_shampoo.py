@@ -322,8 +322,8 @@ def test_a_transformer_block_takes_four_to_five_floats_a_parameter():
         )
         return total / sum(a * b for a, b in shapes)
 
-    assert 4 < floats(768, 1024) < 4.3
-    assert 4 < floats(1024, 1024) < 4.2
+    assert 4 < floats(768, 1024) < 4.5  # half of SOAP's 9
+    assert 4 < floats(1024, 1024) < 4.3
     layers = [torch.nn.Parameter(torch.randn(96, 4 * 96)), torch.nn.Parameter(torch.randn(96, 96))]
     optimizer = KLShampoo(layers, block=96)
     for layer in layers:
@@ -375,3 +375,13 @@ def test_a_copy_goes_its_own_way():
     other.grad = torch.ones(5, 6)
     twin.step()
     assert torch.equal(parameter, other)
+
+
+def test_bases_stay_orthogonal():
+    parameter = torch.nn.Parameter(torch.zeros(12, 12))
+    optimizer = KLShampoo([parameter], refresh=1)
+    for gradient in correlated((12, 12), 600):
+        parameter.grad = torch.tensor(gradient, dtype=torch.float32)
+        optimizer.step()
+    basis = optimizer.state[parameter]["basis_0"][0]
+    assert torch.dist(basis.T @ basis, torch.eye(12)) < 1e-5

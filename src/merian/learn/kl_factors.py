@@ -10,7 +10,7 @@ A factor is held in its own basis: S_i = Q_i T_i Q_i^T, with eigenvalues lam_i a
 diag(W_i W_i^T) in whatever basis was current. The gradient is rotated once a step and everything is
 done there: the momentum is stored rotated, and W_i W_i^T goes to T_i as it is. That is the same
 recursion as with S_i and an unrotated momentum, at 3 products of matrices a mode instead of 5. At a
-refresh Q_i becomes the Q of Q_i T_i = S_i Q_i (a warm orthogonal iteration), and T_i, M follow.
+refresh Q_i becomes the Q of S_i Q_i = Q_i T_i (a warm orthogonal iteration), and T_i, M follow.
 
 Keys of a block's state: momentum, and for each mode i basis_i (d, d), factor_i (T_i, its upper
 triangle in tiles) and eigenvalues_i (d). A mode without a factor has one eigenvalue. KL-SOAP has
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 import torch
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 State = dict[str, Tensor]
-TILES = 8  # of a triangle along a side: 9/16 of the square is stored, and computed
+TILES = 4  # of a triangle along a side: 5/8 of the square is stored, and computed
 TINY = 1e-30  # stands for zero where something is divided by it
 SMALLEST_TILE = 32  # smaller products are not worth a call
 
@@ -63,7 +64,7 @@ class Rule:
         cap: The largest root mean square of a block's update; 0 for no cap.
     """
 
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[float, float] = (0.9, 0.9)
     eps: float = 1e-8
     paper: bool = False
     floor: float = 1e-4
@@ -103,6 +104,7 @@ def rotate(x: Tensor, bases: list[Tensor | None]) -> Tensor:
     return x.reshape(shape)
 
 
+@cache
 def tiles(side: int) -> list[tuple[int, int]]:
     """Return height and width of each tile of an upper triangle, from the top."""
     height = max(SMALLEST_TILE, -(-side // TILES))
@@ -247,6 +249,8 @@ def _awake(state: State, rotated: Tensor) -> None:
     the size of every other, whatever the scale of the loss.
     """
     order = rotated.dim() - 1
+    if not rotated.is_cuda and bool((state["eigenvalues_0"][:, 0] > 0).all()):
+        return  # to look costs nothing here; on a GPU it would wait for all work before it
     first = _rms(rotated).pow(2 / order)
     for lam in _eigenvalues(state, order):
         lam.copy_(torch.where(lam[:, :1] > 0, lam, first))
@@ -256,15 +260,14 @@ def _whiten(x: Tensor, eigenvalues: list[Tensor], rule: Rule) -> Tensor:
     """Divide x by the root of the product of the eigenvalues."""
     order = len(eigenvalues)
     eps = torch.full_like(eigenvalues[0][:, :1], rule.eps)
+    root = x.new_ones((1,) * x.dim())
+    for i, lam in enumerate(eigenvalues):
+        root = root * _along(lam.sqrt(), i, order)
     if not rule.paper:
         for lam in eigenvalues:
             eps *= lam.mean(1, keepdim=True).sqrt()
         eps += TINY  # a block that had only zeros
-    *roots, last = (_along(lam.sqrt(), i, order) for i, lam in enumerate(eigenvalues))
-    root = x.new_ones((1,) * x.dim())
-    for other in roots:
-        root = root * other
-    whitened = x / torch.addcmul(_along(eps, 0, order), root, last)
+    whitened = x / root.add_(_along(eps, 0, order))
     return whitened.nan_to_num_(0.0, 0.0, 0.0) if rule.paper else whitened
 
 
@@ -283,7 +286,7 @@ def _learn(state: State, rotated: Tensor, rule: Rule) -> None:
         w = unfold(w, i)
         if f"factor_{i}" in state:
             accumulate(state[f"factor_{i}"], w, keep, (1 - keep) * side / size)
-            delta = torch.linalg.vector_norm(w, dim=2).square_().mul_(side / size)
+            delta = w.square().mean(2)
         else:
             delta = w.square().mean((1, 2))[:, None]
         if rule.damping:
@@ -309,18 +312,27 @@ def _spread(old: list[Tensor], inverse: list[Tensor], mode: int, paper: bool) ->
     return spread
 
 
-def refresh(state: State) -> None:
-    """Turn every basis one orthogonal iteration further, and what is held in it along with it."""
+def refresh(state: State, polish: bool = False) -> None:
+    """Turn every basis one orthogonal iteration further, and what is held in it along with it.
+
+    Args:
+        state: The state of the blocks.
+        polish: Whether to take away what rounding has added up in many turns: one step of Newton's
+            iteration to the nearest orthogonal matrix.
+    """
     turns: list[Tensor | None] = []
     for i, basis in enumerate(bases_of(state)):
         if basis is None:
             turns.append(None)
             continue
-        square = full(state[f"factor_{i}"], basis.shape[1])
-        fresh, triangle = torch.linalg.qr(torch.bmm(basis, square))
-        turn = torch.bmm(basis.mT, fresh)
-        # Q T = Q' R and Z = Q^T Q' give T = Z R, so Z^T T Z = R Z: one product less.
-        pack(torch.bmm(triangle, turn), state[f"factor_{i}"])
+        # T = Z R gives Q T = (Q Z) R, and Z^T T Z = R Z, where R is a triangle.
+        turn, triangle = torch.linalg.qr(full(state[f"factor_{i}"], basis.shape[1]))
+        fresh = torch.bmm(basis, turn)
+        if polish:
+            fresh = 1.5 * fresh - 0.5 * torch.bmm(fresh, torch.bmm(fresh.mT, fresh))
+        for top, tile in _views(state[f"factor_{i}"], basis.shape[1]):
+            rows = triangle[:, top : top + tile.shape[1], top:]
+            tile.copy_(torch.bmm(rows, turn[:, top:, top:]))
         basis.copy_(fresh)
         turns.append(turn)
     state["momentum"].copy_(rotate(state["momentum"], turns))
