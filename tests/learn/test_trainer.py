@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -199,6 +200,29 @@ def test_a_file_where_the_run_would_stand_is_told(tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(InputError, match="run: is a file"):
         train(tiny.recipe(tmp_path), tiny.task(), tmp_path / "run")
+
+
+class Large(tiny.Eighths):
+    """Finds no room, as a GPU would."""
+
+    def forward(self, batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+class Killed(tiny.Points):
+    """Whoever reads is killed, as a machine does that has no memory left."""
+
+    def batch(self, indices, random):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_too_little_memory_is_told_with_what_to_do(tmp_path):
+    task = Task(Large(), tiny.Points(), None, {})
+    with pytest.raises(InputError, match=r"a piece of 4 examples; give training\.pieces=4"):
+        train(tiny.recipe(tmp_path), task, tmp_path / "run")
+    recipe = tiny.recipe(tmp_path, "training.workers=1")
+    with pytest.raises(InputError, match="a process that reads was ended"):
+        train(recipe, Task(tiny.Eighths(), Killed(), None, {}), tmp_path / "run2")
 
 
 def test_progress_tells_how_far_it_is(tmp_path):

@@ -1,14 +1,18 @@
-"""A loss or a gradient that is no number: where it was, and what to try."""
+"""What stops a run: where it was, and what to try."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from merian.errors import InputError
 from merian.files import write_json
+from merian.learn.recipe import TrainingPart
 
-__all__ = ["fault", "write_fault"]
+__all__ = ["fault", "told_plainly", "write_fault"]
 
 _TOLD = 8  # ids that an error names
 _FILE = "failed.json"
@@ -28,3 +32,24 @@ def fault(run: Path, step: int, what: str, ids: Sequence[str]) -> InputError:
         "optimizer.learning_rate, a longer schedule.warm_up, a smaller training.clip, or "
         "training.precision=float32. The last checkpoint is as it was"
     )
+
+
+@contextmanager
+def told_plainly(training: TrainingPart) -> Iterator[None]:
+    """Tell what the user can put right as such: too little memory, a reader that was ended."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        size = -(-training.batch // training.pieces)
+        raise InputError(
+            f"the device has no room for a piece of {size} examples; give training.pieces="
+            f"{2 * training.pieces}, in a new folder, which cuts the batch in smaller pieces and "
+            "changes nothing else"
+        ) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "a process that reads was ended; if memory was short, give a smaller training.workers. "
+            "The same command goes on from the last checkpoint"
+        ) from None

@@ -22,7 +22,7 @@ from merian.learn.recipe import Recipe
 from merian.learn.task import Task
 from merian.stamp import check_stamp, run_id, stamp
 
-__all__ = ["RunFolder", "open_run"]
+__all__ = ["RunFolder", "make_folder", "open_run"]
 
 _RUN, _RESULT = "merian-run", "merian-run-result"
 _VERSION = "1.0"
@@ -63,6 +63,13 @@ class RunFolder:
         """Write down what came out: from now on the run is done."""
         head = {"merian": stamp(_RESULT, _VERSION, self.id, self.taxonomy)}
         write_json(self.path / "result.json", {**head, **result})
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a run, if it is not there."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; give the name of a folder for the run")
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def open_run(path: Path, recipe: Recipe, task: Task, steps: int) -> RunFolder:

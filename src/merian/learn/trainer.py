@@ -32,13 +32,13 @@ from merian.learn.checkpoint import (
     save_checkpoint,
 )
 from merian.learn.devices import Place, place, seed_all
-from merian.learn.faults import fault, write_fault
+from merian.learn.faults import fault, told_plainly, write_fault
 from merian.learn.feeding import Piece, Reader, Row
 from merian.learn.looks import Looks
 from merian.learn.optimizers import build_optimizers
 from merian.learn.progress import Progress, State, Trained, Watch
 from merian.learn.recipe import Recipe
-from merian.learn.run_folder import RunFolder, open_run
+from merian.learn.run_folder import RunFolder, make_folder, open_run
 from merian.learn.run_log import RunLog
 from merian.learn.saved import save_model
 from merian.learn.schedule import share_of_highest
@@ -63,21 +63,15 @@ def train(recipe: Recipe, task: Task, run: Path | str, *, watch: Watch | None = 
     steps = _steps(recipe, task)
     with ExitStack() as stack:
         here = stack.enter_context(place(recipe.training.device, recipe.training.precision))
-        here.first(lambda: _make(path))
+        here.first(lambda: make_folder(path))
         here.first(lambda: stack.enter_context(only_writer(path)) is None)
         folder = here.first(lambda: open_run(path, recipe, task, steps))
         done = folder.result()
         if done is not None:
             return Trained(path, done["step"], done["ended"], done["figures"], before=True)
         wish = stack.enter_context(hear_stops())
+        stack.enter_context(told_plainly(recipe.training))
         return _Run(recipe, task, folder, steps, here, wish, watch).go()
-
-
-def _make(path: Path) -> None:
-    """Make the folder of a run, if it is not there."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: is a file; give the name of a folder for the run")
-    path.mkdir(parents=True, exist_ok=True)
 
 
 def _steps(recipe: Recipe, task: Task) -> int:
