@@ -262,3 +262,5 @@ def serve() -> None:
     except MerianError as error:
         replies.write(json.dumps({"error": str(error)}).encode() + b"\n")
         replies.flush()
+    except BrokenPipeError:
+        os._exit(1)  # the parent was killed: nobody waits for an answer, or for a traceback
