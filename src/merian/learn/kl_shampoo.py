@@ -31,7 +31,7 @@ class KLShampoo(MatrixOptimizer):
             two sides does. See `merian.learn.parameter_groups`. Every option can be a group's own.
         lr: The learning rate; a float or a tensor. It lies on Adam's scale.
         betas: What is kept of the momentum and of the statistics at each step. The papers keep
-            0.95 to 0.98 of the statistics; short runs gain by less, and longer ones lose nothing.
+            0.95 to 0.98 of the statistics; short runs gain by less, long noisy ones may want more.
         eps: Added to the root of the eigenvalues' product, as a share of its scale.
         weight_decay: Decoupled, after the step; for AdamW's parameters too.
         refresh: The bases turn every so many steps, and at each of the first so many, as those of
