@@ -20,6 +20,8 @@ from merian.learn.soap import SOAP
 
 __all__ = ["build_optimizers"]
 
+_ADAMW_BETAS = (0.9, 0.95)  # what transformers are trained with; torch's 0.999 is slow to follow
+
 
 def build_optimizers(part: OptimizerPart, module: nn.Module) -> list[Optimizer]:
     """Return what steps a module: one optimizer, or two where torch needs two."""
@@ -32,8 +34,9 @@ def build_optimizers(part: OptimizerPart, module: nn.Module) -> list[Optimizer]:
         raise InputError("nothing is left to train: every weight is frozen")
     if part.kind in ("adamw", "muon"):
         return _of_torch(part, groups)
-    options: dict[str, Any] = {"lr": part.learning_rate, "betas": part.betas}
-    options["weight_decay"] = part.weight_decay
+    options: dict[str, Any] = {"lr": part.learning_rate, "weight_decay": part.weight_decay}
+    if part.betas is not None:
+        options["betas"] = part.betas
     if part.refresh is not None:
         options["refresh"] = part.refresh
     if part.other_learning_rate is not None:
@@ -73,7 +76,10 @@ def _of_torch(part: OptimizerPart, groups: list[dict[str, Any]]) -> list[Optimiz
     if rest:
         found.append(
             torch.optim.AdamW(
-                rest, lr=part.learning_rate, betas=part.betas, weight_decay=part.weight_decay
+                rest,
+                lr=part.learning_rate,
+                betas=part.betas or _ADAMW_BETAS,
+                weight_decay=part.weight_decay,
             )
         )
     return found

@@ -95,7 +95,12 @@ class OptimizerPart:
 
     kind: str = key("the optimizer", choices=OPTIMIZERS)
     learning_rate: float = key("the highest learning rate", above=0)
-    betas: tuple[float, float] = key("decay of the averages", (0.9, 0.95), low=0, high=0.99999)
+    betas: tuple[float, float] | None = key(
+        "decay of the averages; the optimizer's own where it is not given",
+        None,
+        low=0,
+        high=0.99999,
+    )
     weight_decay: float = key("decoupled weight decay", 0.01, low=0)
     other_learning_rate: float | None = key(
         "of embeddings, heads, norms and biases, where they have one of their own", None, above=0
