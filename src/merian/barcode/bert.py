@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from merian.errors import InputError
 
-__all__ = ["BarcodeBert", "BertConfig"]
+__all__ = ["BarcodeBert", "BertConfig", "Block", "looking"]
 
 
 @dataclass(frozen=True)
@@ -124,21 +124,20 @@ class BarcodeBert(nn.Module):
                 # so that the sum of all blocks starts as wide as one
                 nn.init.normal_(weight, std=0.02 / math.sqrt(2 * config.layers))
 
-    def forward(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, keep: Tensor | None = None, places: Tensor | None = None
+    ) -> Tensor:
         """Return float[b, t, width].
 
         Args:
             tokens: int64[b, t].
             keep: bool[b, t], False where there is only padding; None if there is none.
+            places: int64[b, t], where each word stands, if not one behind the other.
         """
-        place = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.dropout(self.norm_in(self.words(tokens) + self.positions(place)))
-        bias = None
-        if keep is not None:
-            bias = torch.zeros(keep.shape, dtype=x.dtype, device=x.device)
-            bias = bias.masked_fill(~keep, float("-inf"))[:, None, None, :]
-            # A barcode of nothing but padding has no word to look at; it looks at the padding.
-            bias = bias.masked_fill(~keep.any(1)[:, None, None, None], 0.0)
+        if places is None:
+            places = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.dropout(self.norm_in(self.words(tokens) + self.positions(places)))
+        bias = None if keep is None else looking(keep, x.dtype)
         for block in self.blocks:
             x = block(x, bias)
         return self.norm_out(x)
@@ -150,6 +149,14 @@ class BarcodeBert(nn.Module):
             return hidden.mean(1)
         weight = keep.to(hidden.dtype)[:, :, None]
         return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def looking(keep: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what is added to the scores so that nobody looks at padding, [b, 1, 1, t]."""
+    bias = torch.zeros(keep.shape, dtype=dtype, device=keep.device)
+    bias = bias.masked_fill(~keep, float("-inf"))[:, None, None, :]
+    # A barcode of nothing but padding has no word to look at; it looks at the padding.
+    return bias.masked_fill(~keep.any(1)[:, None, None, None], 0.0)
 
 
 def _start(module: nn.Module) -> None:
