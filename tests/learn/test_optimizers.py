@@ -288,6 +288,55 @@ def test_a_state_of_another_model_is_refused():
         second.step()
 
 
+def test_a_state_of_another_optimizer_is_refused():
+    weight = torch.nn.Parameter(torch.ones(4, 6))
+    weight.grad = torch.randn(4, 6)
+    plain, soap = torch.optim.AdamW([weight]), SOAP([weight])
+    plain.step()
+    with pytest.raises(InputError, match=r"no .*refresh.*: it was saved by another optimizer"):
+        KLShampoo([weight]).load_state_dict(plain.state_dict())
+    soap.step()
+    with pytest.raises(InputError, match=r"no .*floor.*: it was saved by another optimizer"):
+        KLShampoo([weight]).load_state_dict(soap.state_dict())
+    shampoo = Shampoo([weight])
+    shampoo.load_state_dict(soap.state_dict())  # the same options, and other tensors
+    with pytest.raises(InputError, match="has no root_0, root_1: it was saved by another"):
+        shampoo.step()
+
+
+_KINDS = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("before", _KINDS)
+@pytest.mark.parametrize("after", _KINDS)
+def test_a_state_goes_on_with_parameters_of_another_type(method, before, after):
+    torch.manual_seed(0)
+    old = [torch.nn.Parameter(torch.randn(shape).to(before)) for shape in ((6, 5), (7,))]
+    optimizer = method(old, lr=1e-3)
+    for _ in range(4):
+        for parameter in old:
+            parameter.grad = torch.randn(parameter.shape).to(before)
+        optimizer.step()
+    # float32 parameters with the same state say where the others should go.
+    found = []
+    for kind in (after, torch.float32):
+        new = [torch.nn.Parameter(p.detach().clone().to(after).to(kind)) for p in old]
+        resumed = method(new, lr=1e-3)
+        resumed.load_state_dict(optimizer.state_dict())
+        torch.manual_seed(1)
+        for _ in range(8):
+            for parameter in new:
+                parameter.grad = torch.randn(parameter.shape).to(after).to(kind)
+            resumed.step()
+        found.append(new)
+    grain = {torch.bfloat16: 2**-8, torch.float16: 2**-11}.get(after, 1e-6)
+    for ours, wide in zip(*found, strict=True):
+        torch.testing.assert_close(
+            ours.float(), wide.detach().float(), rtol=2 * grain, atol=grain * 2e-2 + 1e-6
+        )
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_state_that_was_moved_away_is_taken_in_again(method):
     network, twin = Network(), Network()

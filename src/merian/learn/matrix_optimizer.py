@@ -18,7 +18,7 @@ from merian.learn import owners
 from merian.learn.adamw import adamw_step
 from merian.learn.blocks import Cut, cut
 from merian.learn.parameters import is_matrix
-from merian.learn.precision import narrow_, new_rest, widen
+from merian.learn.precision import fitted, narrow_, new_rest, widen
 from merian.learn.slabs import Member, Slab
 
 __all__ = ["MatrixOptimizer", "Options", "State", "chosen"]
@@ -84,9 +84,13 @@ class MatrixOptimizer(torch.optim.Optimizer):
         return {**super().__getstate__(), "_alone": self._alone}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a saved state; its tensors keep their types, where torch would change them."""
+        """Take a saved state; its tensors keep their types, where torch would change them.
+
+        The parameters may have become of another type since: what hangs on it is made to fit.
+        """
 
         def see(_: Any, final: dict[str, Any]) -> None:
+            self._check_saved(final)
             self._loading = final
 
         hook = self.register_load_state_dict_pre_hook(see)
@@ -122,10 +126,23 @@ class MatrixOptimizer(torch.optim.Optimizer):
         places = dict(zip(saved, now, strict=True))
         for index, values in self._loading["state"].items():
             parameter = places[index]
-            state["state"][parameter] = {
-                key: value.to("cpu" if key in COUNTS else parameter.device, copy=True)
-                for key, value in values.items()
-            }
+            state["state"][parameter] = fitted(
+                {
+                    key: value.to("cpu" if key in COUNTS else parameter.device, copy=True)
+                    for key, value in values.items()
+                },
+                parameter,
+            )
+
+    def _check_saved(self, final: dict[str, Any]) -> None:
+        """Refuse a state whose groups lack options of ours."""
+        for group in final["param_groups"]:
+            missing = [name for name in self.defaults if name not in group]
+            if missing:
+                raise InputError(
+                    f"the saved state has no {', '.join(missing)}: it was saved by another "
+                    f"optimizer than {type(self).__name__}"
+                )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -239,6 +256,12 @@ class MatrixOptimizer(torch.optim.Optimizer):
     def _move_in(self, member: Member) -> None:
         """Copy a parameter's state into its slab, where it has any, and show the slab's instead."""
         values = self.state[member.parameter]
+        missing = [key for key in member.views if key not in values]
+        if 0 < len(missing) < len(member.views):
+            raise InputError(
+                f"the saved state of a parameter of shape {tuple(member.parameter.shape)} has no "
+                f"{', '.join(missing)}: it was saved by another optimizer"
+            )
         for key, view in member.views.items():
             if key in values:
                 if values[key].shape != view.shape:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["narrow_", "new_rest", "widen"]
+__all__ = ["fitted", "narrow_", "new_rest", "widen"]
+
+_AVERAGES = ("average", "square")  # of AdamW: as wide as the weight it steps
 
 
 def new_rest(parameter: Tensor) -> Tensor | None:
@@ -44,3 +46,21 @@ def narrow_(parameter: Tensor, rest: Tensor | None, weight: Tensor) -> None:
         rest.copy_((weight.contiguous().view(torch.int32) - upper).clamp_(max=32767))
     else:
         rest.copy_(weight - parameter.float())
+
+
+def fitted(values: dict[str, Tensor], parameter: Tensor) -> dict[str, Tensor]:
+    """Return a saved state for a parameter that may be of another type than it was.
+
+    The rest of another type says nothing of this one, and begins anew.
+    """
+    if not values:
+        return values
+    wide = torch.promote_types(parameter.dtype, torch.float32)
+    found = {
+        key: value.to(wide) if key in _AVERAGES and "momentum" not in values else value
+        for key, value in values.items()
+    }
+    rest, had = new_rest(parameter), found.pop("rest", None)
+    if rest is not None:
+        found["rest"] = had if had is not None and had.dtype == rest.dtype else rest
+    return found
