@@ -75,13 +75,25 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 def test_what_is_not_known_does_not_count():
     values = np.array([1.0, math.nan, 3.0, math.nan])
     got = mean_interval(values, [0, 1, 0, 2])
-    assert (got.value, got.n, got.groups, got.low, got.high) == (2, 2, 1, 2, 2)
+    assert (got.value, got.n, got.groups) == (2, 2, 1)
     empty = mean_interval([math.nan])
     assert (empty.n, empty.groups) == (0, 0)
     assert math.isnan(empty.value)
     assert math.isnan(interval_of(lambda _: 0.0, 0).low)
     assert middle([1.0, math.nan, 1.0]) == (1, 1)
     assert math.isnan(middle([math.nan])[0])
+
+
+def test_one_group_has_no_interval():
+    for found in (
+        mean_interval([1, 0, 1], [5, 5, 5]),
+        mean_interval([2.0]),
+        interval_of(lambda rows: float(rows.mean()), 3, ["a", "a", "a"]),
+    ):
+        assert found.groups == 1
+        assert not math.isnan(found.value)
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
 
 
 def test_many_records_are_drawn_in_pieces(monkeypatch):

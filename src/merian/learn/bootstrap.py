@@ -35,7 +35,7 @@ class Interval:
 
     Attributes:
         value: The figure, of all records.
-        low: The lower end; NaN where there is too little to draw from.
+        low: The lower end; NaN where there is too little to draw from: less than two groups.
         high: The upper end.
         n: Of how many records.
         groups: In how many groups; as many as records if they were drawn one by one.
@@ -86,6 +86,8 @@ def mean_interval(
     if not len(x):
         return Interval(math.nan, math.nan, math.nan, 0, 0)
     total, count = np.bincount(group, x), np.bincount(group).astype(np.float64)
+    if len(total) < 2:  # drawn again it is always itself, which would look certain
+        return Interval(float(x.mean()), math.nan, math.nan, len(x), 1)
     drawn = [(some @ total) / (some @ count) for some in _draws(len(total), rounds, seed)]
     ends = middle(np.concatenate(drawn), level)
     return Interval(float(x.mean()), *ends, len(x), len(total))
@@ -131,6 +133,8 @@ def interval_of(
     _, group = _counted(np.zeros(records), groups)
     order = np.argsort(group, kind="stable")
     size = np.bincount(group)
+    if len(size) < 2:
+        return Interval(metric(np.arange(records)), math.nan, math.nan, records, 1)
     start = np.cumsum(size) - size
     drawn = [
         metric(_records_of(times.astype(np.int64), order, start, size))
