@@ -44,7 +44,7 @@ def told_plainly(training: TrainingPart) -> Iterator[None]:
         raise InputError(
             f"the device has no room for a piece of {size} examples; give training.pieces="
             f"{2 * training.pieces}, in a new folder, which cuts the batch in smaller pieces and "
-            "changes nothing else"
+            "changes little else"
         ) from None
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
