@@ -171,6 +171,13 @@ def test_what_is_damaged_or_of_another_kind_is_told(tmp_path, objective):
         load_model("barcode-bert")
 
 
+@pytest.mark.parametrize("device", ["tpu", "cuda:", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_told(tmp_path, objective, device):
+    save(tmp_path / "m", objective)
+    with pytest.raises(InputError, match="the device is"):
+        load_model(tmp_path / "m", device)
+
+
 def test_a_model_of_a_run_is_found_and_a_failed_save_leaves_the_old_one(
     tmp_path, objective, monkeypatch
 ):

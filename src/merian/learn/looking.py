@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from merian.barcode import read_query
 from merian.barcode.tokens import PAD, KmerTokens
 from merian.encoder import Floats
-from merian.errors import FormatError
+from merian.errors import FormatError, InputError
 from merian.image.transforms import damage_of, decode, square
 
 __all__ = ["NetworkEncoder", "has_bfloat16"]
@@ -61,10 +61,11 @@ class NetworkEncoder:
     ) -> None:
         self.name, self.modality, self.dim, self.space = name, modality, dim, space
         self.id, self.card = id, card
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = _device(device)
         # A small convolution is no faster in 16 bits on a CPU, and less exact.
-        wide = modality == "barcode" or self.device == "cuda"
-        self.precision = "bfloat16" if wide and has_bfloat16(self.device) else "float32"
+        kind = self.device.split(":")[0]
+        wide = modality == "barcode" or kind == "cuda"
+        self.precision = "bfloat16" if wide and has_bfloat16(kind) else "float32"
         self.network = network.eval().to(self.device)
         try:
             self._tokens = KmerTokens(**preprocessing) if modality == "barcode" else None
@@ -131,6 +132,22 @@ class NetworkEncoder:
                 vectors = network.features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
         unit = nn.functional.normalize(vectors.float(), dim=1)
         return np.asarray(unit.cpu().numpy(), np.float32)
+
+
+def _device(asked: str | None) -> str:
+    """Return where the network goes: where that is not said, to a GPU if there is one."""
+    there = torch.cuda.is_available()
+    if asked is None:
+        return "cuda" if there else "cpu"
+    kind, _, number = asked.partition(":")
+    if kind not in {"cpu", "cuda"} or not (number.isdecimal() or asked == kind):
+        raise InputError(f"the device is {asked!r}; cpu or cuda expected")
+    if kind == "cuda" and (not there or int(number or 0) >= torch.cuda.device_count()):
+        raise InputError(
+            f"the device is {asked}, and this torch sees no such GPU; leave it out, or see what "
+            "`merian doctor` prints"
+        )
+    return asked
 
 
 class _UnreadableError(Exception):
