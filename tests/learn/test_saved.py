@@ -234,3 +234,17 @@ def test_encoders_say_what_they_do_not_know():
         build_encoder({"kind": "barcode-bert"})
     with pytest.raises(InputError, match="width 1 and depth 1"):
         build_encoder({"kind": "efficientnet-lite0", "width": 2.0, "pretrained": True})
+
+
+@pytest.mark.parametrize(("said", "told"), [
+    ({"heads": 0}, "heads of the encoder is 0; expected at least 1"),
+    ({"width": 0}, "width of the encoder is 0"),
+    ({"layers": -1}, "layers of the encoder is -1"),
+    ({"dropout": 2}, "dropout of the encoder is 2; expected a share"),
+    ({"width": "abc"}, "width is 'abc'; expected a whole number"),
+    ({"kind": "efficientnet-lite0", "pretrained": "no"}, "pretrained is 'no'; expected true or"),
+])  # fmt: skip
+def test_what_no_encoder_can_have_is_told(said, told):
+    start = {} if "kind" in said else {"kind": "barcode-bert", "vocabulary": 19}
+    with pytest.raises(InputError, match=told):
+        build_encoder({**start, **said})

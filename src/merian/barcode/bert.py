@@ -22,6 +22,9 @@ from merian.errors import InputError
 __all__ = ["BarcodeBert", "BertConfig", "Block", "looking"]
 
 
+_LEAST = {"vocabulary": 1, "positions": 1, "width": 1, "layers": 1, "heads": 1, "hidden": 0}
+
+
 @dataclass(frozen=True)
 class BertConfig:
     """What makes one of the family.
@@ -47,6 +50,15 @@ class BertConfig:
     norm_first: bool = True
 
     def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"{name} of the encoder is {getattr(self, name)}; expected at least {least}"
+                )
+        if not 0 <= self.dropout < 1:
+            raise InputError(
+                f"dropout of the encoder is {self.dropout:g}; expected a share from 0 to below 1"
+            )
         if self.width % self.heads:
             raise InputError(f"a width of {self.width} cannot be shared by {self.heads} heads")
 

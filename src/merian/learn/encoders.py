@@ -7,6 +7,7 @@ A kind is a network with its configuration. Barcodes go through its `pooled(toke
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,21 +26,21 @@ class EncoderKind:
         name: What a recipe calls it.
         modality: barcode or image.
         about: In one line.
-        keys: What may be said of it.
+        keys: What may be said of it, and of which type it is.
         build: Makes the network of what is said.
     """
 
     name: str
     modality: str
     about: str
-    keys: Callable[[], tuple[str, ...]]
+    keys: Callable[[], dict[str, type]]
     build: Callable[[Mapping[str, Any]], nn.Module]
 
 
-def _bert_keys() -> tuple[str, ...]:
+def _bert_keys() -> dict[str, type]:
     from merian.barcode.bert import BertConfig  # noqa: PLC0415 - a kind is loaded when it is used
 
-    return tuple(field.name for field in dataclasses.fields(BertConfig))
+    return typing.get_type_hints(BertConfig)
 
 
 def _bert(said: Mapping[str, Any]) -> nn.Module:
@@ -50,10 +51,10 @@ def _bert(said: Mapping[str, Any]) -> nn.Module:
     return BarcodeBert(BertConfig(**said))
 
 
-def _lite_keys() -> tuple[str, ...]:
+def _lite_keys() -> dict[str, type]:
     from merian.image.efficientnet_lite import LiteConfig  # noqa: PLC0415
 
-    return ("pretrained", *(field.name for field in dataclasses.fields(LiteConfig)))
+    return {"pretrained": bool, **typing.get_type_hints(LiteConfig)}
 
 
 def _lite(said: Mapping[str, Any]) -> nn.Module:
@@ -88,6 +89,9 @@ ENCODERS: dict[str, EncoderKind] = {
 }  # fmt: skip
 
 
+_TYPES = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
 def find_kind(name: str) -> EncoderKind:
     """Return the kind of that name."""
     if name not in ENCODERS:
@@ -112,10 +116,11 @@ def build_encoder(card: Mapping[str, Any]) -> nn.Module:
             f"{kind.name}: nothing is called {unknown[0]!r} there; there are {', '.join(known)}."
             + did_you_mean(unknown[0], known)
         )
-    try:
-        network: Any = kind.build(said)
-    except TypeError as error:
-        raise InputError(f"{kind.name}: {error}") from None
+    for key, value in said.items():
+        wanted = known[key]
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise InputError(f"{kind.name}: {key} is {value!r}; expected {_TYPES[wanted]}")
+    network: Any = kind.build(said)
     network.kind = kind.name
     built: nn.Module = network
     return built
