@@ -105,6 +105,16 @@ def test_changes_are_typed_as_in_the_file(tmp_path):
             read(tmp_path, changes=(change,))
 
 
+def test_a_length_that_is_asked_for_takes_the_place_of_the_recipes():
+    for name in recipe_names():
+        steps = read_recipe(name, ["training.steps=3"]).training
+        assert (steps.steps, steps.epochs) == (3, None)
+        epochs = read_recipe(name, ["training.epochs=0.5"]).training
+        assert (epochs.steps, epochs.epochs) == (None, 0.5)
+        with pytest.raises(InputError, match="and not both"):
+            read_recipe(name, ["training.steps=3", "training.epochs=2"])
+
+
 def test_toml_is_written_as_it_is_read():
     import tomllib
 

@@ -241,13 +241,22 @@ def read_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise FormatError(f"not TOML: {error}", path=path) from None
     source = Source(path, text)
-    for change in changes:
-        _change(content, change)
+    changed = {_change(content, change) for change in changes}
+    for name, other in (("steps", "epochs"), ("epochs", "steps")):
+        if f"training.{name}" in changed and f"training.{other}" not in changed:
+            _drop(content, other)  # a length that is asked for takes the place of the recipe's
     return _from_content(content, source, Path(path).stem)
 
 
-def _change(content: dict[str, Any], change: str) -> None:
-    """Put one change into a recipe."""
+def _drop(content: dict[str, Any], name: str) -> None:
+    """Take a key out of the table of the training."""
+    held = content.get("training")
+    if isinstance(held, dict):
+        held.pop(name, None)
+
+
+def _change(content: dict[str, Any], change: str) -> str:
+    """Put one change into a recipe, and return its place."""
     place, sign, value = change.partition("=")
     table, dot, name = (word.strip() for word in place.partition("."))
     if not (sign and dot and table and name):
@@ -264,6 +273,7 @@ def _change(content: dict[str, Any], change: str) -> None:
     held = content.setdefault(table, {})
     if isinstance(held, dict):  # else the recipe itself is at fault, and is told so
         held[name] = read
+    return f"{table}.{name}"
 
 
 def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Recipe:
