@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from merian.cli import main  # noqa: E402
-from merian.errors import FormatError, InputError  # noqa: E402
+from merian.errors import FormatError, InputError, MerianError  # noqa: E402
 from merian.learn.embedding import embed  # noqa: E402
 from merian.learn.embeddings import open_embeddings  # noqa: E402
 from merian.learn.encoders import build_encoder  # noqa: E402
@@ -126,6 +126,14 @@ def test_what_cannot_be_is_told(tmp_path, source, model, capsys):
     ):
         with pytest.raises(InputError, match=told):
             embed(out=tmp_path / "e", **asked)
+    (tmp_path / "junk.bin").write_text("no data")
+    with pytest.raises(MerianError, match="no format knows this"):
+        embed(tmp_path / "junk.bin", tmp_path / "e", model)
+    assert not (tmp_path / "e").exists()  # else it would stand in the way of the next try
+    for device in ("foo", "cuda"):
+        if device == "foo" or not torch.cuda.is_available():
+            with pytest.raises(InputError, match=f"the device '{device}'"):
+                embed(source, tmp_path / "e", model, device=device)
     embed(source, tmp_path / "e", model)
     with pytest.raises(InputError, match="of another source or encoder, or made otherwise"):
         embed(source, tmp_path / "e", model, shard_size=7)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from merian.catalogue.checks import literal
 from merian.database import connect
-from merian.errors import InputError
+from merian.errors import InputError, MerianError
 from merian.files import content_hash, existing, only_writer, write_json, write_text
 from merian.learn.embeddings import (
     FORMAT,
@@ -120,9 +120,12 @@ def embed(
         else:
             try:
                 place, count, aside = _listed(source, asked, out, step)
-            except NothingThereError as error:
-                shutil.rmtree(out)  # it would stand in the way of the next try
-                raise InputError(str(error) + ("" if encoder else f". {_train(source)}")) from None
+            except MerianError as error:
+                if not any((out / "shards").iterdir()):
+                    shutil.rmtree(out)  # it would stand in the way of the next try
+                if encoder or not isinstance(error, NothingThereError):
+                    raise
+                raise InputError(f"{error}. {_train(source)}") from None
         job = {"items": place, "part": part, "kind": kind, "encoder": str(chosen),
                "device": eye.device, "shard_size": shard_size, "count": count}  # fmt: skip
         _work(out, job, _Worker(out, job, eye), processes, step)
