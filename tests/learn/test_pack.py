@@ -324,6 +324,18 @@ def test_what_cannot_be_packed_is_told(tmp_path):
         make_pack([tmp_path / "p"], tmp_path / "q")
 
 
+def test_a_file_of_no_use_is_told_with_the_reason(tmp_path):
+    protein = tmp_path / "protein.fasta"
+    protein.write_text(">p1\n" + "MKVLAAGIVGLPWQRST" * 9 + "\n")
+    for kind in (None, "barcodes"):
+        with pytest.raises(InputError, match=r"1 set aside, the first \(line 1\): looks like prot"):
+            make_pack([protein], tmp_path / "p", Asked(kind))
+    short = tmp_path / "short.fasta"
+    short.write_text(">s1\nACGT\n>s2\nACGTACGT\n")
+    with pytest.raises(InputError, match="first because too short: 8 bases"):  # by id
+        make_pack([short], tmp_path / "p")
+
+
 def test_both_kinds_at_once_need_a_word(tmp_path):
     with Catalogue.create(tmp_path / "cat") as opened:
         opened.ingest(read_path(table(tmp_path / "a.csv", records(4))))

@@ -53,6 +53,7 @@ def arrange(
         f"FROM ({items_sql(found.tables)})"
     )
     step("looking at what is to be packed", 0)
+    before = len(found.rejects)
     if found.kind == "barcodes":
         _look_at_sequences(con, found)
     else:
@@ -60,7 +61,7 @@ def arrange(
     if not _count(con, "looked"):
         raise InputError(
             f"nothing is left to pack: all {_count(con, 'raw'):,} {found.kind} were set aside, "
-            f"the first because {found.rejects[-1][3]}"
+            f"the first because {found.rejects[before][3]}"
         )
     step("reading labels", 0)
     classes = _name(con, work)

@@ -161,7 +161,8 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
             found.tables.append(table)
         found.sources.append({"path": str(source), kind: rows, "runs": runs})
     if not found.tables:
-        raise NothingThereError(f"{', '.join(map(str, sources))}: no {kind} there")
+        told = f"{', '.join(map(str, sources))}: no {kind} there"
+        raise NothingThereError(told + _why(found.rejects))
     return found
 
 
@@ -183,10 +184,12 @@ def _as_catalogue(source: Path, asked: Asked, work: Path, step: Progress) -> Pat
 def _kind_of(places: Sequence[Path], sources: Sequence[Path]) -> str:
     """Return the one kind of things that the sources hold."""
     counts = dict.fromkeys(_COUNT, 0)
-    for place in places:
+    rejects = []
+    for place, source in zip(places, sources, strict=True):
         with Catalogue.open(place, read_only=True, memory=MEMORY) as opened:
             for kind, sql in _COUNT.items():
                 counts[kind] += int(str(opened.query(sql).value()))
+            rejects += _rejects(opened) if place != source else []
     held = [kind for kind, count in counts.items() if count]
     if len(held) != 1:
         told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
@@ -197,6 +200,7 @@ def _kind_of(places: Sequence[Path], sources: Sequence[Path]) -> str:
                 if held
                 else "nothing is there; pictures on the web do not count, since nothing is fetched"
             )
+            + ("" if held else _why(rejects))
         )
     return held[0]
 
@@ -208,6 +212,15 @@ def _rejects(opened: Catalogue) -> list[tuple[str, str, str, str]]:
         "WHERE scope = 'row' OR term IN ('sequence', 'accessURI') ORDER BY rejectID"
     )
     return [(str(f), "" if n is None else str(n), _cell(c), _cell(r)) for f, n, c, r in found]
+
+
+def _why(rejects: Sequence[tuple[str, str, str, str]]) -> str:
+    """Return how many were set aside and why the first was, to end an error with."""
+    if not rejects:
+        return ""
+    file, line, _, reason = rejects[0]
+    where = f"line {line}" if line else Path(file).name
+    return f"; {len(rejects):,} set aside, the first ({where}): {reason}"
 
 
 def _cell(value: object) -> str:
