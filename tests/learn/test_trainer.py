@@ -19,9 +19,11 @@ from merian.errors import InputError  # noqa: E402
 from merian.learn.averaging import Average  # noqa: E402
 from merian.learn.feeding import Row  # noqa: E402
 from merian.learn.looks import figures_of  # noqa: E402
+from merian.learn.recipe import read_recipe  # noqa: E402
 from merian.learn.run_log import read_log  # noqa: E402
 from merian.learn.task import Outcome, Task  # noqa: E402
 from merian.learn.trainer import train  # noqa: E402
+from merian.report.training import write_run  # noqa: E402
 
 
 @pytest.mark.parametrize("batch", [1, 7, 8, 30, 75])
@@ -100,6 +102,15 @@ def test_patience_ends_a_run_with_the_best_weights(tmp_path):
     assert done.figures["loss"]["value"] == values[best]
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["weights_of_step"] == looks[best]["step"]
+    # A run of all its steps with a patience keeps the best weights as well, and says of which step.
+    kept = tiny.recipe(tmp_path, "training.patience=99", "training.metric=right",
+                       "training.better=lower")  # fmt: skip
+    train(kept, tiny.task(), tmp_path / "kept")
+    result_kept = json.loads((tmp_path / "kept" / "result.json").read_text())
+    assert result_kept["weights_of_step"] < result_kept["step"] == 24
+    write_run(tmp_path / "kept")
+    words = (tmp_path / "kept" / "card.md").read_text()
+    assert f"weights are those of step {result_kept['weights_of_step']:,}, where right" in words
     # The weights that were saved are those that gave the figure.
     objective = tiny.task().objective
     objective.load_state_dict(load_file(tmp_path / "run" / "model" / "weights.safetensors"))
@@ -114,6 +125,11 @@ def test_a_figure_that_is_not_there_is_told(tmp_path):
     with pytest.raises(InputError, match="metric is 'wrong'; the figures are loss, right"):
         train(recipe, tiny.task(), tmp_path / "run")
     assert not list((tmp_path / "run" / "checkpoints").iterdir())  # told before the first step
+    right = tiny.recipe(tmp_path, "training.metric=right", "training.patience=9")
+    assert train(right, tiny.task(), tmp_path / "run").step == 24  # nothing is lost: it may begin
+    assert read_recipe(tmp_path / "run" / "recipe.toml").training.metric == "right"
+    with pytest.raises(InputError, match="holds a run that began otherwise"):
+        train(tiny.recipe(tmp_path), tiny.task(), tmp_path / "run")
     recipe = tiny.recipe(tmp_path, "training.patience=1")
     with pytest.raises(InputError, match="there are none"):
         train(recipe, tiny.task(valid=False), tmp_path / "run2")

@@ -161,6 +161,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_serves(tmp_path):
     (newest / "model.safetensors").write_bytes(b"\x08\0\0")
     with pytest.raises(FormatError, match=f"Remove the folder .*{newest.name}"):
         train(recipe, tiny.task(), tmp_path / "run")
+    (newest / "state.json").write_text('{"merian": ')
+    with pytest.raises(FormatError, match=f"Remove the folder .*{newest.name}"):
+        train(recipe, tiny.task(), tmp_path / "run")
     newest.rename(tmp_path / "away")
     train(recipe, tiny.task(), tmp_path / "run")
     assert_same(tmp_path / "whole", tmp_path / "run")

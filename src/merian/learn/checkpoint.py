@@ -108,18 +108,18 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU."""
-    content = check_stamp(path / "state.json", _FORMAT, 1)
+    advice = f"Remove the folder {path}, and the run goes on from the checkpoint before it"
+    try:
+        content = check_stamp(path / "state.json", _FORMAT, 1)
+    except MerianError as error:
+        raise FormatError(f"{error}. {advice}") from None
     parts = {}
     for part in content["parts"]:
         file = path / f"{part}.safetensors"
         try:
             parts[part] = load_file(file)
         except (OSError, SafetensorError) as error:
-            raise FormatError(
-                f"cannot be read ({error}). Remove the folder {path}, and the run goes on from the "
-                "checkpoint before it",
-                path=file,
-            ) from None
+            raise FormatError(f"cannot be read ({error}). {advice}", path=file) from None
     return Checkpoint(path, content["step"], parts, content["state"])
 
 

@@ -78,14 +78,21 @@ def open_run(path: Path, recipe: Recipe, task: Task, steps: int) -> RunFolder:
     lock = task.card.get("taxonomy")
     folder = RunFolder(path, run_id("train", asked), lock if isinstance(lock, dict) else None)
     file = path / "run.json"
-    if file.exists():
+    if file.exists() and _has_work(path):
         _compare(path, check_stamp(file, _RUN, 1), asked)
     else:
-        _begin(path)
+        if not file.exists():
+            _begin(path)
+        (path / "failed.json").unlink(missing_ok=True)
         write_text(path / "recipe.toml", recipe.text())
         write_json(file, {"merian": stamp(_RUN, _VERSION, folder.id, folder.taxonomy), **asked})
     folder.checkpoints.mkdir(exist_ok=True)
     return folder
+
+
+def _has_work(path: Path) -> bool:
+    """Return whether a run came to anything; one that did not may begin anew, and otherwise."""
+    return (path / "result.json").exists() or any((path / "checkpoints").glob("step-*"))
 
 
 def _begin(path: Path) -> None:
@@ -131,6 +138,7 @@ def _compare(path: Path, there: Mapping[str, Any], asked: Mapping[str, Any]) -> 
     now = _leaves({name: asked[name] for name in parts})
     changed = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
     changed = [name for name in changed if not name.startswith(_WORDS)]
+    changed.sort(key=lambda name: [name.startswith(part) for part in _TOLD_FIRST], reverse=True)
     if changed:
         told = "; ".join(
             f"{name} was {_short(was.get(name))} and is {_short(now.get(name))}"
@@ -143,6 +151,7 @@ def _compare(path: Path, there: Mapping[str, Any], asked: Mapping[str, Any]) -> 
         )
 
 
+_TOLD_FIRST = ("recipe.", "data.sources", "data.pack.hash")  # what a person said comes first
 _WORDS = ("recipe.name", "recipe.about", "recipe.needs", "recipe.gave")
 
 

@@ -101,6 +101,11 @@ def _came(run: Run) -> Section:
         f"are those of step {result['weights_of_step']:,}.",
     }
     told = ended[result["ended"]]
+    if result["ended"] == "steps" and result["weights_of_step"] != result["step"]:
+        told += (
+            f" The weights are those of step {result['weights_of_step']:,}, where "
+            f"{run.recipe.training.metric} was best."
+        )
     if result["averaged"]:
         told += " The weights are averages over the last steps."
     parts: list[Part] = [Figures(figures), Text(told)]
@@ -187,7 +192,13 @@ def _data(run: Run) -> Section:
     if classes:
         labelled = data["pack"]["labelled"]
         rows = [(rank, n, labelled.get(rank)) for rank, n in classes.items()]
-        parts.append(Table(("rank", "names", "examples named"), rows))
+        parts.append(
+            Table(
+                ("rank", "names", "examples named"),
+                rows,
+                "In the whole pack, with what is held out and tests",
+            )
+        )
     sources = [(Path(str(s["path"])).name,) for s in data.get("sources", []) if "path" in s]
     if sources:
         parts.append(Table(("source",), sources))
@@ -200,7 +211,7 @@ def _data(run: Run) -> Section:
     told = [named]
     licences = data.get("licences") or {}
     if licences:
-        parts.append(Table(("licence", "examples"), [*licences.items()]))
+        parts.append(Table(("licence", "examples"), [*licences.items()], "In the whole pack"))
     if "not said" in licences or not licences:
         told.append(
             "A licence that is not said is not a free one: ask where the data come from before you "
