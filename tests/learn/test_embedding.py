@@ -132,7 +132,7 @@ def test_what_cannot_be_is_told(tmp_path, source, model, capsys):
     assert not (tmp_path / "e").exists()  # else it would stand in the way of the next try
     for device in ("foo", "cuda"):
         if device == "foo" or not torch.cuda.is_available():
-            with pytest.raises(InputError, match=f"the device '{device}'"):
+            with pytest.raises(InputError, match="the device is"):
                 embed(source, tmp_path / "e", model, device=device)
     embed(source, tmp_path / "e", model)
     with pytest.raises(InputError, match="of another source or encoder, or made otherwise"):

@@ -101,6 +101,11 @@ def test_names_are_learned_from_the_encoder_of_a_run(masked, tmp_path, capsys):
     figures = json.loads((tmp_path / "run" / "result.json").read_text())["figures"]
     assert figures["accuracy species"]["value"] > 0.5  # eight species; chance gives an eighth
 
+    # What was run is told as it was: the share that the pack holds out, and the precision here.
+    ran = read_recipe(str(tmp_path / "run" / "recipe.toml"))
+    assert ran.data.valid == 0.3
+    assert ran.training.precision in ("float32", "bfloat16")
+
     # The weights are those of the run: a task that is built of it begins with them.
     task = build_task(read_recipe("barcode-ranks", changes), masked / "pack")
     start = build_task(read_recipe("barcode-masked", NARROW), masked / "pack")
@@ -155,6 +160,10 @@ def test_what_cannot_be_is_told_in_one_line(masked, tmp_path, capsys, monkeypatc
         (["barcode-masked"], "say what to learn from"),
         (["barcode-maskd", "--data", source], "Did you mean barcode-masked"),
         (["picture-ranks", "--data", str(masked / "pack")], "holds barcodes, and the recipe"),
+        (
+            ["barcode-masked", "--data", str(masked / "pack"), *sets(["data.valid=0.5"])],
+            "was packed with 0.3 held out",
+        ),
         (["barcode-masked", "--data", source, *sets(["encoder.vocabulary=4"])], "follows from"),
         (["barcode-masked", "--data", source, *sets(["encoder.wide=4"])], "wide"),
         (["barcode-masked", "--data", source, *sets(["encoder.frozen=true"])], "leave it out"),

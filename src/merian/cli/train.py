@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,8 @@ def train(
     writes = os.environ.get("RANK", "0") == "0"
     quiet = quiet or not writes
     pack = _packed(asked, data, out, quiet)
+    if pack in data:
+        asked = _of_pack(asked, pack, set)
     task = build_task(asked, pack)
     with screen.working(f"Training {out}", quiet) as job:
         done = train_task(asked, task, out, watch=_Watcher(job, quiet))
@@ -94,6 +97,20 @@ def _packed(recipe: Recipe, data: tuple[Path, ...], out: Path, quiet: bool) -> P
         listed = shlex.quote(str(folder / "rejects.tsv"))
         screen.say(f"note: {screen.counted(aside, 'record')} set aside; see {listed}", quiet)
     return folder
+
+
+def _of_pack(recipe: Recipe, pack: Path, changes: tuple[str, ...]) -> Recipe:
+    """Return the recipe with the share that was held out when its pack was made."""
+    from merian.learn.pack import open_pack
+
+    share = float(open_pack(pack).header["valid"])
+    wanted = recipe.data.valid
+    if wanted != share and any(change.startswith("data.valid") for change in changes):
+        raise InputError(
+            f"data.valid is {wanted:g}, and {pack} was packed with {share:g} held out; leave it "
+            f"out, or make another with merian pack SOURCE --valid {wanted:g}"
+        )
+    return replace(recipe, data=replace(recipe.data, valid=share))
 
 
 class _Watcher:

@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -63,6 +63,8 @@ def train(recipe: Recipe, task: Task, run: Path | str, *, watch: Watch | None = 
     steps = _steps(recipe, task)
     with ExitStack() as stack:
         here = stack.enter_context(place(recipe.training.device, recipe.training.precision))
+        # What "auto" means here decides the weights, so the run is known by it.
+        recipe = replace(recipe, training=replace(recipe.training, precision=here.precision))
         here.first(lambda: make_folder(path))
         here.first(lambda: stack.enter_context(only_writer(path)) is None)
         folder = here.first(lambda: open_run(path, recipe, task, steps))
