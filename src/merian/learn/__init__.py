@@ -20,6 +20,7 @@ _MODULES: dict[str, str] = {
     "Interval": "bootstrap",
     "KLShampoo": "kl_shampoo",
     "LinearProbe": "linear_probe",
+    "MaskedAutoencoder": "autoencoder",
     "MaskedTokens": "objectives",
     "Masking": "examples",
     "MultiHead": "heads",

@@ -15,6 +15,7 @@ from torch import nn
 
 from merian.barcode.tokens import KmerTokens
 from merian.errors import InputError, NotFoundError
+from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.devices import seed_all
 from merian.learn.encoders import build_encoder
 from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
@@ -23,7 +24,7 @@ from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
 from merian.learn.rank_labels import RankLabels
-from merian.learn.recipe import Data, Recipe
+from merian.learn.recipe import HIDING, Data, Recipe
 from merian.learn.recoded import Recoded
 from merian.learn.saved import load_weights, model_folder, read_card
 from merian.learn.task import Examples, Objective, Task
@@ -53,11 +54,13 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     seed_all(recipe.training.seed, _START)
     encoder, origin = _encoder(recipe)
     card = {**_card(opened), "preprocessing": _preprocessing(recipe.data), **origin}
-    if recipe.objective.kind == "masked-tokens":
+    if recipe.objective.kind in HIDING:
         ranks: Sequence[str] = ()
         objective: Objective = _masked(recipe, encoder)
         if recipe.encoder.frozen:
-            raise InputError("encoder.frozen: masked-tokens trains the encoder; leave it out")
+            raise InputError(
+                f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
+            )
     else:
         ranks = _ranks(recipe, train)
         labels = _labels(train, ranks, recipe.objective.least)
@@ -146,8 +149,10 @@ def _tokens(data: Data) -> KmerTokens:
 
 
 def _masked(recipe: Recipe, encoder: nn.Module) -> Objective:
-    tokens = _tokens(recipe.data)
-    return MaskedTokens(encoder, tokens.size, smoothing=recipe.objective.smoothing)
+    words, part = _tokens(recipe.data).size, recipe.objective
+    if part.kind == MaskedTokens.kind:
+        return MaskedTokens(encoder, words, smoothing=part.smoothing)
+    return MaskedAutoencoder(encoder, words, layers=part.decoder_layers, smoothing=part.smoothing)
 
 
 def _named(recipe: Recipe, encoder: nn.Module, labels: RankLabels) -> Objective:
@@ -199,6 +204,6 @@ def _examples(recipe: Recipe, pack: Pack, ranks: Sequence[str], *, learns: bool)
         return PackedPictures(
             pack, data.size, Augmentation() if data.augment and learns else None, ranks
         )
-    share = recipe.objective.share if recipe.objective.kind == "masked-tokens" else 0.0
+    share = recipe.objective.share if recipe.objective.kind in HIDING else 0.0
     masking = Masking(share, data.any_frame and learns, data.either_strand and learns)
     return PackedBarcodes(pack, _tokens(data), masking, ranks)

@@ -1,7 +1,7 @@
-"""What can be trained: guess hidden words, name at every rank; `modalities` has a third.
+"""What can be trained: guess hidden words, name at every rank.
 
-Each objective holds an encoder and its heads, takes a batch and returns a loss with figures, as
-`merian.learn.task` says.
+`autoencoder` and `modalities` have two more. Each objective holds an encoder and its heads, takes a
+batch and returns a loss with figures, as `merian.learn.task` says.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from merian.barcode.tokens import MASK, UNKNOWN
 from merian.errors import InputError, NotFoundError, did_you_mean
+from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.encoding import described, features, width_of
 from merian.learn.heads import RankHeads, build_heads
 from merian.learn.hierarchy import (
@@ -222,6 +223,7 @@ class Ranks(Objective):
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], nn.Module], Objective]] = {
     MaskedTokens.kind: MaskedTokens.of_card,
+    MaskedAutoencoder.kind: MaskedAutoencoder.of_card,
     Ranks.kind: Ranks.of_card,
     Contrastive.kind: Contrastive.of_card,
 }

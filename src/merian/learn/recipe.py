@@ -35,7 +35,8 @@ __all__ = [
 OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
 _BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
 HEADS = ("multi-head", "infer-sum", "softmax-tree")
-OBJECTIVES = ("masked-tokens", "ranks")
+HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guessed
+OBJECTIVES = (*HIDING, "ranks")
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
 
@@ -74,9 +75,11 @@ class ObjectivePart:
     """What it is trained for."""
 
     kind: str = key("the loss", choices=OBJECTIVES)
-    share: float = key(
-        "share of the words to hide", 0.5, above=0, high=0.99, only=("masked-tokens",)
-    )
+    share: float = key("share of the words to hide", 0.5, above=0, high=0.99, only=HIDING)
+    decoder_layers: int = key(
+        "blocks of the decoder; 0 for as many as the encoder has", 0, low=0,
+        only=("masked-autoencoder",),
+    )  # fmt: skip
     smoothing: float = key(
         "share of a target that is spread: over all words, or over relatives", 0.0, low=0, high=0.9
     )
@@ -329,5 +332,9 @@ def _check(recipe: Recipe, source: Source) -> None:
             "training",
             "pieces",
         )
-    if recipe.objective.kind == "masked-tokens" and recipe.data.kind != "barcodes":
-        raise source.error("masked-tokens are words of barcodes", "objective", "kind")
+    if recipe.objective.kind in HIDING and recipe.data.kind != "barcodes":
+        raise source.error(
+            f"{recipe.objective.kind} hides words of barcodes; data.kind is {recipe.data.kind}",
+            "objective",
+            "kind",
+        )

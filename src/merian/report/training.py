@@ -8,7 +8,7 @@ from typing import Any
 
 from merian.errors import InputError
 from merian.files import write_text
-from merian.learn.recipe import read_recipe
+from merian.learn.recipe import HIDING, read_recipe
 from merian.learn.run_log import read_log
 from merian.report.markdown import in_markdown
 from merian.report.page import Figures, Lines, Note, Part, Section, Table, Text, page
@@ -19,12 +19,14 @@ __all__ = ["Run", "read_run", "run_card", "run_page", "write_run"]
 _LINES = 500  # points of a curve that a page needs
 _NOT_FIGURES = {"step", "epoch", "seconds", "learning_rate", "gradient", "loss"}
 
+_READER = (
+    "An encoder: it turns a barcode into a vector. Vectors of barcodes that are alike lie near "
+    "each other, and a classifier or a search can be built on them. It was trained without "
+    "names, and by itself gives none."
+)
 _USES = {
-    "masked-tokens": (
-        "An encoder: it turns a barcode into a vector. Vectors of barcodes that are alike lie near "
-        "each other, and a classifier or a search can be built on them. It was trained without "
-        "names, and by itself gives none."
-    ),
+    "masked-tokens": _READER,
+    "masked-autoencoder": _READER,
     "ranks": (
         "An encoder, and heads that give a probability to each class at each rank. The classes are "
         "those of its data: what belongs to none of them gets one of them all the same. To name "
@@ -247,6 +249,6 @@ def _use(run: Run) -> Section:
         "cameras the figures say nothing."
     )
     parts: list[Part] = [Text(f"{use}\n\n{limits}")]
-    if run.asked["model"]["kind"] == "masked-tokens":
+    if run.recipe.objective.kind in HIDING:
         parts.append(Note("The loss is that of guessing hidden words, and no measure of naming."))
     return Section("What it is for", parts)
