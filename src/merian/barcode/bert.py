@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from merian.barcode.limits import check_sizes
 from merian.errors import InputError
 
 __all__ = ["BarcodeBert", "BertConfig", "Block", "looking"]
-
 
 _LEAST = {"vocabulary": 1, "positions": 1, "width": 1, "layers": 1, "heads": 1, "hidden": 0}
 
@@ -50,15 +50,7 @@ class BertConfig:
     norm_first: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise InputError(
-                    f"{name} of the encoder is {getattr(self, name)}; expected at least {least}"
-                )
-        if not 0 <= self.dropout < 1:
-            raise InputError(
-                f"dropout of the encoder is {self.dropout:g}; expected a share from 0 to below 1"
-            )
+        check_sizes(self, _LEAST)
         if self.width % self.heads:
             raise InputError(f"a width of {self.width} cannot be shared by {self.heads} heads")
 

@@ -19,11 +19,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from merian.barcode.limits import check_sizes
 from merian.errors import InputError
 
 __all__ = ["BarcodeMamba", "Mamba2", "MambaConfig", "scan"]
 
-_SLOWEST, _FASTEST, _LEAST = 1e-3, 0.1, 1e-4  # of the first steps of time
+_LEAST = {"hidden": 0} | dict.fromkeys(
+    ("vocabulary", "width", "layers", "state", "window", "expand", "head", "chunk"), 1
+)
+_SLOWEST, _FASTEST, _SHORTEST = 1e-3, 0.1, 1e-4  # of the first steps of time
 _FIRST_RATES = (1.0, 16.0)  # of fading
 
 
@@ -58,6 +62,7 @@ class MambaConfig:
     chunk: int = 64
 
     def __post_init__(self) -> None:
+        check_sizes(self, _LEAST)
         if self.expand * self.width % self.head:
             raise InputError(
                 f"{self.expand * self.width} channels cannot be parted into heads of {self.head}"
@@ -227,5 +232,5 @@ class BarcodeMamba(nn.Module):
 def _first_steps(heads: int) -> Tensor:
     """Draw steps of time evenly by their logarithm, as softplus will give them back."""
     low, high = math.log(_SLOWEST), math.log(_FASTEST)
-    steps = torch.empty(heads).uniform_(low, high).exp().clamp(min=_LEAST)
+    steps = torch.empty(heads).uniform_(low, high).exp().clamp(min=_SHORTEST)
     return steps + torch.log(-torch.expm1(-steps))

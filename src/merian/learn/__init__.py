@@ -27,6 +27,7 @@ _MODULES: dict[str, str] = {
     "NodeTree": "nodes",
     "Objective": "task",
     "Outcome": "task",
+    "NextWords": "next_words",
     "Pack": "pack",
     "PackedBarcodes": "examples",
     "PackedPictures": "examples",

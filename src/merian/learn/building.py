@@ -17,14 +17,15 @@ from merian.barcode.tokens import KmerTokens
 from merian.errors import InputError, NotFoundError
 from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.devices import seed_all
-from merian.learn.encoders import build_encoder
+from merian.learn.encoders import build_encoder, find_kind
 from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
 from merian.learn.heads import build_heads
+from merian.learn.next_words import NextWords
 from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
 from merian.learn.rank_labels import RankLabels
-from merian.learn.recipe import HIDING, Data, Recipe
+from merian.learn.recipe import HIDING, WORDS, Data, Recipe
 from merian.learn.recoded import Recoded
 from merian.learn.saved import load_weights, model_folder, read_card
 from merian.learn.task import Examples, Objective, Task
@@ -54,9 +55,9 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     seed_all(recipe.training.seed, _START)
     encoder, origin = _encoder(recipe)
     card = {**_card(opened), "preprocessing": _preprocessing(recipe.data), **origin}
-    if recipe.objective.kind in HIDING:
+    if recipe.objective.kind in WORDS:
         ranks: Sequence[str] = ()
-        objective: Objective = _masked(recipe, encoder)
+        objective: Objective = _words(recipe, encoder)
         if recipe.encoder.frozen:
             raise InputError(
                 f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
@@ -107,10 +108,12 @@ def _encoder(recipe: Recipe) -> tuple[nn.Module, dict[str, Any]]:
         return _continued(recipe, part.from_)
     if data.kind == "barcodes":
         tokens = _tokens(data)
-        for name in ("vocabulary", "positions"):
+        follows = {"vocabulary": tokens.size, "positions": tokens.length}
+        for name in follows:
             if name in said:
                 raise InputError(f"encoder.{name} follows from [data]; leave it out")
-        said |= {"vocabulary": tokens.size, "positions": tokens.length}
+        known = find_kind(str(part.kind)).keys()
+        said |= {name: value for name, value in follows.items() if name in known}
     encoder = build_encoder({"kind": part.kind, **said})
     return encoder, {}
 
@@ -148,8 +151,10 @@ def _tokens(data: Data) -> KmerTokens:
 # -- the loss -------------------------------------------------------------------------------------
 
 
-def _masked(recipe: Recipe, encoder: nn.Module) -> Objective:
+def _words(recipe: Recipe, encoder: nn.Module) -> Objective:
     words, part = _tokens(recipe.data).size, recipe.objective
+    if part.kind == NextWords.kind:
+        return NextWords(encoder, words, smoothing=part.smoothing)
     if part.kind == MaskedTokens.kind:
         return MaskedTokens(encoder, words, smoothing=part.smoothing)
     return MaskedAutoencoder(encoder, words, layers=part.decoder_layers, smoothing=part.smoothing)

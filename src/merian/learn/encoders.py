@@ -51,6 +51,20 @@ def _bert(said: Mapping[str, Any]) -> nn.Module:
     return BarcodeBert(BertConfig(**said))
 
 
+def _mamba_keys() -> dict[str, type]:
+    from merian.barcode.mamba import MambaConfig  # noqa: PLC0415
+
+    return typing.get_type_hints(MambaConfig)
+
+
+def _mamba(said: Mapping[str, Any]) -> nn.Module:
+    from merian.barcode.mamba import BarcodeMamba, MambaConfig  # noqa: PLC0415
+
+    if "vocabulary" not in said:
+        raise InputError("barcode-mamba: say the size of its vocabulary, as `KmerTokens` has it")
+    return BarcodeMamba(MambaConfig(**said))
+
+
 def _lite_keys() -> dict[str, type]:
     from merian.image.efficientnet_lite import LiteConfig  # noqa: PLC0415
 
@@ -80,6 +94,10 @@ ENCODERS: dict[str, EncoderKind] = {
         EncoderKind(
             "barcode-bert", "barcode", "a transformer over the words of a barcode",
             _bert_keys, _bert,
+        ),
+        EncoderKind(
+            "barcode-mamba", "barcode", "a state that fades, over the words of a barcode",
+            _mamba_keys, _mamba,
         ),
         EncoderKind(
             "efficientnet-lite0", "image",

@@ -13,7 +13,7 @@ from merian.learn.task import Batch
 
 __all__ = ["described", "features", "width_of"]
 
-_KINDS = {"BarcodeBert": "barcode-bert"}
+_KINDS = {"BarcodeBert": "barcode-bert", "BarcodeMamba": "barcode-mamba"}
 
 
 def described(encoder: nn.Module) -> dict[str, Any]:

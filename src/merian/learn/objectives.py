@@ -1,7 +1,7 @@
 """What can be trained: guess hidden words, name at every rank.
 
-`autoencoder` and `modalities` have two more. Each objective holds an encoder and its heads, takes a
-batch and returns a loss with figures, as `merian.learn.task` says.
+`autoencoder`, `next_words` and `modalities` have more. Each objective holds an encoder and its
+heads, takes a batch and returns a loss with figures, as `merian.learn.task` says.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from merian.learn.hierarchy import (
 )
 from merian.learn.masked import word_cross_entropy
 from merian.learn.modalities import Contrastive
+from merian.learn.next_words import NextWords
 from merian.learn.task import Batch, Objective, Outcome
 
 __all__ = ["MaskedTokens", "Ranks", "build_objective"]
@@ -224,6 +225,7 @@ class Ranks(Objective):
 _BUILDERS: dict[str, Callable[[Mapping[str, Any], nn.Module], Objective]] = {
     MaskedTokens.kind: MaskedTokens.of_card,
     MaskedAutoencoder.kind: MaskedAutoencoder.of_card,
+    NextWords.kind: NextWords.of_card,
     Ranks.kind: Ranks.of_card,
     Contrastive.kind: Contrastive.of_card,
 }

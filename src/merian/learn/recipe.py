@@ -36,7 +36,8 @@ OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
 _BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
 HEADS = ("multi-head", "infer-sum", "softmax-tree")
 HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guessed
-OBJECTIVES = (*HIDING, "ranks")
+WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
+OBJECTIVES = (*WORDS, "ranks")
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
 
@@ -332,9 +333,9 @@ def _check(recipe: Recipe, source: Source) -> None:
             "training",
             "pieces",
         )
-    if recipe.objective.kind in HIDING and recipe.data.kind != "barcodes":
+    if recipe.objective.kind in WORDS and recipe.data.kind != "barcodes":
         raise source.error(
-            f"{recipe.objective.kind} hides words of barcodes; data.kind is {recipe.data.kind}",
+            f"{recipe.objective.kind} guesses words of barcodes; data.kind is {recipe.data.kind}",
             "objective",
             "kind",
         )

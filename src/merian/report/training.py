@@ -8,7 +8,7 @@ from typing import Any
 
 from merian.errors import InputError
 from merian.files import write_text
-from merian.learn.recipe import HIDING, read_recipe
+from merian.learn.recipe import WORDS, read_recipe
 from merian.learn.run_log import read_log
 from merian.report.markdown import in_markdown
 from merian.report.page import Figures, Lines, Note, Part, Section, Table, Text, page
@@ -27,6 +27,7 @@ _READER = (
 _USES = {
     "masked-tokens": _READER,
     "masked-autoencoder": _READER,
+    "next-words": _READER,
     "ranks": (
         "An encoder, and heads that give a probability to each class at each rank. The classes are "
         "those of its data: what belongs to none of them gets one of them all the same. To name "
@@ -249,6 +250,6 @@ def _use(run: Run) -> Section:
         "cameras the figures say nothing."
     )
     parts: list[Part] = [Text(f"{use}\n\n{limits}")]
-    if run.recipe.objective.kind in HIDING:
-        parts.append(Note("The loss is that of guessing hidden words, and no measure of naming."))
+    if run.recipe.objective.kind in WORDS:
+        parts.append(Note("The loss is that of guessing words, and no measure of naming."))
     return Section("What it is for", parts)
