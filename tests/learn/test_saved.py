@@ -227,7 +227,7 @@ def test_the_weights_that_ship():
 
 
 def test_encoders_say_what_they_do_not_know():
-    assert set(ENCODERS) == {"barcode-bert", "barcode-mamba", "efficientnet-lite0"}
+    assert set(ENCODERS) == {"barcode-bert", "barcode-cnn", "barcode-mamba", "efficientnet-lite0"}
     with pytest.raises(NotFoundError, match=r"'barcode-brt'.*Did you mean barcode-bert"):
         build_encoder({"kind": "barcode-brt"})
     with pytest.raises(InputError, match="say the size of its vocabulary"):

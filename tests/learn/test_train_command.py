@@ -170,6 +170,10 @@ def test_what_cannot_be_is_told_in_one_line(masked, tmp_path, capsys, monkeypatc
         (["barcode-masked", "--data", source, *sets(["encoder.vocabulary=4"])], "follows from"),
         (["barcode-masked", "--data", source, *sets(["encoder.wide=4"])], "wide"),
         (["barcode-masked", "--data", source, *sets(["encoder.frozen=true"])], "leave it out"),
+        (
+            ["barcode-masked", "--data", source, *sets(["encoder.kind=barcode-cnn", "data.k=1"])],
+            "nothing is called 'layers'",
+        ),
         (["barcode-next", "--data", source, *sets(["encoder.both_ways=true"])], "is to guess"),
         (["barcode-next", "--data", source, *sets(["encoder.positions=9"])], "follows from"),
         (["barcode-next", "--data", source, *sets(["encoder.window=0"])], "at least 1"),

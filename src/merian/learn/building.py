@@ -153,6 +153,11 @@ def _tokens(data: Data) -> KmerTokens:
 
 def _words(recipe: Recipe, encoder: nn.Module) -> Objective:
     words, part = _tokens(recipe.data).size, recipe.objective
+    if not hasattr(encoder, "words"):
+        raise InputError(
+            f"{part.kind} needs an encoder with a state for each word; {recipe.encoder.kind} has "
+            "none"
+        )
     if part.kind == NextWords.kind:
         return NextWords(encoder, words, smoothing=part.smoothing)
     if part.kind == MaskedTokens.kind:

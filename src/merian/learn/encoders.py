@@ -65,6 +65,18 @@ def _mamba(said: Mapping[str, Any]) -> nn.Module:
     return BarcodeMamba(MambaConfig(**said))
 
 
+def _cnn_keys() -> dict[str, type]:
+    from merian.barcode.cnn import CnnConfig  # noqa: PLC0415
+
+    return typing.get_type_hints(CnnConfig)
+
+
+def _cnn(said: Mapping[str, Any]) -> nn.Module:
+    from merian.barcode.cnn import BarcodeCnn, CnnConfig  # noqa: PLC0415
+
+    return BarcodeCnn(CnnConfig(**said))
+
+
 def _lite_keys() -> dict[str, type]:
     from merian.image.efficientnet_lite import LiteConfig  # noqa: PLC0415
 
@@ -98,6 +110,10 @@ ENCODERS: dict[str, EncoderKind] = {
         EncoderKind(
             "barcode-mamba", "barcode", "a state that fades, over the words of a barcode",
             _mamba_keys, _mamba,
+        ),
+        EncoderKind(
+            "barcode-cnn", "barcode", "three convolutions over letters (data.k = 1): a baseline",
+            _cnn_keys, _cnn,
         ),
         EncoderKind(
             "efficientnet-lite0", "image",

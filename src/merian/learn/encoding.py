@@ -13,7 +13,11 @@ from merian.learn.task import Batch
 
 __all__ = ["described", "features", "width_of"]
 
-_KINDS = {"BarcodeBert": "barcode-bert", "BarcodeMamba": "barcode-mamba"}
+_KINDS = {
+    "BarcodeBert": "barcode-bert",
+    "BarcodeMamba": "barcode-mamba",
+    "BarcodeCnn": "barcode-cnn",
+}
 
 
 def described(encoder: nn.Module) -> dict[str, Any]:
