@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from merian.barcode.limits import check_sizes
+from merian.barcode.pooling import mean_over_words
 from merian.errors import InputError
 
 __all__ = ["BarcodeMamba", "Mamba2", "MambaConfig", "scan"]
@@ -222,11 +223,7 @@ class BarcodeMamba(nn.Module):
 
     def pooled(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return float[b, width]: the mean over the words that are kept."""
-        hidden = self(tokens, keep)
-        if keep is None:
-            return hidden.mean(1)
-        weight = keep.to(hidden.dtype)[:, :, None]
-        return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+        return mean_over_words(self(tokens, keep), keep)
 
 
 def _first_steps(heads: int) -> Tensor:

@@ -9,7 +9,6 @@ Reference: Safari and others, BarcodeMAE, 2025, arXiv:2502.18405.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from merian.barcode.bert import BarcodeBert, Block, looking
-from merian.barcode.tokens import UNKNOWN
 from merian.errors import InputError
-from merian.learn.encoding import described
-from merian.learn.masked import word_cross_entropy
-from merian.learn.task import Batch, Objective, Outcome
+from merian.learn.guessing import GuessedWords
+from merian.learn.task import Batch, Outcome
 
 __all__ = ["MaskedAutoencoder"]
 
@@ -64,45 +61,30 @@ class Decoder(nn.Module):
         return self.norm_out(x)
 
 
-class MaskedAutoencoder(Objective):
+class MaskedAutoencoder(GuessedWords):
     """Guess the words of barcodes that the encoder did not see.
 
     The batch is that of `MaskedTokens`: "tokens", "masked", and "keep" where there is padding.
 
     Args:
-        encoder: The encoder.
+        encoder: A BarcodeBert; it is told where the words stand that it sees.
         vocabulary: How many words there are.
         layers: Blocks of the decoder; 0 for as many as the encoder has, which the paper found best.
-        special: Words below this number are no words to guess.
-        smoothing: Share of a target that is spread over the whole vocabulary.
-        about: The encoder's part of the card, where `described` cannot tell it.
+        options: As `GuessedWords` takes them.
     """
 
     kind = "masked-autoencoder"
 
     def __init__(
-        self,
-        encoder: nn.Module,
-        vocabulary: int,
-        *,
-        layers: int = 0,
-        special: int = UNKNOWN + 1,
-        smoothing: float = 0.0,
-        about: Mapping[str, Any] | None = None,
+        self, encoder: nn.Module, vocabulary: int, *, layers: int = 0, **options: Any
     ) -> None:
-        super().__init__()
         if not isinstance(encoder, BarcodeBert):
             raise InputError(
                 f"{self.kind} needs a barcode-bert; other encoders cannot leave words out"
             )
-        self.encoder = encoder
-        words = nn.Linear(encoder.width, vocabulary)
-        nn.init.normal_(words.weight, std=0.02)
-        nn.init.zeros_(words.bias)
-        self.layers = layers or encoder.config.layers
-        self.heads = nn.ModuleDict({"decoder": Decoder(encoder, self.layers), "words": words})
-        self.vocabulary, self.special, self.smoothing = vocabulary, special, smoothing
-        self.about = dict(described(encoder) if about is None else about)
+        layers = layers or encoder.config.layers
+        super().__init__(encoder, vocabulary, more={"layers": layers}, **options)
+        self.heads["decoder"] = Decoder(encoder, layers)
 
     def forward(self, batch: Batch) -> Outcome:
         """Return the mean loss over the hidden words of a batch, and how many are guessed."""
@@ -115,23 +97,4 @@ class MaskedAutoencoder(Objective):
         seen = sight.gather(1, places)
         states = self.encoder(words.gather(1, places), seen, places)
         restored = self.heads["decoder"](states, places, seen, keep)
-        logits, wanted = self.heads["words"](restored[hidden]), words[hidden]
-        loss = word_cross_entropy(logits, wanted, self.smoothing)
-        n = len(wanted)
-        right = (logits.detach().argmax(-1) == wanted).float().sum() / max(n, 1)
-        return Outcome(loss, {"accuracy": right}, weight=float(n))
-
-    def card(self) -> dict[str, Any]:
-        """Return all that it takes to build this objective again."""
-        heads = {
-            "vocabulary": self.vocabulary,
-            "layers": self.layers,
-            "special": self.special,
-            "smoothing": self.smoothing,
-        }
-        return {"kind": self.kind, "encoder": self.about, "heads": heads}
-
-    @classmethod
-    def of_card(cls, card: Mapping[str, Any], encoder: nn.Module) -> MaskedAutoencoder:
-        """Build it around an encoder, without the weights."""
-        return cls(encoder, about=card["encoder"], **card["heads"])
+        return self.outcome(restored[hidden], words[hidden])

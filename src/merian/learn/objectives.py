@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from merian.barcode.tokens import MASK, UNKNOWN
+from merian.barcode.tokens import MASK
 from merian.errors import InputError, NotFoundError, did_you_mean
 from merian.learn.autoencoder import MaskedAutoencoder
-from merian.learn.encoding import described, features, width_of
+from merian.learn.encoding import described, features
+from merian.learn.guessing import GuessedWords
 from merian.learn.heads import RankHeads, build_heads
 from merian.learn.hierarchy import (
     SmoothedTargets,
@@ -24,7 +25,6 @@ from merian.learn.hierarchy import (
     mean_over_ranks,
     rank_loss,
 )
-from merian.learn.masked import word_cross_entropy
 from merian.learn.modalities import Contrastive
 from merian.learn.next_words import NextWords
 from merian.learn.task import Batch, Objective, Outcome
@@ -32,7 +32,7 @@ from merian.learn.task import Batch, Objective, Outcome
 __all__ = ["MaskedTokens", "Ranks", "build_objective"]
 
 
-class MaskedTokens(Objective):
+class MaskedTokens(GuessedWords):
     """Guess the words of barcodes that were hidden.
 
     The batch has "tokens" int64[b, t] as they were, "masked" bool[b, t], and "keep" bool[b, t]
@@ -42,32 +42,16 @@ class MaskedTokens(Objective):
         encoder: (tokens, keep) -> float[b, t, width].
         vocabulary: How many words there are.
         mask: The word that stands for a hidden one.
-        special: Words below this number are no words to guess.
-        smoothing: Share of a target that is spread over the whole vocabulary.
-        about: The encoder's part of the card, where `described` cannot tell it.
+        options: As `GuessedWords` takes them.
     """
 
     kind = "masked-tokens"
 
     def __init__(
-        self,
-        encoder: nn.Module,
-        vocabulary: int,
-        *,
-        mask: int = MASK,
-        special: int = UNKNOWN + 1,
-        smoothing: float = 0.0,
-        about: Mapping[str, Any] | None = None,
+        self, encoder: nn.Module, vocabulary: int, *, mask: int = MASK, **options: Any
     ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        words = nn.Linear(width_of(encoder), vocabulary)
-        nn.init.normal_(words.weight, std=0.02)
-        nn.init.zeros_(words.bias)
-        self.heads = nn.ModuleDict({"words": words})
-        self.vocabulary, self.mask = vocabulary, mask
-        self.special, self.smoothing = special, smoothing
-        self.about = dict(described(encoder) if about is None else about)
+        super().__init__(encoder, vocabulary, more={"mask": mask}, **options)
+        self.mask = mask
 
     def forward(self, batch: Batch) -> Outcome:
         """Return the mean loss over the hidden words of a batch, and how many are guessed."""
@@ -76,27 +60,7 @@ class MaskedTokens(Objective):
         if keep is not None:
             hidden = hidden & keep
         states = self.encoder(words.masked_fill(hidden, self.mask), keep)
-        # The vocabulary is wide, so only hidden words are spelt out.
-        logits, wanted = self.heads["words"](states[hidden]), words[hidden]
-        loss = word_cross_entropy(logits, wanted, self.smoothing)
-        n = len(wanted)
-        right = (logits.detach().argmax(-1) == wanted).float().sum() / max(n, 1)
-        return Outcome(loss, {"accuracy": right}, weight=float(n))
-
-    def card(self) -> dict[str, Any]:
-        """Return all that it takes to build this objective again."""
-        heads = {
-            "vocabulary": self.vocabulary,
-            "mask": self.mask,
-            "special": self.special,
-            "smoothing": self.smoothing,
-        }
-        return {"kind": self.kind, "encoder": self.about, "heads": heads}
-
-    @classmethod
-    def of_card(cls, card: Mapping[str, Any], encoder: nn.Module) -> MaskedTokens:
-        """Build it around an encoder, without the weights."""
-        return cls(encoder, about=card["encoder"], **card["heads"])
+        return self.outcome(states[hidden], words[hidden])
 
 
 class Ranks(Objective):
