@@ -44,8 +44,8 @@ def train(
         recipe: The name of a recipe, as `merian recipes` lists them, or a file.
         data: A pack that `merian pack` made; or catalogues and files, which are packed first.
         out: The folder of the run.
-        set: Something to change in the recipe, as table.key=value: --set training.steps=100. Once
-            or more often.
+        set: Something to change in the recipe, as table.key=value (training.steps=100). Once or
+            more often.
         quiet: Print the answer and nothing else.
     """
     from merian.learn.recipe import read_recipe
