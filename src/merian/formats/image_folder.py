@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
@@ -195,6 +195,8 @@ def _look_at(file: Path) -> _Picture | str:
                 ends = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(image.format or "", b"")
     except Image.DecompressionBombError:
         return "would unpack to more than 178 million pixels; cut it into tiles"
+    except UnidentifiedImageError:  # its own words hold an address in memory
+        return "is no picture that can be read (it begins like no format that is known)"
     except Exception as error:  # Pillow's plugins raise anything on a damaged file
         return f"is no picture that can be read ({type(error).__name__}: {str(error)[:100]})"
     if ends not in content[-_TAIL:]:
