@@ -37,44 +37,42 @@ class EncoderKind:
     build: Callable[[Mapping[str, Any]], nn.Module]
 
 
-def _bert_keys() -> dict[str, type]:
-    from merian.barcode.bert import BertConfig  # noqa: PLC0415 - a kind is loaded when it is used
-
-    return typing.get_type_hints(BertConfig)
+# What each kind of barcode reader is: its network, and its configuration.
 
 
-def _bert(said: Mapping[str, Any]) -> nn.Module:
-    from merian.barcode.bert import BarcodeBert, BertConfig  # noqa: PLC0415
+def _bert() -> tuple[Any, type]:
+    from merian.barcode.bert import BarcodeBert, BertConfig  # noqa: PLC0415 - loaded when used
 
-    if "vocabulary" not in said:
-        raise InputError("barcode-bert: say the size of its vocabulary, as `KmerTokens` has it")
-    return BarcodeBert(BertConfig(**said))
+    return BarcodeBert, BertConfig
 
 
-def _mamba_keys() -> dict[str, type]:
-    from merian.barcode.mamba import MambaConfig  # noqa: PLC0415
-
-    return typing.get_type_hints(MambaConfig)
-
-
-def _mamba(said: Mapping[str, Any]) -> nn.Module:
+def _mamba() -> tuple[Any, type]:
     from merian.barcode.mamba import BarcodeMamba, MambaConfig  # noqa: PLC0415
 
-    if "vocabulary" not in said:
-        raise InputError("barcode-mamba: say the size of its vocabulary, as `KmerTokens` has it")
-    return BarcodeMamba(MambaConfig(**said))
+    return BarcodeMamba, MambaConfig
 
 
-def _cnn_keys() -> dict[str, type]:
-    from merian.barcode.cnn import CnnConfig  # noqa: PLC0415
-
-    return typing.get_type_hints(CnnConfig)
-
-
-def _cnn(said: Mapping[str, Any]) -> nn.Module:
+def _cnn() -> tuple[Any, type]:
     from merian.barcode.cnn import BarcodeCnn, CnnConfig  # noqa: PLC0415
 
-    return BarcodeCnn(CnnConfig(**said))
+    return BarcodeCnn, CnnConfig
+
+
+def _of_barcodes(name: str, about: str, load: Callable[[], tuple[Any, type]]) -> EncoderKind:
+    """Return a kind of barcode reader whose keys are those of its configuration."""
+
+    def keys() -> dict[str, type]:
+        return typing.get_type_hints(load()[1])
+
+    def build(said: Mapping[str, Any]) -> nn.Module:
+        network, config = load()
+        # The convolutional one reads letters, of which it knows the number.
+        if "vocabulary" not in said and not hasattr(config, "vocabulary"):
+            raise InputError(f"{name}: say the size of its vocabulary, as `KmerTokens` has it")
+        built: nn.Module = network(config(**said))
+        return built
+
+    return EncoderKind(name, "barcode", about, keys, build)
 
 
 def _lite_keys() -> dict[str, type]:
@@ -103,17 +101,10 @@ def _lite(said: Mapping[str, Any]) -> nn.Module:
 ENCODERS: dict[str, EncoderKind] = {
     kind.name: kind
     for kind in (
-        EncoderKind(
-            "barcode-bert", "barcode", "a transformer over the words of a barcode",
-            _bert_keys, _bert,
-        ),
-        EncoderKind(
-            "barcode-mamba", "barcode", "a state that fades, over the words of a barcode",
-            _mamba_keys, _mamba,
-        ),
-        EncoderKind(
-            "barcode-cnn", "barcode", "three convolutions over letters (data.k = 1): a baseline",
-            _cnn_keys, _cnn,
+        _of_barcodes("barcode-bert", "a transformer over the words of a barcode", _bert),
+        _of_barcodes("barcode-mamba", "a state that fades, over the words of a barcode", _mamba),
+        _of_barcodes(
+            "barcode-cnn", "three convolutions over letters (data.k = 1): a baseline", _cnn
         ),
         EncoderKind(
             "efficientnet-lite0", "image",
