@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from torch.optim import Optimizer
 
 from merian.bench.training_tasks import TrainingTask, open_task
 from merian.learn import SOAP, KLShampoo, Shampoo, parameter_groups
+from merian.learn.recipe import SchedulePart
+from merian.learn.schedule import share_of_highest
 
 __all__ = ["ARMS", "opened", "train_arm"]
 
-_WARM_UP, _FLAT = 0.1, 0.4  # shares of the steps: until full rate, and until it begins to fall
+_COURSE = SchedulePart("warm-up-stable-decay", warm_up=0.1, decay=0.6, floor=0.0)
 _CURVE, _LOOKS = 25, 6  # points of a curve, and batches for each of them
 _LAST_LOOKS = 40
 _WEIGHT_DECAY = 0.01
@@ -104,7 +106,8 @@ def train_arm(
     groups = parameter_groups(network)
     matrices = [p for g in groups if g["kind"] == "matrix" for _, p in g["params"]]
     optimizers = ARMS[arm](groups, rate, rest)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(o, _trapezoid(steps)) for o in optimizers]
+    course = partial(share_of_highest, _COURSE, steps=steps)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(each, course) for each in optimizers]
     random = np.random.default_rng(seed)
     seen = _held_out(task, _LOOKS)
     curve, seconds, stepping = [], 0.0, 0.0
@@ -129,16 +132,6 @@ def train_arm(
         "optimizer_ms": 1000 * stepping / steps,
         "state": _state_floats(matrices, optimizers),
     }
-
-
-def _trapezoid(steps: int) -> Callable[[int], float]:
-    """Up, level, and down to nothing in a straight line."""
-
-    def factor(step: int) -> float:
-        share = (step + 1) / steps
-        return min(share / _WARM_UP, 1.0, max(1 - share + 1 / steps, 0.0) / (1 - _FLAT))
-
-    return factor
 
 
 def _held_out(task: TrainingTask, count: int) -> list[Sequence[Tensor]]:
