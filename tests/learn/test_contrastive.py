@@ -190,6 +190,7 @@ def test_a_card_builds_the_same_objective():
 TWO = """
 import sys
 import torch
+import torch.distributed.nn.functional  # before the group is there: see `place`
 from torch import distributed
 from tests.learn.towers import batch, objective
 

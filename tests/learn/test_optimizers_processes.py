@@ -37,6 +37,7 @@ def train(network, optimizer, numbers):
 def child(folder: Path) -> None:
     """One of two processes: five steps, all state to a file, and four steps from that state."""
     import torch.distributed as dist
+    import torch.distributed.nn.functional  # before the group is there: see `place`
 
     torch.set_num_threads(1)
     dist.init_process_group("gloo")

@@ -88,7 +88,7 @@ def test_killed_twice_it_ends_with_the_same_weights_as_an_unbroken_run(tmp_path)
 
     child = start(broken, *changes)
     out, err = child.communicate(timeout=60)
-    assert out.split() == [str(STEPS), "steps", "False"], err
+    assert out.split() == [str(STEPS), "steps", "False", "0"], err
     assert_same(tmp_path / "whole", broken)
     assert not list(parts.glob(".*"))
     assert train(tiny.recipe(tmp_path, *changes), tiny.task(ballast=BALLAST), broken).before

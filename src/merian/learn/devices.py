@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -118,6 +119,10 @@ def place(device: str, precision: str) -> Iterator[Place]:
         else:
             _make_exact(chosen)
         if world > 1 and not distributed.is_initialized():
+            # Imported once a group is there, this module keeps the group for good as a default of
+            # its functions. The group's threads then outlive it and may abort at the very end.
+            import_module("torch.distributed.nn.functional")
+
             distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
             started = True
         yield Place(chosen, _precision(precision, chosen), rank, world)
