@@ -24,9 +24,10 @@ from merian.learn.next_words import NextWords
 from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
-from merian.learn.rank_labels import RankLabels
+from merian.learn.rank_labels import UNKNOWN, RankLabels
 from merian.learn.recipe import HIDING, WORDS, Data, Recipe
 from merian.learn.recoded import Recoded
+from merian.learn.sampling import Sampler
 from merian.learn.saved import load_weights, model_folder, read_card
 from merian.learn.task import Examples, Objective, Task
 
@@ -74,7 +75,8 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     if ranks:
         names = [train.names(rank) for rank in ranks]
         found = [Recoded(each, labels, names) for each in found]
-    return Task(objective, found[0], found[1] if valid is not None else None, card)
+    held = found[1] if valid is not None else None
+    return Task(objective, found[0], held, card, _sampler(recipe, train))
 
 
 def _preprocessing(data: Data) -> dict[str, Any]:
@@ -158,11 +160,12 @@ def _words(recipe: Recipe, encoder: nn.Module) -> Objective:
             f"{part.kind} needs an encoder with a state for each word; {recipe.encoder.kind} has "
             "none"
         )
+    options: dict[str, Any] = {"smoothing": part.smoothing}
     if part.kind == NextWords.kind:
-        return NextWords(encoder, words, smoothing=part.smoothing)
+        return NextWords(encoder, words, **options)
     if part.kind == MaskedTokens.kind:
-        return MaskedTokens(encoder, words, smoothing=part.smoothing)
-    return MaskedAutoencoder(encoder, words, layers=part.decoder_layers, smoothing=part.smoothing)
+        return MaskedTokens(encoder, words, **options)
+    return MaskedAutoencoder(encoder, words, layers=part.decoder_layers, **options)
 
 
 def _named(recipe: Recipe, encoder: nn.Module, labels: RankLabels) -> Objective:
@@ -171,8 +174,22 @@ def _named(recipe: Recipe, encoder: nn.Module, labels: RankLabels) -> Objective:
     if not isinstance(width, int):
         raise InputError(f"the encoder {recipe.encoder.kind} does not tell its width")
     heads = build_heads(part.heads, width, labels)
+    for name in ("smoothing", "rank_weights", "starts"):
+        told, wanted = getattr(part, name), labels.ranks[: -1 if name == "smoothing" else None]
+        if isinstance(told, tuple) and told and len(told) != len(wanted):
+            raise InputError(
+                f"objective.{name} has {len(told)} values; {len(wanted)} expected, for "
+                f"{', '.join(wanted) or 'no rank'}"
+            )
     return Ranks(
-        encoder, heads, power=part.power, smoothing=part.smoothing, frozen=recipe.encoder.frozen
+        encoder,
+        heads,
+        rank_weights=part.rank_weights or None,
+        starts=part.starts or None,
+        power=part.power,
+        smoothing=part.smoothing,
+        even=part.even,
+        frozen=recipe.encoder.frozen,
     )
 
 
@@ -217,3 +234,28 @@ def _examples(recipe: Recipe, pack: Pack, ranks: Sequence[str], *, learns: bool)
     share = recipe.objective.share if recipe.objective.kind in HIDING else 0.0
     masking = Masking(share, data.any_frame and learns, data.either_strand and learns)
     return PackedBarcodes(pack, _tokens(data), masking, ranks)
+
+
+def _sampler(recipe: Recipe, pack: Pack) -> Sampler | None:
+    """Return which examples an epoch shows; None for each once."""
+    part = recipe.sampler
+    if part.rank is None:
+        return None
+    labels = pack.labels(part.rank).astype(np.int64)
+    counts = np.bincount(labels[labels >= 0], minlength=1)
+    rare = (labels >= 0) & (counts[labels] < recipe.objective.least)  # what is no class
+    labels[rare] = UNKNOWN
+    if not (labels >= 0).any():
+        raise InputError(
+            f"{pack.folder}: no example to learn from has a class at the rank {part.rank!r}, by "
+            "which sampler.rank draws them"
+        )
+    return Sampler(
+        labels,
+        recipe.training.seed,
+        power=part.power,
+        unlabelled=part.unlabelled,
+        members=part.members if part.kind == "groups" else 1,
+        shards=pack.shards,
+        window=recipe.data.window,
+    )

@@ -16,11 +16,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Sampler as TorchSampler
 
 from merian.errors import InputError, MerianError
 from merian.learn.devices import Place
 from merian.learn.order import epoch_order
+from merian.learn.sampling import Sampler
 from merian.learn.task import Batch, Examples, Indices
 
 __all__ = ["Feed", "Piece", "Reader", "Row", "look_at"]
@@ -55,6 +57,7 @@ class Row:
         window: How many shards are shuffled together.
         batch: Examples in a step, over all processes.
         pieces: Parts of a batch.
+        sampler: Which examples an epoch shows; each once if not given.
     """
 
     shards: tuple[int, ...]
@@ -62,22 +65,27 @@ class Row:
     window: int
     batch: int
     pieces: int
+    sampler: Sampler | None = None
 
     def __len__(self) -> int:
         """Return how many examples an epoch has."""
-        return sum(self.shards)
+        return sum(self.shards) if self.sampler is None else self.sampler.size
 
     def indices(self, step: int) -> Indices:
         """Return the examples of a step, counted from 0."""
         first, stop = step * self.batch, (step + 1) * self.batch
         size = len(self)
         parts = [
-            _order(self.shards, self.seed, epoch, self.window)[
-                max(first - epoch * size, 0) : stop - epoch * size
-            ]
+            self._epoch(epoch)[max(first - epoch * size, 0) : stop - epoch * size]
             for epoch in range(first // size, (stop - 1) // size + 1)
         ]
         return np.concatenate(parts)
+
+    def _epoch(self, epoch: int) -> Indices:
+        """Return the examples of an epoch, in its order."""
+        if self.sampler is None:
+            return _order(self.shards, self.seed, epoch, self.window)
+        return self.sampler.order(epoch)
 
     def of_step(self, step: int) -> list[Piece]:
         """Return the pieces of a step."""
@@ -120,7 +128,7 @@ class Feed(Dataset[object]):
             return piece, InputError(str(error))  # one that any process can pass on
 
 
-class _Pieces(Sampler[Piece]):
+class _Pieces(TorchSampler[Piece]):
     """The pieces that one process reads, in order."""
 
     def __init__(

@@ -111,6 +111,8 @@ class Ranks(Objective):
         for what, values in (("rank weights", self.given), ("starts", self.starts)):
             if len(values) != ranks:
                 raise InputError(f"{len(values)} {what}; {ranks} expected")
+        if not any(self.given):
+            raise InputError("all ranks weigh 0, so nothing would be learnt; give one of them more")
         spread = [smoothing] * (ranks - 1) if isinstance(smoothing, int | float) else smoothing
         self.smoothing, self.even = [float(share) for share in spread], float(even)
         self.smoothed = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from merian.errors import InputError
 
-__all__ = ["WINDOW", "epoch_order", "shard_starts"]
+__all__ = ["WINDOW", "epoch_order", "shard_starts", "shuffled", "stream"]
 
 Indices = NDArray[np.int64]
 
@@ -45,17 +45,24 @@ def epoch_order(shards: Sequence[int], seed: int, epoch: int, window: int = WIND
             f"more; found {seed}, {epoch} and {window}"
         )
     starts = shard_starts(shards)
-    # numpy keeps the raw numbers of a generator the same in all its versions, and nothing that
-    # is made of them: a run must go on in the same order after numpy was renewed.
-    chance = np.random.PCG64(np.random.SeedSequence((seed, epoch)))
-    order = _shuffled(np.arange(len(starts) - 1), chance)
+    chance = stream(seed, epoch)
+    order = shuffled(np.arange(len(starts) - 1), chance)
     pieces = []
     for first in range(0, len(order), window):
         few = [np.arange(starts[s], starts[s + 1]) for s in order[first : first + window]]
-        pieces.append(_shuffled(np.concatenate(few), chance))
+        pieces.append(shuffled(np.concatenate(few), chance))
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
 
-def _shuffled(items: Indices, chance: np.random.PCG64) -> Indices:
+def stream(seed: int, epoch: int) -> np.random.PCG64:
+    """Return the chance of an epoch.
+
+    numpy keeps the raw numbers of a generator the same in all its versions, and nothing that is
+    made of them: a run must go on in the same order after numpy was renewed.
+    """
+    return np.random.PCG64(np.random.SeedSequence((seed, epoch)))
+
+
+def shuffled(items: Indices, chance: np.random.PCG64) -> Indices:
     """Return items in a random order."""
     return items[np.argsort(chance.random_raw(len(items)), kind="stable")]

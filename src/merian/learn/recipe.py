@@ -15,145 +15,39 @@ from typing import Any
 
 from merian.errors import FormatError, InputError, NotFoundError, did_you_mean
 from merian.files import existing
-from merian.learn.tables import Source, fill, key, name_of, to_toml, written
+from merian.learn.recipe_keys import (
+    HIDING,
+    OPTIMIZERS,
+    SAMPLERS,
+    WORDS,
+    Data,
+    EncoderPart,
+    ObjectivePart,
+    OptimizerPart,
+    SamplerPart,
+    SchedulePart,
+    TrainingPart,
+)
+from merian.learn.tables import Source, fill, name_of, to_toml, written
 
 __all__ = [
+    "HIDING",
     "OPTIMIZERS",
     "RECIPE_TABLES",
+    "SAMPLERS",
+    "WORDS",
     "Data",
     "EncoderPart",
     "ObjectivePart",
     "OptimizerPart",
     "Recipe",
+    "SamplerPart",
     "SchedulePart",
     "TrainingPart",
     "find_recipe",
     "read_recipe",
     "recipe_names",
 ]
-
-OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
-_BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
-HEADS = ("multi-head", "infer-sum", "softmax-tree")
-HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guessed
-WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
-OBJECTIVES = (*WORDS, "ranks")
-SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
-
-
-@dataclass(frozen=True)
-class Data:
-    """What is read, and what is done to it."""
-
-    kind: str = key("what the examples are", choices=("barcodes", "pictures"))
-    valid: float = key(
-        "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
-    )
-    window: int = key("shards that are mixed with each other", 8, low=1)
-    k: int = key("bases of a word", 6, low=1, high=8, only=("barcodes",))
-    stride: int | None = key(
-        "bases from word to word; k where it is not given", None, low=1, only=("barcodes",)
-    )
-    bases: int = key("what lies beyond is not read", 660, low=1, only=("barcodes",))
-    any_frame: bool = key("begin the first word at any of its bases", True, only=("barcodes",))
-    either_strand: bool = key("turn half of them to the other strand", False, only=("barcodes",))
-    size: int = key("width and height in pixels", 224, low=8, only=("pictures",))
-    augment: bool = key("crop, turn and light them by chance", True, only=("pictures",))
-
-
-@dataclass(frozen=True)
-class EncoderPart:
-    """What is trained. Other keys are those of the encoder's own kind."""
-
-    kind: str | None = key("the encoder; that of the run where one is given", None)
-    from_: str | None = key("a run, or its folder model, whose weights it starts with", None)
-    frozen: bool = key("train the heads alone", False)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ObjectivePart:
-    """What it is trained for."""
-
-    kind: str = key("the loss", choices=OBJECTIVES)
-    share: float = key("share of the words to hide", 0.5, above=0, high=0.99, only=HIDING)
-    decoder_layers: int = key(
-        "blocks of the decoder; 0 for as many as the encoder has", 0, low=0,
-        only=("masked-autoencoder",),
-    )  # fmt: skip
-    smoothing: float = key(
-        "share of a target that is spread: over all words, or over relatives", 0.0, low=0, high=0.9
-    )
-    ranks: tuple[str, ...] = key("which; all of the pack where none are given", (), only=("ranks",))
-    heads: str = key("how they hang together", "softmax-tree",
-                     choices=HEADS, only=("ranks",))  # fmt: skip
-    power: float = key(
-        "classes weigh as this root of their counts", 0.5, low=0, high=1, only=("ranks",)
-    )
-    least: int = key("names on fewer records are no classes", 1, low=1, only=("ranks",))
-
-
-@dataclass(frozen=True)
-class OptimizerPart:
-    """How weights are changed."""
-
-    kind: str = key("the optimizer", choices=OPTIMIZERS)
-    learning_rate: float = key("the highest learning rate", above=0)
-    betas: tuple[float, float] | None = key(
-        "decay of the averages; the optimizer's own where it is not given",
-        None,
-        low=0,
-        high=0.99999,
-    )
-    weight_decay: float = key("decoupled weight decay", 0.01, low=0)
-    other_learning_rate: float | None = key(
-        "of embeddings, heads, norms and biases, where they have one of their own", None, above=0
-    )
-    refresh: int | None = key("steps between two bases", None, low=1, only=_BY_MATRIX)
-    block: int | None = key(
-        "the largest block of a matrix", None, low=1, only=("kl-shampoo", "kl-soap")
-    )
-
-
-@dataclass(frozen=True)
-class SchedulePart:
-    """How the learning rate rises and falls."""
-
-    kind: str = key("its course", "cosine", choices=SCHEDULES)
-    warm_up: float = key("steps of the rise, or below 1 their share of all", 0.05, low=0)
-    decay: float = key(
-        "steps of the fall, or below 1 their share of all",
-        0.2,
-        low=0,
-        only=("warm-up-stable-decay",),
-    )
-    floor: float = key("where it ends, as a share of the highest", 0.0, low=0, high=1)
-
-
-@dataclass(frozen=True)
-class TrainingPart:
-    """How long, in which portions, and what is kept."""
-
-    batch: int = key("examples in a step, over all processes", low=1)
-    steps: int | None = key("how many steps; or give epochs", None, low=1)
-    epochs: float | None = key("how often each example is seen; or give steps", None, above=0)
-    pieces: int = key("parts of a batch that go through one after the other, or at once on as "
-                      "many processes", 1, low=1)  # fmt: skip
-    clip: float | None = key("the longest gradient; 0 for any", 1.0, low=0)
-    average: float | None = key("decay of averaged weights, which are then looked at and saved",
-                                None, above=0, high=0.99999999)  # fmt: skip
-    precision: str = key("of the arithmetic", "auto", choices=("auto", "float32", "bfloat16"))
-    device: str = key("where", "auto", choices=("auto", "cpu", "cuda"))
-    seed: int = key("of all chance", 0, low=0)
-    workers: int = key("processes that read beside the one that trains", 0, low=0)
-    validate: int = key("steps from one look at the examples held out to the next", 500, low=1)
-    validate_on: int | None = key("how many of them at most; all if not given", None, low=1)
-    metric: str = key("the figure to stop by", "loss")
-    better: str = key("which of its values are better", "lower", choices=("lower", "higher"))
-    patience: int | None = key("looks without a better figure, after which it stops", None, low=1)
-    checkpoint: int = key("steps from one checkpoint to the next", 500, low=1)
-    keep: int = key("checkpoints that are kept", 2, low=1)
-    log: int = key("steps from one line of the log to the next", 10, low=1)
 
 
 @dataclass(frozen=True)
@@ -174,6 +68,7 @@ class Recipe:
     optimizer: OptimizerPart
     schedule: SchedulePart
     training: TrainingPart
+    sampler: SamplerPart = field(default_factory=SamplerPart)
     about: str = ""
     needs: str = ""
     gave: str = ""
@@ -199,12 +94,14 @@ class Recipe:
 
 RECIPE_TABLES: dict[str, type[Any]] = {
     "data": Data,
+    "sampler": SamplerPart,
     "encoder": EncoderPart,
     "objective": ObjectivePart,
     "optimizer": OptimizerPart,
     "schedule": SchedulePart,
     "training": TrainingPart,
 }
+_NEEDLESS = ("sampler", "schedule")  # tables that may be left out
 _ABOVE = ("name", "about", "needs", "gave")
 
 
@@ -299,7 +196,7 @@ def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Reci
     words: dict[str, Any] = {name: content[name] for name in _ABOVE if name in content}
     parts: dict[str, Any] = {}
     for table, kind in RECIPE_TABLES.items():
-        if table not in content and table != "schedule":
+        if table not in content and table not in _NEEDLESS:
             raise FormatError(f"has no table [{table}]", path=source.path)
         values = dict(content.get(table, {}))
         if kind is EncoderPart:
@@ -338,4 +235,25 @@ def _check(recipe: Recipe, source: Source) -> None:
             f"{recipe.objective.kind} guesses words of barcodes; data.kind is {recipe.data.kind}",
             "objective",
             "kind",
+        )
+    if isinstance(recipe.objective.smoothing, tuple) and recipe.objective.kind != "ranks":
+        raise source.error(
+            f"objective.smoothing is a list; {recipe.objective.kind} takes one number",
+            "objective",
+            "smoothing",
+        )
+    sampler = recipe.sampler
+    if sampler.kind != "every" and sampler.rank is None:
+        raise source.error(
+            f"sampler.kind is {sampler.kind}, and sampler.rank does not say of which rank, as in "
+            'rank = "species"',
+            "sampler",
+            "kind",
+        )
+    if sampler.kind == "groups" and training.batch // training.pieces < sampler.members:
+        raise source.error(
+            f"sampler.members is {sampler.members}; a piece of a batch has only "
+            f"{training.batch // training.pieces} examples",
+            "sampler",
+            "members",
         )

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from merian.learn.sampling import Sampler
+
 __all__ = ["Batch", "Examples", "Indices", "Objective", "Outcome", "Task"]
 
 Batch = dict[str, Tensor]
@@ -93,9 +95,11 @@ class Task:
         train: Examples to learn from.
         valid: Examples that are only looked at; None where there are none.
         card: What the data are: source, counts, taxonomy lock, licences.
+        sampler: Which examples an epoch shows; each once if not given.
     """
 
     objective: Objective
     train: Examples
     valid: Examples | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
+    sampler: Sampler | None = None

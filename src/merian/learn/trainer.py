@@ -120,6 +120,7 @@ class _Run:
             recipe.data.window,
             self.training.batch,
             min(pieces, self.training.batch),
+            task.sampler,
         )
         if self.row.pieces % here.world:
             raise InputError(

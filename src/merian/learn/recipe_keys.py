@@ -1,0 +1,172 @@
+"""The keys of a recipe, table by table, with what each may be and means.
+
+What a key may hold stands beside its field; `merian.learn.recipe` reads them from a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from merian.learn.tables import key
+
+__all__ = ["HIDING", "OPTIMIZERS", "SAMPLERS", "WORDS", "Data", "EncoderPart", "ObjectivePart",
+           "OptimizerPart", "SamplerPart", "SchedulePart", "TrainingPart"]  # fmt: skip
+
+OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
+_BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
+HEADS = ("multi-head", "infer-sum", "softmax-tree")
+HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guessed
+WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
+OBJECTIVES = (*WORDS, "ranks")
+SAMPLERS = ("every", "weighted", "groups")
+SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is read, and what is done to it."""
+
+    kind: str = key("what the examples are", choices=("barcodes", "pictures"))
+    valid: float = key(
+        "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
+    )
+    window: int = key("shards that are mixed with each other", 8, low=1)
+    k: int = key("bases of a word", 6, low=1, high=8, only=("barcodes",))
+    stride: int | None = key(
+        "bases from word to word; k where it is not given", None, low=1, only=("barcodes",)
+    )
+    bases: int = key("what lies beyond is not read", 660, low=1, only=("barcodes",))
+    any_frame: bool = key("begin the first word at any of its bases", True, only=("barcodes",))
+    either_strand: bool = key("turn half of them to the other strand", False, only=("barcodes",))
+    size: int = key("width and height in pixels", 224, low=8, only=("pictures",))
+    augment: bool = key("crop, turn and light them by chance", True, only=("pictures",))
+
+
+@dataclass(frozen=True)
+class SamplerPart:
+    """Which examples an epoch shows."""
+
+    kind: str = key(
+        "each once; or rare classes more often; or that, with records of a class side by side",
+        "every",
+        choices=SAMPLERS,
+    )
+    rank: str | None = key("the rank of the classes", None, only=SAMPLERS[1:])
+    power: float = key(
+        "a record is drawn by this root of its class's count; 1 shows all classes alike", 0.5,
+        low=0, high=1, only=SAMPLERS[1:],
+    )  # fmt: skip
+    unlabelled: float | None = key(
+        "share of records without a name at the rank; as in the data if not given", None,
+        low=0, high=1, only=SAMPLERS[1:],
+    )  # fmt: skip
+    members: int = key("records of a class side by side", 4, low=2, only=("groups",))
+
+
+@dataclass(frozen=True)
+class EncoderPart:
+    """What is trained. Other keys are those of the encoder's own kind."""
+
+    kind: str | None = key("the encoder; that of the run where one is given", None)
+    from_: str | None = key("a run, or its folder model, whose weights it starts with", None)
+    frozen: bool = key("train the heads alone", False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObjectivePart:
+    """What it is trained for."""
+
+    kind: str = key("the loss", choices=OBJECTIVES)
+    share: float = key("share of the words to hide", 0.5, above=0, high=0.99, only=HIDING)
+    decoder_layers: int = key(
+        "blocks of the decoder; 0 for as many as the encoder has", 0, low=0,
+        only=("masked-autoencoder",),
+    )  # fmt: skip
+    smoothing: float | tuple[float, ...] = key(
+        "share of a target that is spread: over all words, or over relatives; of ranks also a "
+        "list, with a share for each but the lowest", 0.0, low=0, high=0.9,
+    )  # fmt: skip
+    even: float = key(
+        "share of a target that is spread over all other classes", 0.0, low=0, high=0.9,
+        only=("ranks",),
+    )  # fmt: skip
+    ranks: tuple[str, ...] = key("which; all of the pack where none are given", (), only=("ranks",))
+    heads: str = key("how they hang together", "softmax-tree",
+                     choices=HEADS, only=("ranks",))  # fmt: skip
+    power: float = key(
+        "classes weigh as this root of their counts", 0.5, low=0, high=1, only=("ranks",)
+    )
+    rank_weights: tuple[float, ...] = key(
+        "what the loss of each rank weighs; alike where none are given", (), low=0, only=("ranks",)
+    )
+    starts: tuple[float, ...] = key(
+        "from what share of the training on each rank counts; all from the start where none are "
+        "given", (), low=0, high=1, only=("ranks",),
+    )  # fmt: skip
+    least: int = key("names on fewer records are no classes", 1, low=1, only=("ranks",))
+
+
+@dataclass(frozen=True)
+class OptimizerPart:
+    """How weights are changed."""
+
+    kind: str = key("the optimizer", choices=OPTIMIZERS)
+    learning_rate: float = key("the highest learning rate", above=0)
+    betas: tuple[float, float] | None = key(
+        "decay of the averages; the optimizer's own where it is not given",
+        None,
+        low=0,
+        high=0.99999,
+    )
+    weight_decay: float = key("decoupled weight decay", 0.01, low=0)
+    other_learning_rate: float | None = key(
+        "of embeddings, heads, norms and biases, where they have one of their own", None, above=0
+    )
+    refresh: int | None = key("steps between two bases", None, low=1, only=_BY_MATRIX)
+    block: int | None = key(
+        "the largest block of a matrix", None, low=1, only=("kl-shampoo", "kl-soap")
+    )
+
+
+@dataclass(frozen=True)
+class SchedulePart:
+    """How the learning rate rises and falls."""
+
+    kind: str = key("its course", "cosine", choices=SCHEDULES)
+    warm_up: float = key("steps of the rise, or below 1 their share of all", 0.05, low=0)
+    decay: float = key(
+        "steps of the fall, or below 1 their share of all",
+        0.2,
+        low=0,
+        only=("warm-up-stable-decay",),
+    )
+    floor: float = key("where it ends, as a share of the highest", 0.0, low=0, high=1)
+
+
+@dataclass(frozen=True)
+class TrainingPart:
+    """How long, in which portions, and what is kept."""
+
+    batch: int = key("examples in a step, over all processes", low=1)
+    steps: int | None = key("how many steps; or give epochs", None, low=1)
+    epochs: float | None = key("how often each example is seen; or give steps", None, above=0)
+    pieces: int = key("parts of a batch that go through one after the other, or at once on as "
+                      "many processes", 1, low=1)  # fmt: skip
+    clip: float | None = key("the longest gradient; 0 for any", 1.0, low=0)
+    average: float | None = key("decay of averaged weights, which are then looked at and saved",
+                                None, above=0, high=0.99999999)  # fmt: skip
+    precision: str = key("of the arithmetic", "auto", choices=("auto", "float32", "bfloat16"))
+    device: str = key("where", "auto", choices=("auto", "cpu", "cuda"))
+    seed: int = key("of all chance", 0, low=0)
+    workers: int = key("processes that read beside the one that trains", 0, low=0)
+    validate: int = key("steps from one look at the examples held out to the next", 500, low=1)
+    validate_on: int | None = key("how many of them at most; all if not given", None, low=1)
+    metric: str = key("the figure to stop by", "loss")
+    better: str = key("which of its values are better", "lower", choices=("lower", "higher"))
+    patience: int | None = key("looks without a better figure, after which it stops", None, low=1)
+    checkpoint: int = key("steps from one checkpoint to the next", 500, low=1)
+    keep: int = key("checkpoints that are kept", 2, low=1)
+    log: int = key("steps from one line of the log to the next", 10, low=1)

@@ -1,0 +1,149 @@
+"""The switches of a recipe: each reaches what it switches, and a run goes on where it was."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is an extra")
+
+from tests.learn.packs import HEAD, bases  # noqa: E402
+
+from merian.errors import FormatError, InputError  # noqa: E402
+from merian.learn.building import build_task  # noqa: E402
+from merian.learn.pack_gather import Asked  # noqa: E402
+from merian.learn.packing import make_pack  # noqa: E402
+from merian.learn.recipe import read_recipe  # noqa: E402
+from merian.learn.trainer import train  # noqa: E402
+
+SMALL = ("encoder.width=16", "encoder.layers=1", "encoder.heads=2", "training.batch=8",
+         "training.device=cpu", "training.precision=float32", "training.steps=7",
+         "training.checkpoint=2", "training.average=0.5")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pack")
+    names = (("Aidae", "Aus", "Aus bus"), ("Aidae", "Dus", "Dus eus"), ("Bidae", "Eus", "Eus fus"),
+             ("Bidae", "Eus", "Eus gus"), ("Bidae", "", ""), ("", "", ""))  # fmt: skip
+    lines = [",".join((f"r{i}", *names[min(i % 8, 5)], bases(i))) for i in range(60)]
+    lines += [f"r{i},Bidae,Eus,Eus hus,{bases(i)}" for i in range(60, 63)]
+    (folder / "a.csv").write_text(HEAD + "\n".join(lines) + "\n")
+    asked = Asked(shard_size=8, valid=0.2)
+    return make_pack([folder / "a.csv"], folder / "p", asked).pack.folder
+
+
+def built(pack, *changes, recipe="barcode-ranks"):
+    return build_task(read_recipe(recipe, (*SMALL, *changes)), pack)
+
+
+def test_each_switch_of_the_ranks_reaches_the_loss(pack):
+    plain = built(pack)
+    assert plain.sampler is None
+    assert plain.objective.heads.kind == "softmax-tree"
+    told = plain.objective.card()["heads"]["options"]
+    assert told["smoothing"] == [0.0, 0.0]
+    assert (told["even"], told["power"]) == (0.0, 0.5)
+    found = built(
+        pack, "objective.smoothing=[0.02, 0.03]", "objective.even=0.1", "objective.power=0",
+        "objective.starts=[0, 0.25, 0.5]", "objective.rank_weights=[1, 2, 3]",
+        "objective.heads=multi-head",
+    )  # fmt: skip
+    told = found.objective.card()["heads"]["options"]
+    assert told["smoothing"] == [0.02, 0.03]
+    assert told["even"] == 0.1
+    assert told["starts"] == [0.0, 0.25, 0.5]
+    assert told["rank_weights"] == [1.0, 2.0, 3.0]
+    assert found.objective.heads.kind == "multi-head"
+    found.objective.advance(0.3)
+    assert found.objective.rank_weights.tolist() == [1.0, 2.0, 0.0]
+    assert set(found.objective.weights_2.tolist()) == {1.0}  # all classes alike
+    assert built(pack, "objective.smoothing=0.02").objective.smoothing == [0.02, 0.02]
+
+
+def test_a_sampler_draws_by_the_rank_it_is_told(pack):
+    found = built(pack, "sampler.kind=weighted", "sampler.rank=species",
+                  "sampler.unlabelled=0.5", "sampler.power=1")  # fmt: skip
+    train_part = found.train
+    size = sum(train_part.shards)
+    order = found.sampler.order(3)
+    labels = train_part.batch(order, np.random.default_rng(0))["labels"][:, -1].numpy()
+    assert len(order) == size
+    assert (labels < 0).sum() == round(size / 2)
+    counts = np.bincount(labels[labels >= 0])
+    assert np.ptp(counts) <= 2  # classes alike
+    groups = built(pack, "sampler.kind=groups", "sampler.rank=genus", "sampler.members=2")
+    order = groups.sampler.order(0).reshape(-1, 2)
+    genus = groups.train.batch(order.ravel(), np.random.default_rng(0))["labels"][:, 1]
+    assert (np.diff(genus.reshape(-1, 2).numpy(), axis=1) == 0).all()
+
+
+def test_what_is_no_class_is_drawn_as_one_without_a_name(pack):
+    found = built(pack, "sampler.kind=weighted", "sampler.rank=species", "objective.least=4")
+    alone = built(pack, "sampler.kind=weighted", "sampler.rank=species")
+    least = found.objective.heads.labels
+    assert least.sizes[-1] < alone.objective.heads.labels.sizes[-1]
+    assert (found.sampler.labels >= 0).sum() == sum(least.counts[-1])
+    with pytest.raises(InputError, match="no example to learn from has a class"):
+        built(pack, "sampler.kind=weighted", "sampler.rank=species", "objective.least=12",
+              'objective.ranks=["family"]')  # fmt: skip
+
+
+class BrokenOffError(Exception):
+    """Breaks a run off without a word."""
+
+
+def weights(run):
+    folder = run / "model" / "weights.safetensors"
+    return folder.read_bytes(), json.loads((run / "result.json").read_text())["figures"]
+
+
+def test_a_run_with_a_sampler_goes_on_where_it_was(pack, tmp_path):
+    changes = (*SMALL, "sampler.kind=groups", "sampler.rank=genus", "sampler.members=3",
+               "objective.starts=[0, 0.3, 0.6]", "training.pieces=2", "training.epochs=1",
+    )  # fmt: skip
+    changes = tuple(c for c in changes if not c.startswith("training.steps"))
+    recipe = read_recipe("barcode-ranks", changes)
+    train(recipe, build_task(recipe, pack), tmp_path / "whole")
+
+    def watch(progress):
+        if progress.step == 3:
+            raise BrokenOffError
+
+    with pytest.raises(BrokenOffError):
+        train(recipe, build_task(recipe, pack), tmp_path / "broken", watch=watch)
+    train(recipe, build_task(recipe, pack), tmp_path / "broken")
+    assert weights(tmp_path / "whole") == weights(tmp_path / "broken")
+    other = read_recipe("barcode-ranks", (*changes, "sampler.members=2"))
+    with pytest.raises(InputError, match="members was 3 and is 2"):
+        train(other, build_task(other, pack), tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("objective.starts=[0, 1]", "objective.starts has 2 values; 3 expected, for family, genus"),
+        ("objective.smoothing=[0.1, 0, 0]", "smoothing has 3 values; 2 expected, for family, gen"),
+        ("objective.rank_weights=[1]", "objective.rank_weights has 1 values; 3 expected"),
+        ("objective.rank_weights=[0, 0, 0]", "all ranks weigh 0"),
+        ("objective.rank_weights=[1, 1, -1]", "expected a finite number, at least 0"),
+        ("objective.smoothing=[0.6, 0.6]", "sum to less than 1"),
+        ("sampler.kind=weighted", "sampler.rank does not say of which rank"),
+        ("sampler.rank=species", "a key of weighted, groups and not of every"),
+        ("sampler.kind=weight", "Did you mean weighted"),
+    ],
+)
+def test_what_does_not_go_together_is_told(pack, change, message):
+    with pytest.raises((InputError, FormatError), match=message.replace("[", r"\[")):
+        built(pack, change)
+
+
+def test_a_sampler_of_a_rank_or_a_size_that_is_not_there_is_told(pack):
+    with pytest.raises(InputError, match="nothing has a name at the rank 'tribe'"):
+        built(pack, "sampler.kind=weighted", "sampler.rank=tribe")
+    with pytest.raises(FormatError, match=r"members is 4; a piece of a batch has only 2 examples"):
+        built(pack, "sampler.kind=groups", "sampler.rank=genus", "training.pieces=4")
+    with pytest.raises(FormatError, match="smoothing is a list; masked-tokens takes one number"):
+        built(pack, "objective.smoothing=[0.1, 0.1]", recipe="barcode-masked")
