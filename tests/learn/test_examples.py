@@ -12,7 +12,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from merian.barcode.tokens import PAD, UNKNOWN, KmerTokens  # noqa: E402
+from merian.barcode.tokens import MASK, PAD, UNKNOWN, KmerTokens  # noqa: E402
 from merian.errors import InputError, NotFoundError  # noqa: E402
 from merian.image.transforms import Augmentation, augmented, decode, square  # noqa: E402
 from merian.learn.examples import Masking, PackedBarcodes, PackedPictures  # noqa: E402
@@ -72,6 +72,25 @@ def test_a_share_of_the_words_that_mean_something_is_hidden(barcodes):
     assert batch["masked"].sum(1).tolist() == wanted
     plain = PackedBarcodes(barcodes, TOKENS).batch(np.arange(barcodes.size), chance())
     assert torch.equal(plain["tokens"], batch["tokens"])
+
+
+def test_random_words_stand_for_some_of_those_that_are_hidden(barcodes):
+    rows = np.arange(barcodes.size)
+    plain = PackedBarcodes(barcodes, TOKENS, Masking(0.5)).batch(rows, chance())
+    batch = PackedBarcodes(barcodes, TOKENS, Masking(0.5, random=0.2)).batch(rows, chance())
+    assert "shown" not in plain
+    assert not torch.equal(plain["masked"], batch["masked"])  # chance goes on otherwise
+    others = batch["shown"] != MASK
+    assert not (others & ~batch["masked"]).any()
+    wanted = [round(0.2 * n) for n in batch["masked"].sum(1).tolist()]
+    assert others.sum(1).tolist() == wanted
+    drawn = batch["shown"][others]
+    assert drawn.min() > UNKNOWN
+    assert drawn.max() < TOKENS.size
+    assert len(set(drawn.tolist())) > 0.6 * len(drawn)
+    assert (drawn == batch["tokens"][others]).float().mean() < 0.1
+    with pytest.raises(InputError, match="share of 2 random words"):
+        Masking(0.5, random=2)
 
 
 def test_a_barcode_begins_anywhere_and_lies_on_either_strand(barcodes):

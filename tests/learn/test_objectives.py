@@ -58,6 +58,27 @@ def ranks(kind="softmax-tree", **options):
     return Ranks(BarcodeBert(CONFIG), build_heads(kind, 16, tree()), **options)
 
 
+def test_all_words_weigh_alike_where_the_hidden_weigh_their_share():
+    torch.manual_seed(0)
+    one = batch()
+    known = one["keep"] & (one["tokens"] > 2)
+    share = ((known & one["masked"]).sum() / known.sum()).item()
+    objective = MaskedTokens(BarcodeBert(CONFIG), 19, masked_share=share).eval()
+    shown = one["tokens"].masked_fill(known & one["masked"], 1)
+    logits = objective.heads["words"](objective.encoder(shown, one["keep"]))
+    expected = torch.nn.functional.cross_entropy(logits[known], one["tokens"][known])
+    assert objective(one).loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_random_word_may_stand_for_a_hidden_one():
+    one, objective = batch(), masked_tokens().eval()
+    read = []
+    objective.encoder.words.register_forward_hook(lambda _, given, out: read.append(given[0]))
+    objective({**one, "shown": torch.full_like(one["tokens"], 7)})
+    hidden = one["masked"] & one["keep"] & (one["tokens"] > 2)
+    assert torch.equal(read[0], one["tokens"].masked_fill(hidden, 7))
+
+
 def test_hidden_words_are_guessed_without_being_seen():
     objective, one = masked_tokens(), batch()
     outcome = objective(one)

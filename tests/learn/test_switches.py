@@ -91,6 +91,24 @@ def test_what_is_no_class_is_drawn_as_one_without_a_name(pack):
               'objective.ranks=["family"]')  # fmt: skip
 
 
+def test_each_switch_of_hidden_words_reaches_its_place(pack):
+    found = built(pack, "objective.variant=through", "objective.masked_share=0.9",
+                  "objective.random_share=0.25", recipe="barcode-restored")  # fmt: skip
+    told = found.objective.card()["heads"]
+    assert (told["variant"], told["masked_share"]) == ("through", 0.9)
+    batch = found.train.batch(np.arange(4), np.random.default_rng(0))
+    assert (batch["shown"] > 1).sum() == sum(
+        round(0.25 * n) for n in batch["masked"].sum(1).tolist()
+    )
+    assert "shown" not in found.valid.batch(np.arange(4), np.random.default_rng(0))
+    words = built(pack, "objective.masked_share=0.5", recipe="barcode-masked").objective
+    assert words.masked_share == 0.5
+    with pytest.raises(FormatError, match="a key of masked-autoencoder and not of masked-tokens"):
+        built(pack, "objective.variant=blank", recipe="barcode-masked")
+    with pytest.raises(FormatError, match="a key of masked-tokens, masked-autoencoder and not of"):
+        built(pack, "objective.masked_share=0.5")
+
+
 class BrokenOffError(Exception):
     """Breaks a run off without a word."""
 

@@ -4,6 +4,11 @@ Hidden words leave the encoder altogether, and those kept keep their places. So 
 sees a mask, which it will not meet when it is used, and works on half of the words. In the decoder
 a mask stands where a word was hidden; it is thrown away after training.
 
+The paper compares three variants. With "leave" it is as told. With "blank" hidden words keep their
+places in the encoder, and nobody looks at them: the same numbers for twice the work (published,
+it also adds the positions twice, which is left out here). With "through" a mask goes through both
+stacks, which is a BERT of twice the depth.
+
 Reference: Safari and others, BarcodeMAE, 2025, arXiv:2502.18405.
 """
 
@@ -16,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from merian.barcode.bert import BarcodeBert, Block, looking
-from merian.errors import InputError
-from merian.learn.guessing import GuessedWords
+from merian.errors import InputError, did_you_mean
+from merian.learn.guessing import HiddenWords
+from merian.learn.recipe_keys import VARIANTS
 from merian.learn.task import Batch, Outcome
 
 __all__ = ["MaskedAutoencoder"]
@@ -42,18 +48,15 @@ class Decoder(nn.Module):
             if weight.ndim == 2:
                 nn.init.normal_(weight, std=0.02)
 
-    def forward(self, states: Tensor, places: Tensor, seen: Tensor, keep: Tensor) -> Tensor:
+    def forward(self, states: Tensor, there: Tensor, keep: Tensor) -> Tensor:
         """Return float[b, t, width].
 
         Args:
-            states: float[b, s, width], of the words in sight.
-            places: int64[b, s], where they stand; no place twice.
-            seen: bool[b, s], False where there is only padding.
+            states: float[b, t, width], what the encoder made of words.
+            there: bool[b, t], where it made something; elsewhere stands a mask.
             keep: bool[b, t], False where there is only padding.
         """
-        given = torch.where(seen[:, :, None], states, self.mask.to(states.dtype))
-        x = self.mask.to(states.dtype).expand(*keep.shape, -1)
-        x = x.scatter(1, places[:, :, None].expand_as(given), given)
+        x = torch.where(there[:, :, None], states, self.mask.to(states.dtype))
         x = x + self.positions(torch.arange(keep.shape[1], device=keep.device))
         bias = looking(keep, x.dtype)
         for block in self.blocks:
@@ -61,40 +64,63 @@ class Decoder(nn.Module):
         return self.norm_out(x)
 
 
-class MaskedAutoencoder(GuessedWords):
+class MaskedAutoencoder(HiddenWords):
     """Guess the words of barcodes that the encoder did not see.
 
-    The batch is that of `MaskedTokens`: "tokens", "masked", and "keep" where there is padding.
+    Where another word was put in the place of a hidden one, the encoder reads that.
 
     Args:
         encoder: A BarcodeBert; it is told where the words stand that it sees.
         vocabulary: How many words there are.
         layers: Blocks of the decoder; 0 for as many as the encoder has, which the paper found best.
-        options: As `GuessedWords` takes them.
+        variant: What becomes of hidden words in the encoder: leave, blank or through.
+        options: As `HiddenWords` takes them, which also says what a batch has.
     """
 
     kind = "masked-autoencoder"
 
     def __init__(
-        self, encoder: nn.Module, vocabulary: int, *, layers: int = 0, **options: Any
+        self,
+        encoder: nn.Module,
+        vocabulary: int,
+        *,
+        layers: int = 0,
+        variant: str = "leave",
+        **options: Any,
     ) -> None:
         if not isinstance(encoder, BarcodeBert):
             raise InputError(
                 f"{self.kind} needs a barcode-bert; other encoders cannot leave words out"
             )
+        if variant not in VARIANTS:
+            raise InputError(
+                f"no variant of {self.kind} is called {variant!r}; there are "
+                f"{', '.join(VARIANTS)}.{did_you_mean(variant, VARIANTS)}"
+            )
         layers = layers or encoder.config.layers
-        super().__init__(encoder, vocabulary, more={"layers": layers}, **options)
+        more = {"layers": layers, "variant": variant}
+        super().__init__(encoder, vocabulary, more=more, **options)
+        self.variant = variant
         self.heads["decoder"] = Decoder(encoder, layers)
 
     def forward(self, batch: Batch) -> Outcome:
         """Return the mean loss over the hidden words of a batch, and how many are guessed."""
-        words = batch["tokens"]
-        keep = batch.get("keep", torch.ones_like(words, dtype=torch.bool))
-        hidden = batch["masked"] & (words >= self.special) & keep
-        sight = keep & ~hidden
-        longest = max(int(sight.sum(1).max()), 1)
-        places = sight.int().argsort(dim=1, descending=True, stable=True)[:, :longest]
-        seen = sight.gather(1, places)
-        states = self.encoder(words.gather(1, places), seen, places)
-        restored = self.heads["decoder"](states, places, seen, keep)
-        return self.outcome(restored[hidden], words[hidden])
+        shown, keep, hidden = self.given(batch)
+        there = keep & ~(hidden & (shown == self.mask))
+        if self.variant == "leave":
+            states = self._without(shown, there)
+        elif self.variant == "blank":
+            states = self.encoder(shown, there)
+        else:
+            there = keep
+            states = self.encoder(shown, keep)
+        restored = self.heads["decoder"](states, there, keep)
+        return self.told_of(restored, batch, keep, hidden)
+
+    def _without(self, words: Tensor, there: Tensor) -> Tensor:
+        """Return the states of the words that are there, each at its place; the others leave."""
+        longest = max(int(there.sum(1).max()), 1)
+        places = there.int().argsort(dim=1, descending=True, stable=True)[:, :longest]
+        states = self.encoder(words.gather(1, places), there.gather(1, places), places)
+        empty = states.new_zeros(*words.shape, states.shape[-1])
+        return empty.scatter(1, places[:, :, None].expand_as(states), states)

@@ -163,9 +163,12 @@ def _words(recipe: Recipe, encoder: nn.Module) -> Objective:
     options: dict[str, Any] = {"smoothing": part.smoothing}
     if part.kind == NextWords.kind:
         return NextWords(encoder, words, **options)
+    options["masked_share"] = part.masked_share
     if part.kind == MaskedTokens.kind:
         return MaskedTokens(encoder, words, **options)
-    return MaskedAutoencoder(encoder, words, layers=part.decoder_layers, **options)
+    return MaskedAutoencoder(
+        encoder, words, layers=part.decoder_layers, variant=part.variant, **options
+    )
 
 
 def _named(recipe: Recipe, encoder: nn.Module, labels: RankLabels) -> Objective:
@@ -232,7 +235,12 @@ def _examples(recipe: Recipe, pack: Pack, ranks: Sequence[str], *, learns: bool)
             pack, data.size, Augmentation() if data.augment and learns else None, ranks
         )
     share = recipe.objective.share if recipe.objective.kind in HIDING else 0.0
-    masking = Masking(share, data.any_frame and learns, data.either_strand and learns)
+    masking = Masking(
+        share,
+        data.any_frame and learns,
+        data.either_strand and learns,
+        recipe.objective.random_share if learns else 0.0,
+    )
     return PackedBarcodes(pack, _tokens(data), masking, ranks)
 
 

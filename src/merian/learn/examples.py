@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from merian.barcode.tokens import PAD, UNKNOWN, KmerTokens
+from merian.barcode.tokens import MASK, PAD, UNKNOWN, KmerTokens
 from merian.errors import InputError
 from merian.image.transforms import Augmentation, augmented, damage_of, decode, square
 from merian.learn.pack import Pack
@@ -33,15 +33,19 @@ class Masking:
         any_frame: Whether the first word begins at any of its bases: a lost base must not make a
             barcode another one.
         either_strand: Whether half of the barcodes are turned to their other strand.
+        random: Of the hidden words, in the place of how many another word stands and no mask.
     """
 
     share: float = 0.0
     any_frame: bool = False
     either_strand: bool = False
+    random: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 1:
             raise InputError(f"a share of {self.share:g} hidden words; 0 to 1 expected")
+        if not 0 <= self.random <= 1:
+            raise InputError(f"a share of {self.random:g} random words; 0 to 1 expected")
 
 
 class _Packed:
@@ -75,7 +79,8 @@ class PackedBarcodes(_Packed):
     """Barcodes of a pack as words.
 
     A batch holds ``tokens`` int64[b, t], ``keep`` bool[b, t] (False is padding), ``masked``
-    bool[b, t] (what is hidden; the word itself stays in ``tokens``) and ``labels`` int64[b, ranks].
+    bool[b, t] (what is hidden; the word itself stays in ``tokens``) and ``labels`` int64[b, ranks];
+    where other words than the mask stand for hidden ones, also ``shown`` int64[b, t].
     """
 
     kind = "barcodes"
@@ -103,16 +108,22 @@ class PackedBarcodes(_Packed):
         tokens = np.full((len(rows), length), PAD, np.int64)
         keep = np.zeros((len(rows), length), bool)
         masked = np.zeros((len(rows), length), bool)
+        shown = np.full((len(rows), length), MASK, np.int64)
         for number, row in enumerate(rows):
             tokens[number, : len(row)] = row
             keep[number, : len(row)] = True
-            masked[number, _hidden(row, self.masking.share, random)] = True
-        return {
+            hidden = _hidden(row, self.masking.share, random)
+            masked[number, hidden] = True
+            if self.masking.random:
+                others = hidden[: round(self.masking.random * len(hidden))]
+                shown[number, others] = random.integers(UNKNOWN + 1, self.tokens.size, len(others))
+        found = {
             "tokens": torch.from_numpy(tokens),
             "keep": torch.from_numpy(keep),
             "masked": torch.from_numpy(masked),
             "labels": self.labels(indices),
         }
+        return found | ({"shown": torch.from_numpy(shown)} if self.masking.random else {})
 
     def _turned(self, text: str, random: np.random.Generator) -> tuple[str, int]:
         """Return a barcode on the strand, and the place of its first word, that chance says."""

@@ -1,18 +1,23 @@
-"""What objectives that guess words of barcodes share: a head over the vocabulary, and a card."""
+"""What objectives that guess words of barcodes share: a head over the vocabulary, and a card.
+
+Those that hide words share more: what stands in their place, and what each part of the loss weighs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
-from merian.barcode.tokens import UNKNOWN
+from merian.barcode.tokens import MASK, UNKNOWN
+from merian.errors import InputError
 from merian.learn.encoding import described, width_of
 from merian.learn.masked import word_cross_entropy
-from merian.learn.task import Objective, Outcome
+from merian.learn.task import Batch, Objective, Outcome
 
-__all__ = ["GuessedWords"]
+__all__ = ["GuessedWords", "HiddenWords"]
 
 
 class GuessedWords(Objective):
@@ -71,3 +76,60 @@ class GuessedWords(Objective):
     def of_card(cls, card: Mapping[str, Any], encoder: nn.Module) -> Self:
         """Build it around an encoder, without the weights."""
         return cls(encoder, about=card["encoder"], **card["heads"])
+
+
+class HiddenWords(GuessedWords):
+    """What is common to guessing words that were hidden.
+
+    The batch has "tokens" int64[b, t] as they were, "masked" bool[b, t], and "keep" bool[b, t]
+    where there is padding. "shown" int64[b, t] tells what stands in the place of hidden words, if
+    not the mask everywhere. Words that mean nothing (padding, mask, unknown) are never asked for.
+
+    Args:
+        encoder: As `GuessedWords` takes it.
+        vocabulary: How many words there are.
+        mask: The word that stands for a hidden one.
+        masked_share: What the hidden words weigh in the loss; the rest is that of guessing the
+            words in sight. As large as the share that is hidden it makes all words weigh alike.
+        options: As `GuessedWords` takes them.
+        more: What else a kind is told.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        vocabulary: int,
+        *,
+        mask: int = MASK,
+        masked_share: float = 1.0,
+        more: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        if not 0 <= masked_share <= 1:
+            raise InputError(f"hidden words weigh {masked_share:g}; a share from 0 to 1 expected")
+        told = {"mask": mask, "masked_share": masked_share, **(more or {})}
+        super().__init__(encoder, vocabulary, more=told, **options)
+        self.mask, self.masked_share = mask, masked_share
+
+    def given(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the encoder is shown int64[b, t], and bool[b, t]: what is kept, and hidden.
+
+        Whatever is hidden has no part in what is shown.
+        """
+        words = batch["tokens"]
+        keep = batch.get("keep", torch.ones_like(words, dtype=torch.bool))
+        hidden = batch["masked"] & (words >= self.special) & keep
+        instead = batch.get("shown", torch.full_like(words, self.mask))
+        return torch.where(hidden, instead, words), keep, hidden
+
+    def told_of(self, states: Tensor, batch: Batch, keep: Tensor, hidden: Tensor) -> Outcome:
+        """Return the loss of guessing words by their states float[b, t, width]."""
+        words = batch["tokens"]
+        found = self.outcome(states[hidden], words[hidden])
+        if self.masked_share == 1:
+            return found
+        seen = keep & ~hidden & (words >= self.special)
+        other = self.outcome(states[seen], words[seen])
+        loss = self.masked_share * found.loss + (1 - self.masked_share) * other.loss
+        figures = {**found.figures, "accuracy in sight": other.figures["accuracy"]}
+        return Outcome(loss, figures, found.weight, {"accuracy in sight": other.weight})

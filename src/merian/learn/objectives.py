@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from merian.barcode.tokens import MASK
 from merian.errors import InputError, NotFoundError, did_you_mean
 from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.encoding import described, features
-from merian.learn.guessing import GuessedWords
+from merian.learn.guessing import HiddenWords
 from merian.learn.heads import RankHeads, build_heads
 from merian.learn.hierarchy import (
     SmoothedTargets,
@@ -32,35 +31,21 @@ from merian.learn.task import Batch, Objective, Outcome
 __all__ = ["MaskedTokens", "Ranks", "build_objective"]
 
 
-class MaskedTokens(GuessedWords):
+class MaskedTokens(HiddenWords):
     """Guess the words of barcodes that were hidden.
-
-    The batch has "tokens" int64[b, t] as they were, "masked" bool[b, t], and "keep" bool[b, t]
-    where there is padding. Words that mean nothing (padding, mask, unknown) are never asked for.
 
     Args:
         encoder: (tokens, keep) -> float[b, t, width].
         vocabulary: How many words there are.
-        mask: The word that stands for a hidden one.
-        options: As `GuessedWords` takes them.
+        options: As `HiddenWords` takes them, which also says what a batch has.
     """
 
     kind = "masked-tokens"
 
-    def __init__(
-        self, encoder: nn.Module, vocabulary: int, *, mask: int = MASK, **options: Any
-    ) -> None:
-        super().__init__(encoder, vocabulary, more={"mask": mask}, **options)
-        self.mask = mask
-
     def forward(self, batch: Batch) -> Outcome:
         """Return the mean loss over the hidden words of a batch, and how many are guessed."""
-        words, keep = batch["tokens"], batch.get("keep")
-        hidden = batch["masked"] & (words >= self.special)
-        if keep is not None:
-            hidden = hidden & keep
-        states = self.encoder(words.masked_fill(hidden, self.mask), keep)
-        return self.outcome(states[hidden], words[hidden])
+        shown, keep, hidden = self.given(batch)
+        return self.told_of(self.encoder(shown, keep), batch, keep, hidden)
 
 
 class Ranks(Objective):

@@ -11,13 +11,26 @@ from typing import Any
 
 from merian.learn.tables import key
 
-__all__ = ["HIDING", "OPTIMIZERS", "SAMPLERS", "WORDS", "Data", "EncoderPart", "ObjectivePart",
-           "OptimizerPart", "SamplerPart", "SchedulePart", "TrainingPart"]  # fmt: skip
+__all__ = [
+    "HIDING",
+    "OPTIMIZERS",
+    "SAMPLERS",
+    "VARIANTS",
+    "WORDS",
+    "Data",
+    "EncoderPart",
+    "ObjectivePart",
+    "OptimizerPart",
+    "SamplerPart",
+    "SchedulePart",
+    "TrainingPart",
+]
 
 OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
 _BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
 HEADS = ("multi-head", "infer-sum", "softmax-tree")
 HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guessed
+VARIANTS = ("leave", "blank", "through")
 WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
 OBJECTIVES = (*WORDS, "ranks")
 SAMPLERS = ("every", "weighted", "groups")
@@ -84,6 +97,19 @@ class ObjectivePart:
     decoder_layers: int = key(
         "blocks of the decoder; 0 for as many as the encoder has", 0, low=0,
         only=("masked-autoencoder",),
+    )  # fmt: skip
+    variant: str = key(
+        "what becomes of hidden words in the encoder: they leave; or stay, and nobody looks at "
+        "them; or a mask goes through both stacks", "leave", choices=VARIANTS,
+        only=("masked-autoencoder",),
+    )  # fmt: skip
+    masked_share: float = key(
+        "what guessing the hidden words weighs; the rest is guessing those in sight", 1.0,
+        above=0, high=1, only=HIDING,
+    )  # fmt: skip
+    random_share: float = key(
+        "of the hidden words, in the place of how many a random word stands", 0.0,
+        low=0, high=1, only=HIDING,
     )  # fmt: skip
     smoothing: float | tuple[float, ...] = key(
         "share of a target that is spread: over all words, or over relatives; of ranks also a "
