@@ -11,11 +11,16 @@ torch = pytest.importorskip("torch", reason="torch is an extra")
 
 from tests.learn.packs import HEAD, bases  # noqa: E402
 
+from merian.barcode.pair_tokens import learn_pairs  # noqa: E402
+from merian.barcode.vocabulary import words_of  # noqa: E402
 from merian.errors import FormatError, InputError  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
+from merian.learn.order import epoch_order  # noqa: E402
+from merian.learn.pack import open_pack  # noqa: E402
 from merian.learn.pack_gather import Asked  # noqa: E402
 from merian.learn.packing import make_pack  # noqa: E402
 from merian.learn.recipe import read_recipe  # noqa: E402
+from merian.learn.saved import load_model  # noqa: E402
 from merian.learn.trainer import train  # noqa: E402
 
 SMALL = ("encoder.width=16", "encoder.layers=1", "encoder.heads=2", "training.batch=8",
@@ -107,6 +112,39 @@ def test_each_switch_of_hidden_words_reaches_its_place(pack):
         built(pack, "objective.variant=blank", recipe="barcode-masked")
     with pytest.raises(FormatError, match="a key of masked-tokens, masked-autoencoder and not of"):
         built(pack, "objective.masked_share=0.5")
+
+
+def test_words_are_learned_from_the_pack_and_go_with_the_model(pack, tmp_path):
+    changes = ("data.words=pairs", "data.merges=40", "training.steps=2")
+    recipe = read_recipe("barcode-masked", (*SMALL, *changes))
+    task, again = build_task(recipe, pack), build_task(recipe, pack)
+    told = task.card["preprocessing"]
+    assert told == again.card["preprocessing"]
+    assert (told["words"], len(told["merges"]), told["bases"]) == ("pairs", 40, 660)
+    part = open_pack(pack, "train")
+    texts = part.read(epoch_order(part.shards, 0, 0, 8))
+    assert told["merges"] == list(learn_pairs(texts, 40).merges)
+    assert task.objective.encoder.config.vocabulary == 47
+    assert task.objective.encoder.config.positions == told["room"]
+    train(recipe, task, tmp_path / "run")
+
+    encoder = load_model(tmp_path / "run")
+    text = bases(3, 250)
+    words = torch.from_numpy(words_of(told).encode(text))[None]
+    with torch.inference_mode():
+        wanted = torch.nn.functional.normalize(encoder.network.pooled(words), dim=1)
+    assert encoder.encode([text])[0] @ wanted[0].numpy() == pytest.approx(1, abs=1e-3)
+
+    given = f'encoder.from="{tmp_path / "run"}"'
+    named = built(pack, *changes, given)  # the words are those of the model, not learned anew
+    assert named.card["preprocessing"] == told
+    for change, message in (
+        ("data.merges=41", "merges = 41"),
+        ("data.bases=300", "bases = 300"),
+        ("data.words=kmers", "'merges': 40"),
+    ):
+        with pytest.raises(InputError, match=message):
+            built(pack, *changes, given, change)
 
 
 class BrokenOffError(Exception):

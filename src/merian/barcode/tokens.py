@@ -59,6 +59,16 @@ class KmerTokens:
         return self.stride or self.k
 
     @property
+    def frames(self) -> int:
+        """At how many bases a barcode may begin in training."""
+        return self.k
+
+    @property
+    def shortest(self) -> int:
+        """Bases without which nothing can be read."""
+        return self.k
+
+    @property
     def length(self) -> int:
         """The most words of a barcode."""
         return (self.bases - self.k) // self.step + 1

@@ -6,14 +6,17 @@ pack begins with the same network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import nn
 
+from merian.barcode.pair_tokens import PairTokens, learn_pairs
 from merian.barcode.tokens import KmerTokens
+from merian.barcode.vocabulary import Words, preprocessing_of, words_of
 from merian.errors import InputError, NotFoundError
 from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.devices import seed_all
@@ -22,6 +25,7 @@ from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedP
 from merian.learn.heads import build_heads
 from merian.learn.next_words import NextWords
 from merian.learn.objectives import MaskedTokens, Ranks
+from merian.learn.order import epoch_order
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
 from merian.learn.rank_labels import UNKNOWN, RankLabels
@@ -30,10 +34,12 @@ from merian.learn.recoded import Recoded
 from merian.learn.sampling import Sampler
 from merian.learn.saved import load_weights, model_folder, read_card
 from merian.learn.task import Examples, Objective, Task
+from merian.nucleotides import reverse_complement
 
 __all__ = ["build_task"]
 
 _START = 3  # the stream of chance of the first weights
+_LEARNED_FROM = 5000  # barcodes teach the words that are learned
 
 
 def build_task(recipe: Recipe, pack: Path | str) -> Task:
@@ -53,12 +59,14 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         raise InputError(f"{opened.folder}: has no part to learn from; all of it is held out")
     train = opened.part("train")
     valid = opened.part("valid") if "valid" in opened.parts else None
+    start = _start(recipe)
+    tokens = _tokens(recipe, train, start) if opened.kind == "barcodes" else None
     seed_all(recipe.training.seed, _START)
-    encoder, origin = _encoder(recipe)
-    card = {**_card(opened), "preprocessing": _preprocessing(recipe.data), **origin}
+    encoder, origin = _encoder(recipe, tokens, start)
+    card = {**_card(opened), "preprocessing": _preprocessing(recipe.data, tokens), **origin}
     if recipe.objective.kind in WORDS:
         ranks: Sequence[str] = ()
-        objective: Objective = _words(recipe, encoder)
+        objective: Objective = _words(recipe, encoder, tokens)
         if recipe.encoder.frozen:
             raise InputError(
                 f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
@@ -68,7 +76,7 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         labels = _labels(train, ranks, recipe.objective.least)
         objective = _named(recipe, encoder, labels)
     found = [
-        _examples(recipe, part, ranks, learns=part is train)
+        _examples(recipe, part, tokens, ranks, learns=part is train)
         for part in (train, valid)
         if part is not None
     ]
@@ -79,11 +87,9 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     return Task(objective, found[0], held, card, _sampler(recipe, train))
 
 
-def _preprocessing(data: Data) -> dict[str, Any]:
+def _preprocessing(data: Data, tokens: Words | None) -> dict[str, Any]:
     """Return what is done to an item before the network, as its card tells it."""
-    if data.kind == "pictures":
-        return {"size": data.size}
-    return {"k": data.k, "stride": data.stride, "bases": data.bases}
+    return {"size": data.size} if tokens is None else preprocessing_of(tokens)
 
 
 def _card(pack: Pack) -> dict[str, Any]:
@@ -102,14 +108,36 @@ def _card(pack: Pack) -> dict[str, Any]:
 # -- the network ----------------------------------------------------------------------------------
 
 
-def _encoder(recipe: Recipe) -> tuple[nn.Module, dict[str, Any]]:
+@dataclass(frozen=True)
+class _Start:
+    """The model that a recipe starts with."""
+
+    folder: Path
+    card: dict[str, Any]
+
+
+def _start(recipe: Recipe) -> _Start | None:
+    """Return the model that a recipe starts with; None where it starts from chance."""
+    place = recipe.encoder.from_
+    if place is None:
+        return None
+    folder = model_folder(place)
+    if folder is None:
+        raise NotFoundError(
+            f"encoder.from is {place!r}: no folder of a run that is done, nor of a model"
+        )
+    return _Start(folder, read_card(folder))
+
+
+def _encoder(
+    recipe: Recipe, tokens: Words | None, start: _Start | None
+) -> tuple[nn.Module, dict[str, Any]]:
     """Return the network, and where its weights come from."""
-    part, data = recipe.encoder, recipe.data
+    part = recipe.encoder
     said = dict(part.settings)
-    if part.from_ is not None:
-        return _continued(recipe, part.from_)
-    if data.kind == "barcodes":
-        tokens = _tokens(data)
+    if start is not None:
+        return _continued(recipe, tokens, start)
+    if tokens is not None:
         follows = {"vocabulary": tokens.size, "positions": tokens.length}
         for name in follows:
             if name in said:
@@ -120,14 +148,11 @@ def _encoder(recipe: Recipe) -> tuple[nn.Module, dict[str, Any]]:
     return encoder, {}
 
 
-def _continued(recipe: Recipe, place: str) -> tuple[nn.Module, dict[str, Any]]:
+def _continued(
+    recipe: Recipe, tokens: Words | None, start: _Start
+) -> tuple[nn.Module, dict[str, Any]]:
     """Return the encoder of a run, with its weights."""
-    folder = model_folder(place)
-    if folder is None:
-        raise NotFoundError(
-            f"encoder.from is {place!r}: no folder of a run that is done, nor of a model"
-        )
-    card = read_card(folder)
+    folder, card = start.folder, start.card
     told = dict(card["objective"]["encoder"])
     for name, value in {"kind": recipe.encoder.kind, **recipe.encoder.settings}.items():
         if value is not None and name in told and told[name] != value:
@@ -135,26 +160,53 @@ def _continued(recipe: Recipe, place: str) -> tuple[nn.Module, dict[str, Any]]:
                 f"encoder.{name} is {value!r} in the recipe and {told[name]!r} in {folder}; set "
                 "it to that, or leave it out"
             )
-    wanted = _preprocessing(recipe.data)
+    wanted = _preprocessing(recipe.data, tokens)
     if card["preprocessing"] != wanted:
         raise InputError(
-            f"{folder}: was trained on {card['preprocessing']}, and [data] says {wanted}; set it "
-            "to that"
+            f"{folder}: was trained on {_briefly(card['preprocessing'])}, and [data] says "
+            f"{_briefly(wanted)}; set it to that"
         )
     encoder = build_encoder(told)
     encoder.load_state_dict(load_weights(folder, "encoder."))
     return encoder, {"starts_from": {"id": card["id"], "name": card["name"]}}
 
 
-def _tokens(data: Data) -> KmerTokens:
-    return KmerTokens(data.k, data.stride, data.bases)
+def _briefly(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is done to an item, with the number of the merges instead of them all."""
+    told = dict(preprocessing)
+    return told | ({"merges": len(told["merges"])} if "merges" in told else {})
+
+
+def _tokens(recipe: Recipe, pack: Pack, start: _Start | None) -> Words:
+    """Return the words of the barcodes; those of the model where it starts with one."""
+    data = recipe.data
+    if data.words == "kmers":
+        return KmerTokens(data.k, data.stride, data.bases)
+    if start is None:
+        few = epoch_order(pack.shards, 0, 0, data.window)[:_LEARNED_FROM]
+        texts = cast(list[str], pack.read(few))
+        if data.either_strand:
+            texts = [*texts, *map(reverse_complement, texts)]
+        return learn_pairs(texts, data.merges, data.bases)
+    told = start.card["preprocessing"] or {}
+    found = words_of(told) if "merges" in told else None
+    if not isinstance(found, PairTokens) or (len(found.merges), found.bases) != (
+        data.merges,
+        data.bases,
+    ):
+        raise InputError(
+            f"{start.folder}: was trained on {_briefly(told)}, and [data] says words = pairs, "
+            f"merges = {data.merges}, bases = {data.bases}; set it to that"
+        )
+    return found
 
 
 # -- the loss -------------------------------------------------------------------------------------
 
 
-def _words(recipe: Recipe, encoder: nn.Module) -> Objective:
-    words, part = _tokens(recipe.data).size, recipe.objective
+def _words(recipe: Recipe, encoder: nn.Module, tokens: Words | None) -> Objective:
+    assert tokens is not None  # words are those of barcodes; the recipe was asked
+    words, part = tokens.size, recipe.objective
     if not hasattr(encoder, "words"):
         raise InputError(
             f"{part.kind} needs an encoder with a state for each word; {recipe.encoder.kind} has "
@@ -227,10 +279,12 @@ def _labels(pack: Pack, ranks: Sequence[str], least: int) -> RankLabels:
 # -- the examples ---------------------------------------------------------------------------------
 
 
-def _examples(recipe: Recipe, pack: Pack, ranks: Sequence[str], *, learns: bool) -> Examples:
+def _examples(
+    recipe: Recipe, pack: Pack, tokens: Words | None, ranks: Sequence[str], *, learns: bool
+) -> Examples:
     """Return examples; of those only looked at, no more is changed than what is hidden."""
     data = recipe.data
-    if data.kind == "pictures":
+    if tokens is None:
         return PackedPictures(
             pack, data.size, Augmentation() if data.augment and learns else None, ranks
         )
@@ -241,7 +295,7 @@ def _examples(recipe: Recipe, pack: Pack, ranks: Sequence[str], *, learns: bool)
         data.either_strand and learns,
         recipe.objective.random_share if learns else 0.0,
     )
-    return PackedBarcodes(pack, _tokens(data), masking, ranks)
+    return PackedBarcodes(pack, tokens, masking, ranks)
 
 
 def _sampler(recipe: Recipe, pack: Pack) -> Sampler | None:

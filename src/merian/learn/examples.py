@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
 
-from merian.barcode.tokens import MASK, PAD, UNKNOWN, KmerTokens
+from merian.barcode.tokens import MASK, PAD, UNKNOWN
+from merian.barcode.vocabulary import Words, preprocessing_of
 from merian.errors import InputError
 from merian.image.transforms import Augmentation, augmented, damage_of, decode, square
 from merian.learn.pack import Pack
@@ -88,7 +89,7 @@ class PackedBarcodes(_Packed):
     def __init__(
         self,
         pack: Pack,
-        tokens: KmerTokens,
+        tokens: Words,
         masking: Masking | None = None,
         ranks: Sequence[str] | None = None,
     ) -> None:
@@ -98,7 +99,7 @@ class PackedBarcodes(_Packed):
     @property
     def preprocessing(self) -> dict[str, Any]:
         """What is done to a barcode before an encoder sees it, as a card holds it."""
-        return asdict(self.tokens)
+        return preprocessing_of(self.tokens)
 
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read some barcodes, and hide what is to be guessed."""
@@ -129,7 +130,7 @@ class PackedBarcodes(_Packed):
         """Return a barcode on the strand, and the place of its first word, that chance says."""
         if self.masking.either_strand and random.random() < 0.5:
             text = reverse_complement(text)
-        return text, int(random.integers(self.tokens.k)) if self.masking.any_frame else 0
+        return text, int(random.integers(self.tokens.frames)) if self.masking.any_frame else 0
 
 
 def _hidden(row: Indices, share: float, random: np.random.Generator) -> Indices:

@@ -18,7 +18,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from merian.barcode import read_query
-from merian.barcode.tokens import PAD, KmerTokens
+from merian.barcode.tokens import PAD
+from merian.barcode.vocabulary import words_of
 from merian.encoder import Floats
 from merian.errors import FormatError, InputError
 from merian.image.transforms import damage_of, decode, square
@@ -68,7 +69,7 @@ class NetworkEncoder:
         self.precision = "bfloat16" if wide and has_bfloat16(kind) else "float32"
         self.network = network.eval().to(self.device)
         try:
-            self._tokens = KmerTokens(**preprocessing) if modality == "barcode" else None
+            self._tokens = words_of(preprocessing) if modality == "barcode" else None
             self._size = 0 if modality == "barcode" else int(preprocessing["size"])
         except (TypeError, KeyError, ValueError) as error:
             raise FormatError(
@@ -116,7 +117,7 @@ class NetworkEncoder:
             raise _UnreadableError(why)
         words = self._tokens.encode(text)
         if not len(words):
-            raise _UnreadableError(f"it is shorter than a word of {self._tokens.k} bases")
+            raise _UnreadableError(f"it is shorter than a word of {self._tokens.shortest} bases")
         return np.pad(words, (0, self._tokens.length - len(words)), constant_values=PAD)
 
     def _look(self, batch: Any) -> Floats:

@@ -46,7 +46,14 @@ class Data:
         "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
     )
     window: int = key("shards that are mixed with each other", 8, low=1)
-    k: int = key("bases of a word", 6, low=1, high=8, only=("barcodes",))
+    words: str = key(
+        "what a barcode is cut into: words of k bases; or words that are learned from the pack",
+        "kmers", choices=("kmers", "pairs"), only=("barcodes",),
+    )  # fmt: skip
+    merges: int = key(
+        "pairs that are learned, where words are pairs", 512, low=1, high=8192, only=("barcodes",)
+    )
+    k: int = key("bases of a word, where words are kmers", 6, low=1, high=8, only=("barcodes",))
     stride: int | None = key(
         "bases from word to word; k where it is not given", None, low=1, only=("barcodes",)
     )
