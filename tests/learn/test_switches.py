@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is an extra")
 from tests.learn.packs import HEAD, bases  # noqa: E402
 
 from merian.barcode.pair_tokens import learn_pairs  # noqa: E402
+from merian.barcode.tokens import KmerTokens  # noqa: E402
 from merian.barcode.vocabulary import words_of  # noqa: E402
 from merian.errors import FormatError, InputError  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
@@ -20,6 +21,7 @@ from merian.learn.pack import open_pack  # noqa: E402
 from merian.learn.pack_gather import Asked  # noqa: E402
 from merian.learn.packing import make_pack  # noqa: E402
 from merian.learn.recipe import read_recipe  # noqa: E402
+from merian.learn.recipe_keys import AUXILIARY  # noqa: E402
 from merian.learn.saved import load_model  # noqa: E402
 from merian.learn.trainer import train  # noqa: E402
 
@@ -112,6 +114,46 @@ def test_each_switch_of_hidden_words_reaches_its_place(pack):
         built(pack, "objective.variant=blank", recipe="barcode-masked")
     with pytest.raises(FormatError, match="a key of masked-tokens, masked-autoencoder and not of"):
         built(pack, "objective.masked_share=0.5")
+
+
+@pytest.mark.parametrize("kind", AUXILIARY)
+def test_a_second_aim_is_learned_beside_the_words(pack, tmp_path, kind):
+    recipe = read_recipe("barcode-restored", (
+        *SMALL, f"objective.auxiliary={kind}", "objective.auxiliary_from=0.4", "encoder.cls=true",
+        "encoder.pool_cls=true", "sampler.kind=groups", "sampler.rank=genus", "sampler.members=2",
+        "training.log=1", "training.steps=4",
+    ))  # fmt: skip
+    train(recipe, build_task(recipe, pack), tmp_path / "run")
+    card = json.loads((tmp_path / "run" / "model" / "card.json").read_text())
+    told = card["objective"]["heads"]["auxiliary"]
+    assert (told["kind"], told["weight"], told["begins"]) == (kind, 0.1, 0.4)
+    assert told["labels"]["names"] == [["Aus", "Dus", "Eus"]]
+    log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in log]
+    lines = [line for line in lines if "valid" not in line]
+    extra = [line["loss"] - line["loss words"] for line in lines]
+    assert extra[:2] == [0, 0]  # it counts from 0.4 of four steps on
+    assert all(more > 1e-6 for more in extra[2:])
+    encoder = load_model(tmp_path / "run")
+    words = torch.from_numpy(KmerTokens().encode(bases(3)))[None]
+    with torch.inference_mode():
+        whole = encoder.network.both(words)[0]
+    unit = torch.nn.functional.normalize(whole, dim=1)[0].numpy()
+    assert encoder.encode([bases(3)])[0] @ unit == pytest.approx(1, abs=1e-3)
+
+
+def test_a_second_aim_needs_names(pack, tmp_path):
+    family = built(pack, "objective.auxiliary=genus", "objective.auxiliary_rank=family",
+                   recipe="barcode-masked").objective  # fmt: skip
+    assert family.aim.labels.names == (("Aidae", "Bidae"),)
+    aim = ("objective.auxiliary=triplet", "objective.auxiliary_rank=order")
+    with pytest.raises(InputError, match="nothing has a name at the rank 'order'"):
+        built(pack, *aim, recipe="barcode-masked")
+    lines = [f"r{i},Aidae,Aus,Aus bus,{bases(i)}" for i in range(8)]
+    (tmp_path / "a.csv").write_text(HEAD + "\n".join(lines) + "\n")
+    one = make_pack([tmp_path / "a.csv"], tmp_path / "p", Asked()).pack.folder
+    with pytest.raises(InputError, match="compares names at the rank 'genus', and the examples"):
+        built(one, "objective.auxiliary=triplet", recipe="barcode-masked")
 
 
 def test_words_are_learned_from_the_pack_and_go_with_the_model(pack, tmp_path):

@@ -39,6 +39,9 @@ class BertConfig:
         hidden: The width inside the feed-forward half of a block; 0 is four times the width.
         dropout: Share of values set to zero in training.
         norm_first: Norms before the halves of a block; False is as published.
+        cls: Whether a learned vector for the whole barcode stands before its words, without a
+            place; it reads the words, and they read it.
+        pool_cls: Whether its state is the barcode's vector, and not the mean over the words.
     """
 
     vocabulary: int
@@ -49,11 +52,15 @@ class BertConfig:
     hidden: int = 0
     dropout: float = 0.0
     norm_first: bool = True
+    cls: bool = False
+    pool_cls: bool = False
 
     def __post_init__(self) -> None:
         check_sizes(self, _LEAST)
         if self.width % self.heads:
             raise InputError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        if self.pool_cls and not self.cls:
+            raise InputError("pool_cls asks for the state of the whole barcode, which cls brings")
 
 
 class Attention(nn.Module):
@@ -123,6 +130,7 @@ class BarcodeBert(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width) if config.norm_first else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
+        self.whole = nn.Parameter(torch.randn(config.width) * 0.02) if config.cls else None
         self.apply(_start)
         for name, weight in self.named_parameters():
             if name.endswith(("out.weight", "down.weight")) and weight.ndim == 2:
@@ -139,17 +147,39 @@ class BarcodeBert(nn.Module):
             keep: bool[b, t], False where there is only padding; None if there is none.
             places: int64[b, t], where each word stands, if not one behind the other.
         """
+        return self.both(tokens, keep, places)[1]
+
+    def both(
+        self, tokens: Tensor, keep: Tensor | None = None, places: Tensor | None = None
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return the state of the whole barcode float[b, width], if it has one, and of its words.
+
+        The arguments are those of `forward`.
+        """
         if places is None:
             places = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.dropout(self.norm_in(self.words(tokens) + self.positions(places)))
+        x = self.words(tokens) + self.positions(places)
+        if self.whole is not None:
+            x, keep = with_whole(self.whole.expand(len(x), -1), x, keep)
+        x = self.dropout(self.norm_in(x))
         bias = None if keep is None else looking(keep, x.dtype)
         for block in self.blocks:
             x = block(x, bias)
-        return self.norm_out(x)
+        x = self.norm_out(x)
+        return (None, x) if self.whole is None else (x[:, 0], x[:, 1:])
 
     def pooled(self, tokens: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return float[b, width]: the mean over the words that are kept."""
-        return mean_over_words(self(tokens, keep), keep)
+        """Return float[b, width]: the mean over the words that are kept, or as `pool_cls` says."""
+        whole, words = self.both(tokens, keep)
+        if whole is not None and self.config.pool_cls:
+            return whole
+        return mean_over_words(words, keep)
+
+
+def with_whole(whole: Tensor, words: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Return a vector for each barcode [b, width] before those of its words, and what is kept."""
+    kept = None if keep is None else functional.pad(keep, (1, 0), value=True)
+    return torch.cat([whole[:, None].to(words.dtype), words], dim=1), kept
 
 
 def looking(keep: Tensor, dtype: torch.dtype) -> Tensor:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from merian.barcode.bert import BarcodeBert, Block, looking
+from merian.barcode.bert import BarcodeBert, Block, looking, with_whole
 from merian.errors import InputError, did_you_mean
 from merian.learn.guessing import HiddenWords
 from merian.learn.recipe_keys import VARIANTS
@@ -48,20 +48,28 @@ class Decoder(nn.Module):
             if weight.ndim == 2:
                 nn.init.normal_(weight, std=0.02)
 
-    def forward(self, states: Tensor, there: Tensor, keep: Tensor) -> Tensor:
+    def forward(
+        self, states: Tensor, there: Tensor, keep: Tensor, whole: Tensor | None = None
+    ) -> Tensor:
         """Return float[b, t, width].
 
         Args:
             states: float[b, t, width], what the encoder made of words.
             there: bool[b, t], where it made something; elsewhere stands a mask.
             keep: bool[b, t], False where there is only padding.
+            whole: float[b, width], the state of the whole barcode, if it has one.
         """
         x = torch.where(there[:, :, None], states, self.mask.to(states.dtype))
         x = x + self.positions(torch.arange(keep.shape[1], device=keep.device))
-        bias = looking(keep, x.dtype)
+        kept: Tensor | None = keep
+        if whole is not None:
+            x, kept = with_whole(whole, x, keep)
+        assert kept is not None
+        bias = looking(kept, x.dtype)
         for block in self.blocks:
             x = block(x, bias)
-        return self.norm_out(x)
+        x = self.norm_out(x)
+        return x if whole is None else x[:, 1:]
 
 
 class MaskedAutoencoder(HiddenWords):
@@ -78,6 +86,7 @@ class MaskedAutoencoder(HiddenWords):
     """
 
     kind = "masked-autoencoder"
+    encoder: BarcodeBert
 
     def __init__(
         self,
@@ -108,19 +117,20 @@ class MaskedAutoencoder(HiddenWords):
         shown, keep, hidden = self.given(batch)
         there = keep & ~(hidden & (shown == self.mask))
         if self.variant == "leave":
-            states = self._without(shown, there)
+            whole, states = self._without(shown, there)
         elif self.variant == "blank":
-            states = self.encoder(shown, there)
+            whole, states = self.read(shown, there)
         else:
             there = keep
-            states = self.encoder(shown, keep)
-        restored = self.heads["decoder"](states, there, keep)
-        return self.told_of(restored, batch, keep, hidden)
+            whole, states = self.read(shown, keep)
+        first = whole if self.encoder.config.cls else None
+        restored = self.heads["decoder"](states, there, keep, first)
+        return self.told_of(whole, restored, batch, keep, hidden)
 
-    def _without(self, words: Tensor, there: Tensor) -> Tensor:
-        """Return the states of the words that are there, each at its place; the others leave."""
+    def _without(self, words: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `read` does of the words that are there; each is at its place again."""
         longest = max(int(there.sum(1).max()), 1)
         places = there.int().argsort(dim=1, descending=True, stable=True)[:, :longest]
-        states = self.encoder(words.gather(1, places), there.gather(1, places), places)
+        whole, states = self.read(words.gather(1, places), there.gather(1, places), places)
         empty = states.new_zeros(*words.shape, states.shape[-1])
-        return empty.scatter(1, places[:, :, None].expand_as(states), states)
+        return whole, empty.scatter(1, places[:, :, None].expand_as(states), states)

@@ -19,8 +19,10 @@ from merian.barcode.tokens import KmerTokens
 from merian.barcode.vocabulary import Words, preprocessing_of, words_of
 from merian.errors import InputError, NotFoundError
 from merian.learn.autoencoder import MaskedAutoencoder
+from merian.learn.auxiliary import Auxiliary
 from merian.learn.devices import seed_all
 from merian.learn.encoders import build_encoder, find_kind
+from merian.learn.encoding import width_of
 from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
 from merian.learn.heads import build_heads
 from merian.learn.next_words import NextWords
@@ -65,8 +67,10 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     encoder, origin = _encoder(recipe, tokens, start)
     card = {**_card(opened), "preprocessing": _preprocessing(recipe.data, tokens), **origin}
     if recipe.objective.kind in WORDS:
-        ranks: Sequence[str] = ()
-        objective: Objective = _words(recipe, encoder, tokens)
+        aim = recipe.objective.auxiliary
+        ranks: Sequence[str] = () if aim is None else (recipe.objective.auxiliary_rank,)
+        labels = None if aim is None else _of_aim(train, ranks)
+        objective: Objective = _words(recipe, encoder, tokens, labels)
         if recipe.encoder.frozen:
             raise InputError(
                 f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
@@ -80,7 +84,7 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         for part in (train, valid)
         if part is not None
     ]
-    if ranks:
+    if labels is not None:
         names = [train.names(rank) for rank in ranks]
         found = [Recoded(each, labels, names) for each in found]
     held = found[1] if valid is not None else None
@@ -204,7 +208,9 @@ def _tokens(recipe: Recipe, pack: Pack, start: _Start | None) -> Words:
 # -- the loss -------------------------------------------------------------------------------------
 
 
-def _words(recipe: Recipe, encoder: nn.Module, tokens: Words | None) -> Objective:
+def _words(
+    recipe: Recipe, encoder: nn.Module, tokens: Words | None, labels: RankLabels | None
+) -> Objective:
     assert tokens is not None  # words are those of barcodes; the recipe was asked
     words, part = tokens.size, recipe.objective
     if not hasattr(encoder, "words"):
@@ -216,6 +222,14 @@ def _words(recipe: Recipe, encoder: nn.Module, tokens: Words | None) -> Objectiv
     if part.kind == NextWords.kind:
         return NextWords(encoder, words, **options)
     options["masked_share"] = part.masked_share
+    if part.auxiliary is not None and labels is not None:
+        options["auxiliary"] = Auxiliary(
+            part.auxiliary,
+            width_of(encoder),
+            labels,
+            weight=part.auxiliary_weight,
+            begins=part.auxiliary_from,
+        )
     if part.kind == MaskedTokens.kind:
         return MaskedTokens(encoder, words, **options)
     return MaskedAutoencoder(
@@ -274,6 +288,16 @@ def _labels(pack: Pack, ranks: Sequence[str], least: int) -> RankLabels:
     """Return the classes that the examples to learn from have."""
     codes = np.stack([pack.labels(rank) for rank in ranks], axis=1).astype(np.int64)
     return RankLabels.of_codes(ranks, [pack.names(rank) for rank in ranks], codes, least)
+
+
+def _of_aim(pack: Pack, ranks: Sequence[str]) -> RankLabels:
+    """Return the classes of a second aim."""
+    if not any(_seen(pack, rank) > 1 for rank in ranks):
+        raise InputError(
+            f"{pack.folder}: objective.auxiliary compares names at the rank {ranks[0]!r}, and the "
+            "examples to learn from do not have two; leave it out, or give objective.auxiliary_rank"
+        )
+    return _labels(pack, ranks, 1)
 
 
 # -- the examples ---------------------------------------------------------------------------------

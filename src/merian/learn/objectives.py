@@ -45,7 +45,7 @@ class MaskedTokens(HiddenWords):
     def forward(self, batch: Batch) -> Outcome:
         """Return the mean loss over the hidden words of a batch, and how many are guessed."""
         shown, keep, hidden = self.given(batch)
-        return self.told_of(self.encoder(shown, keep), batch, keep, hidden)
+        return self.told_of(*self.read(shown, keep), batch, keep, hidden)
 
 
 class Ranks(Objective):

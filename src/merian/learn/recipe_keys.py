@@ -12,6 +12,7 @@ from typing import Any
 from merian.learn.tables import key
 
 __all__ = [
+    "AUXILIARY",
     "HIDING",
     "OPTIMIZERS",
     "SAMPLERS",
@@ -30,6 +31,7 @@ OPTIMIZERS = ("adamw", "muon", "soap", "shampoo", "kl-shampoo", "kl-soap")
 _BY_MATRIX = ("soap", "shampoo", "kl-shampoo", "kl-soap")
 HEADS = ("multi-head", "infer-sum", "softmax-tree")
 HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guessed
+AUXILIARY = ("same-genus", "triplet", "genus")
 VARIANTS = ("leave", "blank", "through")
 WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
 OBJECTIVES = (*WORDS, "ranks")
@@ -118,6 +120,16 @@ class ObjectivePart:
         "of the hidden words, in the place of how many a random word stands", 0.0,
         low=0, high=1, only=HIDING,
     )  # fmt: skip
+    auxiliary: str | None = key(
+        "a second aim, which looks at a barcode's one vector: is a pair of one genus; is one's own "
+        "genus nearest; which genus is it; none where none is given", None,
+        choices=AUXILIARY, only=HIDING,
+    )  # fmt: skip
+    auxiliary_rank: str = key("the rank that stands for the genus", "genus", only=HIDING)
+    auxiliary_weight: float = key("what the second aim weighs", 0.1, above=0, only=HIDING)
+    auxiliary_from: float = key(
+        "from what share of the training on it counts", 0.0, low=0, high=1, only=HIDING
+    )
     smoothing: float | tuple[float, ...] = key(
         "share of a target that is spread: over all words, or over relatives; of ranks also a "
         "list, with a share for each but the lowest", 0.0, low=0, high=0.9,
