@@ -376,6 +376,8 @@ def test_parameters_are_told_apart():
         ("decoder.blocks.0.up.weight", (8, 8), True),
         ("decoder.weight", (9, 8), False),
         ("heads.genus.weight", (9, 8), False),
+        ("heads.decoder.blocks.1.attention.query.weight", (8, 8), True),
+        ("heads.decoder.positions.weight", (9, 8), False),
         ("encoder.pos_embed", (1, 7, 8), False),
         ("mixer.A_log", (4, 8), False),
         ("conv.weight", (8, 1, 3, 3), False),

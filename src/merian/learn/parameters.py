@@ -29,8 +29,8 @@ def is_matrix(name: str | None, shape: tuple[int, ...]) -> bool:
     if len(shape) > 2 and shape[1] == 1:  # depthwise: every channel has a filter of its own
         return False
     parts = (name or "").split(".")
-    if parts[-1] in SPECIAL or HEADS & set(parts):
-        return False
+    if parts[-1] in SPECIAL or (HEADS & set(parts) and "blocks" not in parts):
+        return False  # a head with blocks is a network of its own, as the decoder of BarcodeMAE
     if parts[-2:-1] == ["decoder"]:  # one layer back to the vocabulary; a deep decoder has more
         return False
     return not any(word in part.lower() for part in parts for word in TABLES)
