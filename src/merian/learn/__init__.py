@@ -15,6 +15,7 @@ from merian.errors import MissingExtraError
 _MODULES: dict[str, str] = {
     "Asked": "pack_gather",
     "Augmentation": "examples",
+    "Auxiliary": "auxiliary",
     "Contrastive": "modalities",
     "InferSum": "heads",
     "Interval": "bootstrap",
@@ -36,6 +37,7 @@ _MODULES: dict[str, str] = {
     "Recipe": "recipe",
     "Recoded": "recoded",
     "SOAP": "soap",
+    "Sampler": "sampling",
     "Shampoo": "shampoo",
     "SoftmaxTree": "heads",
     "Task": "task",

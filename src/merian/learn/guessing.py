@@ -158,7 +158,7 @@ class HiddenWords(GuessedWords):
         """
         encoder: Any = self.encoder
         more = () if places is None else (places,)
-        if getattr(encoder.config, "cls", False):
+        if getattr(getattr(encoder, "config", None), "cls", False):
             whole, states = encoder.both(words, keep, *more)
             return whole, states
         states = encoder(words, keep, *more)
