@@ -162,12 +162,12 @@ def _groups(
 ) -> Numbers:
     """Return int64[count, members]: groups of records that are alike and lie at one place."""
     there = shuffled(np.flatnonzero(weights > 0), chance)
-    cells, cell = np.unique(np.stack([alike[there], place[there]]), axis=1, return_inverse=True)
-    cell = cell.reshape(-1)
-    heavy = np.bincount(cell, weights[there], cells.shape[1]).astype(np.float64)
+    at = alike[there] * (int(place.max(initial=0)) + 1) + place[there]
+    cells, cell = np.unique(at, return_inverse=True)
+    heavy = np.bincount(cell, weights[there], len(cells)).astype(np.float64)
     drawn = _drawn(heavy, count, chance)
     held = there[np.argsort(cell, kind="stable")]
-    size = np.bincount(cell, minlength=cells.shape[1])
+    size = np.bincount(cell, minlength=len(cells))
     begin = np.cumsum(size) - size
     # The groups of a cell go through its records, round and round.
     by_cell = np.argsort(drawn, kind="stable")
