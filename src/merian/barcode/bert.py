@@ -42,6 +42,7 @@ class BertConfig:
         cls: Whether a learned vector for the whole barcode stands before its words, without a
             place; it reads the words, and they read it.
         pool_cls: Whether its state is the barcode's vector, and not the mean over the words.
+        epsilon: What the norms add to a variance; the published weights were trained with 1e-12.
     """
 
     vocabulary: int
@@ -54,13 +55,20 @@ class BertConfig:
     norm_first: bool = True
     cls: bool = False
     pool_cls: bool = False
+    epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
         check_sizes(self, _LEAST)
+        if not self.epsilon > 0:
+            raise InputError(f"epsilon of the encoder is {self.epsilon:g}; expected above 0")
         if self.width % self.heads:
             raise InputError(f"a width of {self.width} cannot be shared by {self.heads} heads")
         if self.pool_cls and not self.cls:
             raise InputError("pool_cls asks for the state of the whole barcode, which cls brings")
+
+    def norm(self) -> nn.LayerNorm:
+        """Return one of its norms."""
+        return nn.LayerNorm(self.width, eps=self.epsilon)
 
 
 class Attention(nn.Module):
@@ -100,8 +108,8 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.up = nn.Linear(config.width, hidden)
         self.down = nn.Linear(hidden, config.width)
-        self.norm_attention = nn.LayerNorm(config.width)
-        self.norm_words = nn.LayerNorm(config.width)
+        self.norm_attention = config.norm()
+        self.norm_words = config.norm()
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
@@ -126,9 +134,9 @@ class BarcodeBert(nn.Module):
         self.width = config.width
         self.words = nn.Embedding(config.vocabulary, config.width)
         self.positions = nn.Embedding(config.positions, config.width)
-        self.norm_in = nn.Identity() if config.norm_first else nn.LayerNorm(config.width)
+        self.norm_in = nn.Identity() if config.norm_first else config.norm()
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm_out = nn.LayerNorm(config.width) if config.norm_first else nn.Identity()
+        self.norm_out = config.norm() if config.norm_first else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
         self.whole = nn.Parameter(torch.randn(config.width) * 0.02) if config.cls else None
         self.apply(_start)

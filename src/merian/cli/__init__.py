@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 
 from merian import MerianError, __version__
 from merian.cli import (
+    adopt,
     audit,
     bench,
     demo,
@@ -66,6 +67,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
     "Learn": {
         "train": train.train,
         "recipes": recipes.recipes,
+        "adopt": adopt.adopt,
         "embed": embed.embed,
         "pack": pack.pack,
     },

@@ -13,6 +13,7 @@ from merian.errors import MissingExtraError
 
 # A name of this door, and the module where it lives.
 _MODULES: dict[str, str] = {
+    "Adopted": "published",
     "Asked": "pack_gather",
     "Augmentation": "examples",
     "Auxiliary": "auxiliary",
@@ -44,6 +45,7 @@ _MODULES: dict[str, str] = {
     "Trained": "progress",
     "adjusted_mutual_information": "agreement",
     "adjusted_rand_index": "agreement",
+    "adopt": "published",
     "balanced_order": "sampling",
     "build_encoder": "encoders",
     "build_heads": "heads",

@@ -43,7 +43,7 @@ class Decoder(nn.Module):
         self.mask = nn.Parameter(torch.zeros(config.width).normal_(std=0.02))
         self.positions = nn.Embedding(config.positions, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(layers))
-        self.norm_out = nn.LayerNorm(config.width) if config.norm_first else nn.Identity()
+        self.norm_out = config.norm() if config.norm_first else nn.Identity()
         for weight in self.parameters():
             if weight.ndim == 2:
                 nn.init.normal_(weight, std=0.02)

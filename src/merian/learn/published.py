@@ -1,0 +1,243 @@
+"""Published checkpoints become models of ours.
+
+`adopt` opens a checkpoint as data, finds its layout, puts each tensor of its encoder under our name
+for it and the rows of its vocabulary into our order, and writes a model: weights, and a card that
+says where they come from. The hidden states are those of the published network.
+
+References: Millan Arias and others, BarcodeBERT, Bioinformatics Advances 2026, vbag054; Safari and
+others, BarcodeMAE, arXiv:2502.18405; Gao and others, BarcodeMamba, arXiv:2412.11084.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from merian.barcode.tokens import MASK, KmerTokens
+from merian.errors import FormatError, InputError
+from merian.files import check_outside
+from merian.learn.encoders import build_encoder
+from merian.learn.encoding import described
+from merian.learn.published_files import Checkpoint, open_checkpoint
+from merian.learn.published_layouts import Found, find_layout, find_network
+from merian.learn.published_words import Words, find_words
+from merian.learn.saved import CARD, read_card, save_model
+from merian.learn.task import Objective
+
+__all__ = ["Adopted", "adopt"]
+
+_BASES = 660  # of all that was published
+_NOT_WORDS = ("bpe", "DnaBertBPE")
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was made of a checkpoint.
+
+    Attributes:
+        folder: The model.
+        id: Its id.
+        layout: Of the checkpoint.
+        encoder: Kind and configuration.
+        numbers: How many numbers the encoder has.
+        words: What its vocabulary is.
+        left_out: Tensors of the file that no encoder needs.
+        notes: What to know of it.
+    """
+
+    folder: Path
+    id: str
+    layout: str
+    encoder: dict[str, Any]
+    numbers: int
+    words: str
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class Published(Objective):
+    """An encoder that was trained elsewhere; a recipe goes on from it by `encoder.from`."""
+
+    kind = "published"
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def card(self) -> dict[str, Any]:
+        """Return all that it takes to build the encoder again."""
+        return {"kind": self.kind, "encoder": described(self.encoder), "heads": {}}
+
+
+def adopt(
+    checkpoint: Path | str,
+    out: Path | str,
+    *,
+    layout: str | None = None,
+    name: str | None = None,
+    licence: str | None = None,
+    source: str | None = None,
+    heads: int | None = None,
+    stride: int | None = None,
+    bases: int | None = None,
+) -> Adopted:
+    """Make a model of a published checkpoint.
+
+    Args:
+        checkpoint: A file of torch or safetensors, or a folder with one.
+        out: The folder to make.
+        layout: One of `LAYOUTS`; found from the names of the tensors if not given.
+        name: What people call it; that of the layout if not given.
+        licence: Of the weights, as their authors say it.
+        source: Where it was got, an address or a citation.
+        heads: Of the attention, where the file does not say.
+        stride: Bases from word to word, where they are not side by side and the file does not say.
+        bases: How many are read; 660 if neither this nor the file says.
+    """
+    opened = open_checkpoint(checkpoint)
+    layout, begin = find_layout(opened, layout)
+    found = find_network(opened, layout, begin)
+    words = _words(opened, layout, found)
+    preprocessing = _preprocessing(opened, words, stride, bases)
+    encoder = _network(opened, found, words, heads, KmerTokens(**preprocessing))
+    _check_free(Path(out), opened)
+    notes = [*found.notes, *([words.note] if words.note else [])]
+    card = {
+        "name": name or layout,
+        "preprocessing": preprocessing,
+        "licence": licence or "not said",
+        "origin": {
+            "layout": layout,
+            "file": opened.path.name,
+            "sha256": opened.sha256,
+            "source": source,
+            "words": words.about,
+            "left_out": list(found.left_out),
+            "notes": notes,
+        },
+    }
+    objective = Published(encoder)
+    number = save_model(out, objective, card)
+    return Adopted(
+        folder=Path(out),
+        id=number,
+        layout=layout,
+        encoder=described(encoder),
+        numbers=sum(p.numel() for p in encoder.parameters()),
+        words=words.about,
+        left_out=found.left_out,
+        notes=tuple(notes),
+    )
+
+
+def _check_free(out: Path, opened: Checkpoint) -> None:
+    """Replace nothing but a model that was made of the same file."""
+    check_outside(out)
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if (out / CARD).is_file():
+        origin = read_card(out).get("origin")
+        if isinstance(origin, Mapping) and origin.get("sha256") == opened.sha256:
+            return
+    raise InputError(f"{out}: is there, and holds something else; name another folder")
+
+
+def _words(opened: Checkpoint, layout: str, found: Found) -> Words:
+    told = opened.told
+    if told.get("tokenizer") in _NOT_WORDS:
+        raise FormatError(
+            f"was trained on words of {told['tokenizer']}, which cannot be had without its "
+            "tokenizer; words of k bases, or letters, can be read",
+            path=opened.path,
+        )
+    cls = told.get("use_cls_token")
+    try:
+        words = find_words(layout, len(found.tensors["words.weight"]), cls)
+    except InputError as error:
+        raise FormatError(str(error), path=opened.path) from None
+    if told.get("k_mer", words.k) != words.k:
+        raise FormatError(
+            f"says words of {told['k_mer']} bases, and its vocabulary has those of {words.k}",
+            path=opened.path,
+        )
+    return words
+
+
+def _preprocessing(
+    opened: Checkpoint, words: Words, stride: int | None, bases: int | None
+) -> dict[str, Any]:
+    """Return what is done to a barcode before the network."""
+    step = _said(opened, "stride", stride, "--stride") or words.k
+    longest = _said(opened, "max_len", bases, "--bases") or _BASES
+    return {"k": words.k, "stride": None if step == words.k else step, "bases": longest}
+
+
+def _said(opened: Checkpoint, name: str, asked: int | None, option: str) -> int | None:
+    """Return what the file says, or else what was asked; it may not be two things."""
+    told = opened.told.get(name)
+    if type(told) is not int:
+        return asked
+    if asked is not None and asked != told:
+        raise InputError(f"{opened.path}: says {name} = {told}, and {option} {asked}; leave it out")
+    return told
+
+
+def _network(
+    opened: Checkpoint, found: Found, words: Words, heads: int | None, tokens: KmerTokens
+) -> nn.Module:
+    """Build the network and give it its tensors."""
+    settings = {**found.settings, "vocabulary": tokens.size}
+    if found.kind == "barcode-bert":
+        settings["heads"] = _heads(opened, heads)
+        if settings["positions"] < tokens.length:
+            raise InputError(
+                f"{opened.path}: has {settings['positions']} positions, and {tokens.bases} bases "
+                f"have {tokens.length} words; say --bases or --stride"
+            )
+    tensors = {key: tensor.float() for key, tensor in found.tensors.items()}
+    given = tensors["words.weight"]
+    rows = torch.zeros(tokens.size, given.shape[1])  # that of padding is never looked at
+    rows[MASK:] = given[torch.from_numpy(words.rows)]
+    tensors["words.weight"] = rows
+    try:
+        with torch.device("meta"):  # weights by chance would only be thrown away
+            network = build_encoder({"kind": found.kind, **settings})
+    except InputError as error:
+        raise InputError(f"{opened.path}: {error}") from None
+    _fill(network, tensors, opened)
+    return network
+
+
+def _heads(opened: Checkpoint, asked: int | None) -> int:
+    """Return the number of heads, which no tensor tells."""
+    for name in ("num_attention_heads", "n_heads"):
+        asked = _said(opened, name, asked, "--heads")
+    if asked is None:
+        raise InputError(
+            f"{opened.path}: does not say how many heads the attention has, and no tensor does. "
+            "Say it: --heads 4 for BarcodeBERT 4-4-4 and 8-4-4, 6 for BarcodeMAE, 12 for the "
+            "weights of the BarcodeBERT workshop; or put its config.json beside it"
+        )
+    return asked
+
+
+def _fill(network: nn.Module, tensors: Mapping[str, Tensor], opened: Checkpoint) -> None:
+    """Give the network its tensors, all or none."""
+    expected = network.state_dict()
+    for key, tensor in tensors.items():
+        wanted = list(expected[key].shape)
+        if list(tensor.shape) != wanted:
+            raise FormatError(
+                f"what would be {key} is {list(tensor.shape)}; expected {wanted}", path=opened.path
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise FormatError(
+                f"what would be {key} has numbers that are not finite", path=opened.path
+            )
+    # Copies, so that nothing of ours hangs on the file that is mapped.
+    network.load_state_dict({k: t.clone() for k, t in tensors.items()}, strict=True, assign=True)
