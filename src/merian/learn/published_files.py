@@ -48,7 +48,7 @@ _BESIDE = (
     "argparse.Namespace", "typing.Any", "collections.defaultdict", "builtins.getattr",
     "torch.optim.lr_scheduler.OneCycleLR",
     *(f"builtins.{name}" for name in ("dict", "list", "tuple", "str", "int", "float", "bool")),
-    *(f"pathlib.{name}" for name in ("Path", "PosixPath", "WindowsPath")),
+    *(f"pathlib.{name}" for name in ("PosixPath", "WindowsPath", "_local.PosixPath")),
     *(f"omegaconf.{name}" for name in (
         "dictconfig.DictConfig", "listconfig.ListConfig", "base.ContainerMetadata",
         "base.Metadata", "nodes.AnyNode", "nodes.StringNode", "nodes.IntegerNode",
