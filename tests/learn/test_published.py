@@ -300,6 +300,8 @@ def test_it_embeds_and_training_goes_on_from_it(checkpoint, tmp_path, capsys):
         "cpu",
     ]
     assert main([*embed, "--out", str(tmp_path / "v")]) == 0
+    with pytest.raises(InputError, match=r"make a model of it: merian adopt .*c\.pt --out MODEL"):
+        load_model(checkpoint)
     made = open_embeddings(tmp_path / "v")
     state = torch.load(checkpoint, weights_only=False)["model"]
     state = {k.removeprefix("bert."): v for k, v in state.items()}

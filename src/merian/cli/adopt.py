@@ -62,9 +62,10 @@ def adopt(
         bases=bases,
     )
     told = made.encoder
+    layers = screen.counted(told["layers"], "layer")
     lines = [
-        f"{out}: {made.layout} as {told['kind']}, {told['layers']} layers of width "
-        f"{told['width']}, {made.numbers:,} numbers ({made.id})",
+        f"{out}: {made.layout} as {told['kind']}, {layers} of width {told['width']}, "
+        f"{made.numbers:,} numbers ({made.id})",
         f"words: {made.words}",
     ]
     if made.left_out:

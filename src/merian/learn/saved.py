@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,11 @@ def load_model(model: Path | str, device: str | None = None) -> NetworkEncoder:
     """
     folder = model_folder(model)
     if folder is None:
+        if Path(model).is_file():
+            raise InputError(
+                f"{model}: a file, and no model; if it is a checkpoint that was published, make a "
+                f"model of it: merian adopt {shlex.quote(str(model))} --out MODEL"
+            )
         return _shipped(str(model), device)
     card = read_card(folder)
     told, preprocessing = card["objective"].get("encoder") or {}, card["preprocessing"]
