@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from merian.errors import FormatError, InputError, did_you_mean
@@ -150,7 +151,7 @@ def _take(
     A name without its last part stands for a weight and a bias.
     """
     state = checkpoint.state
-    number = re.compile(re.escape(begin + at) + r"\.(\d+)\.")
+    number = re.compile(re.escape(begin + at) + r"\.(\d{1,3})\.")
     layers = 1 + max(int(m[1]) for m in map(number.match, state) if m)
     pairs = list(above.items())
     for layer in range(layers):
@@ -166,6 +167,13 @@ def _take(
             f"lacks {_listed(missing)} of its {layers} blocks; nothing was loaded",
             path=checkpoint.path,
         )
+    for name in names.values():
+        if not state[name].is_floating_point() or state[name].layout != torch.strided:
+            raise FormatError(
+                f"{name} is of {str(state[name].dtype).removeprefix('torch.')}; expected plain "
+                "numbers of 16 or 32 bits",
+                path=checkpoint.path,
+            )
     return {ours: state[theirs] for ours, theirs in names.items()}, layers, set(names.values())
 
 
@@ -215,11 +223,19 @@ def _read_bert(checkpoint: Checkpoint, begin: str) -> Found:
         "hidden": _shape(tensors, "blocks.0.up.weight", checkpoint)[0],
         "layers": layers,
         "norm_first": False,
-        "epsilon": float(told.get("layer_norm_eps", 1e-12)),
-        "dropout": float(told.get("hidden_dropout_prob", 0.1)),
+        "epsilon": _number(checkpoint, "layer_norm_eps", 1e-12),
+        "dropout": _number(checkpoint, "hidden_dropout_prob", 0.1),
     }
     left = _left(checkpoint, used, {begin + each for each in _BUFFERS})
     return Found("barcode-bert", settings, tensors, left, notes)
+
+
+def _number(checkpoint: Checkpoint, name: str, usual: float) -> float:
+    """Return a number that the file says, or else what is usual."""
+    told = checkpoint.told.get(name, usual)
+    if type(told) not in (int, float):
+        raise FormatError(f"{name} is {told!r}; a number expected", path=checkpoint.path)
+    return float(told)
 
 
 # -- Mamba ----------------------------------------------------------------------------------------
