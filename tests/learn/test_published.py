@@ -155,6 +155,29 @@ def test_barcodemae_with_and_without_its_decoder(tmp_path, whole):
     check_bert(tmp_path / "m", state)
 
 
+@pytest.mark.parametrize("layout", ["barcodemae", "barcodebert"])
+def test_a_word_before_each_barcode_is_read_with_it_and_is_its_vector(tmp_path, layout):
+    words = foreign.vocabulary(3, ["[MASK]", "[UNK]", "[CLS]"])
+    state = foreign.bert(len(words))
+    mae = layout == "barcodemae"
+    said = arguments(arch="maelm" if mae else "transformer", use_cls_token=True)
+    content = {"model": state if mae else foreign.under(state, "bert."), "config": said}
+    torch.save(content, tmp_path / "c.pt")
+    made = adopt(tmp_path / "c.pt", tmp_path / "m")
+    assert made.layout == layout
+
+    def whole(text):
+        rows = foreign.rows_of(text, words, 3, "[UNK]")
+        return foreign.bert_states(state, torch.cat([torch.tensor([words["[CLS]"]]), rows]))
+
+    check(tmp_path / "m", lambda text: whole(text)[1:], barcodes("ACGTN"))
+    encoder = load_model(tmp_path / "m", "cpu")
+    encoder.precision = "float32"
+    for text, vector in zip(barcodes(), encoder.encode(barcodes()), strict=True):
+        wanted = whole(text)[0]
+        assert vector == pytest.approx((wanted / wanted.norm()).numpy(), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("specials", "n_last", "unknown"), [(["[MASK]"], False, "NNN"), (["[MASK]", "[UNK]"], True, "")]
 )
@@ -237,6 +260,7 @@ def test_rows_are_those_of_the_words(k):
         ("barcodebert", ["[MASK]", "[UNK]"], "ACGT", False, "[UNK]"),
         ("barcodemae", ["[MASK]", "[UNK]"], "ACGT", False, "[UNK]"),
         ("barcodebert", ["[MASK]", "[CLS]", "[UNK]"], "ACGT", False, "[UNK]"),
+        ("barcodemae", ["[MASK]", "[UNK]", "[CLS]"], "ACGT", False, "[UNK]"),
         ("barcodemamba", ["[MASK]", "[SEP]", "[UNK]"], "ACGT", False, "[UNK]"),
     ]
     if k > 1:  # five words of one letter are too few to be told from four
@@ -249,6 +273,9 @@ def test_rows_are_those_of_the_words(k):
         theirs = foreign.vocabulary(k, specials, letters, n_last)
         found = find_words(layout, len(theirs))
         assert found.k == k
+        assert found.cls == (
+            theirs["[CLS]"] if layout == "barcodemae" and "[CLS]" in theirs else None
+        )
         wanted = [theirs["[MASK]"], theirs[unknown], *(theirs[word] for word in ours)]
         assert found.rows.tolist() == wanted
 

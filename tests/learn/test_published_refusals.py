@@ -21,7 +21,6 @@ from merian.cli import main  # noqa: E402
 from merian.errors import FormatError, InputError, NotFoundError  # noqa: E402
 from merian.learn.published import adopt  # noqa: E402
 from merian.learn.published_files import open_checkpoint  # noqa: E402
-from merian.learn.published_words import find_words  # noqa: E402
 from merian.learn.saved import read_card  # noqa: E402
 
 from . import foreign  # noqa: E402
@@ -270,10 +269,3 @@ def test_the_first_mamba_and_words_of_another_kind_are_refused(tmp_path):
     ends = {"model.backbone.layers.0.mixer.dt_bias": torch.zeros(7)}
     with pytest.raises(FormatError, match="7 heads"):
         adopt(written(tmp_path, {"state_dict": state | ends}), tmp_path / "m")
-
-
-def test_a_word_before_each_barcode_is_refused_where_the_states_lean_on_it():
-    assert find_words("barcodebert", 67).rows[1] == 2
-    for layout, cls in (("barcodemae", None), ("barcodemae", True), ("barcodebert", True)):
-        with pytest.raises(InputError, match=r"the word \[CLS\]"):
-            find_words(layout, 67, cls)

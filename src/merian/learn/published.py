@@ -107,6 +107,8 @@ def adopt(
     encoder = _network(opened, found, words, heads, KmerTokens(**preprocessing))
     _check_free(Path(out), opened)
     notes = [*found.notes, *([words.note] if words.note else [])]
+    if words.cls is not None:
+        notes.append("the vector of a barcode is the state of [CLS], which stands before its words")
     card = {
         "name": name or layout,
         "preprocessing": preprocessing,
@@ -194,13 +196,19 @@ def _network(
     settings = {**found.settings, "vocabulary": tokens.size}
     if found.kind == "barcode-bert":
         settings["heads"] = _heads(opened, heads)
-        if settings["positions"] < tokens.length:
-            raise InputError(
-                f"{opened.path}: has {settings['positions']} positions, and {tokens.bases} bases "
-                f"have {tokens.length} words; say --bases or --stride"
-            )
     tensors = {key: tensor.float() for key, tensor in found.tensors.items()}
     given = tensors["words.weight"]
+    if words.cls is not None:
+        # It stands at the first place of all barcodes, so that its word and its place are one.
+        places = tensors["positions.weight"]
+        tensors["whole"] = given[words.cls] + places[0]
+        tensors["positions.weight"] = places[1:]
+        settings |= {"positions": len(places) - 1, "cls": True, "pool_cls": True}
+    if settings.get("positions", tokens.length) < tokens.length:
+        raise InputError(
+            f"{opened.path}: has {settings['positions']} positions, and {tokens.bases} bases have "
+            f"{tokens.length} words; say --bases or --stride"
+        )
     rows = torch.zeros(tokens.size, given.shape[1])  # that of padding is never looked at
     rows[MASK:] = given[torch.from_numpy(words.rows)]
     tensors["words.weight"] = rows

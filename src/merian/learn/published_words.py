@@ -31,12 +31,14 @@ class Words:
         about: Its rows, in a line.
         rows: int64, which of their rows are our mask, unknown, and words, in our order.
         note: Where a barcode may be read otherwise than by its authors; empty if nowhere.
+        cls: Their row of a word that stands before each barcode, if there is one.
     """
 
     k: int
     about: str
     rows: Rows
     note: str = ""
+    cls: int | None = None
 
 
 def find_words(layout: str, size: int, cls: bool | None = None) -> Words:
@@ -64,12 +66,7 @@ def _bert(size: int, layout: str, cls: bool | None) -> Words | None:
     k = _power(size - 3, 4)
     if k:
         if cls or (cls is None and layout == "barcodemae"):
-            raise InputError(
-                f"a vocabulary of {size:,} rows with the word [CLS] before each barcode: its "
-                "states lean on that word, which our barcodes do not have, so they would not be "
-                "those of the published network. BarcodeBERT of the workshop, which had that row "
-                "and never used it, is --layout barcodebert"
-            )
+            return Words(k, f"[MASK] [UNK] [CLS] and 4^{k} words", _rows(0, 1, 3 + _four(k)), cls=2)
         return Words(k, f"[MASK] [CLS] [UNK] and 4^{k} words", _rows(0, 2, 3 + _four(k)))
     k = _power(size - 2, 5)
     if k:  # the words of A, C, G, T come first, and then those with an N
