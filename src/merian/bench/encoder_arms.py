@@ -1,0 +1,80 @@
+"""What `merian bench dna-encoders` trains: every recipe, what is changed in it, and for how long.
+
+This is the one place to change. An arm is a recipe of Merian's with changes, as `merian train
+--set` takes them, and perhaps another arm whose weights it starts from. Steps are by source, so
+that a training takes about five minutes of one core: ITS1 is a quarter as long as COI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["ABLATION", "ARMS", "FINE_TUNED", "PRETRAINING", "SELF_SUPERVISED", "STEPS", "UNTRAINED",
+           "Arm", "steps_of"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        recipe: Its name.
+        changes: As table.key=value.
+        start: The arm whose weights it begins with; of the same split and seed.
+        length: Of the steps of the source, this share; 0 for weights of chance.
+    """
+
+    recipe: str
+    changes: tuple[str, ...] = ()
+    start: str | None = None
+    length: float = 1.0
+
+
+# Steps of a training, by the first word of a split's name.
+STEPS: Mapping[str, int] = {"coi": 300, "insects": 300, "its1": 900, "yeast": 300, "bioscan": 1000}
+_STEPS_ELSE = 300
+
+SELF_SUPERVISED, FINE_TUNED, UNTRAINED = "self-supervised", "fine-tuned", "untrained"
+PRETRAINING = ("BERT", "MAE", "causal")
+_PLUS = ("encoder.kind=barcode-mamba", "encoder.hidden=512")
+_HEADS = "objective.heads=multi-head"
+_SMOOTH, _WEIGHED = "objective.smoothing=0.02", "objective.power=0.5"
+_ROUGH, _UNWEIGHED = "objective.smoothing=0.0", "objective.power=0.0"
+
+ARMS: Mapping[str, Arm] = {
+    SELF_SUPERVISED: Arm("barcode-masked"),
+    FINE_TUNED: Arm("barcode-ranks", start=SELF_SUPERVISED),
+    UNTRAINED: Arm("barcode-masked", length=0),
+    # Masked, autoencoder, next words: the same words, width and layers, as many weights as can be.
+    "BERT": Arm("barcode-masked"),
+    "MAE": Arm("barcode-restored"),
+    "causal": Arm("barcode-next", ("encoder.hidden=512",)),
+    # BarcodeMamba+, and each of its parts taken away.
+    "Mamba+": Arm("barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _WEIGHED), start="causal"),
+    "Mamba+ without pretraining": Arm("barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _WEIGHED)),
+    "Mamba+ without smoothing": Arm(
+        "barcode-ranks", (*_PLUS, _HEADS, _ROUGH, _WEIGHED), start="causal"
+    ),
+    "Mamba+ without weights": Arm(
+        "barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _UNWEIGHED), start="causal"
+    ),
+    "Mamba+ species head alone": Arm(
+        "barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _WEIGHED, 'objective.ranks=["species"]'),
+        start="causal",
+    ),
+}  # fmt: skip
+
+ABLATION = tuple(name for name in ARMS if name.startswith("Mamba+"))
+
+
+def steps_of(split: str, arm: Arm, steps: int | None = None) -> int:
+    """Return how many steps an arm is trained for.
+
+    Args:
+        split: The name of the split.
+        arm: The arm.
+        steps: Instead of those of the source, if given.
+    """
+    whole = STEPS.get(split.partition("_")[0], _STEPS_ELSE) if steps is None else steps
+    return round(arm.length * whole)
