@@ -6,11 +6,12 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Measured", "on_cores", "run_child", "run_command"]
+__all__ = ["Measured", "end_with_parent", "on_cores", "run_child", "run_command"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,14 @@ def on_cores(count: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def end_with_parent() -> None:
+    """End this process when its standard input does, which its parent holds open."""
+
+    def wait() -> None:
+        while os.read(0, 1):  # not by Python's own stream, whose lock would be held at the end
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -57,7 +57,7 @@ def run(
     *,
     yardstick: Path = PLACE,
     work: Path | None = None,
-    data: Path | None = None,
+    data: str = "",
     only: str = "",
     seeds: int = 3,
     steps: int | None = None,
@@ -79,7 +79,7 @@ def run(
         steps: Of every training, instead of those of the table.
         changes: In every recipe, as table.key=value, with semicolons between.
         peers: Whether to ask vsearch and megablast where they are installed.
-        processes: How many trainings at a time, each with one thread.
+        processes: How many trainings at a time, each with one thread; 0 for all in this process.
     """
     if steps is not None and steps < 1:
         raise InputError(f"--steps {steps}: 1 or more expected")
@@ -89,8 +89,8 @@ def run(
         import torch  # noqa: F401, PLC0415 - an extra, without which nothing below is there
     except ModuleNotFoundError:
         raise MissingExtraError("merian bench dna-encoders", "models") from None
-    known: Mapping[str, Part] = BIOSCAN if data is not None else {**PARTS, "bins": BINS}
-    fast = data is None and importlib.util.find_spec(_SPEED) is not None
+    known: Mapping[str, Part] = BIOSCAN if data else {**PARTS, "bins": BINS}
+    fast = not data and importlib.util.find_spec(_SPEED) is not None
     others = (_THROUGHPUT,) if fast else ()
     names = chosen(only, (*known, *others), "part")
     with ExitStack() as stack:
@@ -98,7 +98,9 @@ def run(
         folder = (work or Path(made)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         said = tuple(change.strip() for change in changes.split(";") if change.strip())
-        study = Study(folder, yardstick, data, seeds, steps, said, peers, processes)
+        study = Study(
+            folder, yardstick, Path(data) if data else None, seeds, steps, said, peers, processes
+        )
         figures = answer(study, {name: known[name] for name in names if name in known})
         if _THROUGHPUT in names:
             figures |= _throughput()

@@ -37,8 +37,11 @@ _STEPS_ELSE = 300
 
 SELF_SUPERVISED, FINE_TUNED, UNTRAINED = "self-supervised", "fine-tuned", "untrained"
 PRETRAINING = ("BERT", "MAE", "causal")
-_PLUS = ("encoder.kind=barcode-mamba", "encoder.hidden=512")
-_HEADS = "objective.heads=multi-head"
+# The course is that of barcode-ranks.
+_PLUS = (
+    "encoder.hidden=512", "objective.kind=ranks", "objective.heads=multi-head",
+    "optimizer.learning_rate=0.001", "schedule.warm_up=0.1", "training.average=0.999",
+)  # fmt: skip
 _SMOOTH, _WEIGHED = "objective.smoothing=0.02", "objective.power=0.5"
 _ROUGH, _UNWEIGHED = "objective.smoothing=0.0", "objective.power=0.0"
 
@@ -51,16 +54,12 @@ ARMS: Mapping[str, Arm] = {
     "MAE": Arm("barcode-restored"),
     "causal": Arm("barcode-next", ("encoder.hidden=512",)),
     # BarcodeMamba+, and each of its parts taken away.
-    "Mamba+": Arm("barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _WEIGHED), start="causal"),
-    "Mamba+ without pretraining": Arm("barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _WEIGHED)),
-    "Mamba+ without smoothing": Arm(
-        "barcode-ranks", (*_PLUS, _HEADS, _ROUGH, _WEIGHED), start="causal"
-    ),
-    "Mamba+ without weights": Arm(
-        "barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _UNWEIGHED), start="causal"
-    ),
+    "Mamba+": Arm("barcode-next", (*_PLUS, _SMOOTH, _WEIGHED), start="causal"),
+    "Mamba+ without pretraining": Arm("barcode-next", (*_PLUS, _SMOOTH, _WEIGHED)),
+    "Mamba+ without smoothing": Arm("barcode-next", (*_PLUS, _ROUGH, _WEIGHED), start="causal"),
+    "Mamba+ without weights": Arm("barcode-next", (*_PLUS, _SMOOTH, _UNWEIGHED), start="causal"),
     "Mamba+ species head alone": Arm(
-        "barcode-ranks", (*_PLUS, _HEADS, _SMOOTH, _WEIGHED, 'objective.ranks=["species"]'),
+        "barcode-next", (*_PLUS, _SMOOTH, _WEIGHED, 'objective.ranks=["species"]'),
         start="causal",
     ),
 }  # fmt: skip

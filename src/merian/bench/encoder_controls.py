@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from merian.barcode import clean
 from merian.barcode.words import AMBIGUOUS, CODE, as_text, broken, words_at
 from merian.bench.answers import Translation, library_of, queries_of
+from merian.bench.child import end_with_parent
 from merian.bench.encoder_splits import RANKS, RULER, Split, open_split
 from merian.bench.splits import Labelled, vsearch_answers
 from merian.errors import NotFoundError
@@ -158,4 +159,5 @@ def read_names(split: Split, control: str) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     answered(open_split(Path(sys.argv[1])), sys.argv[2])

@@ -11,21 +11,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from merian.bench.encoder_controls import is_answered
+from merian.bench.encoder_controls import answered, is_answered
 from merian.bench.encoder_splits import Split
-from merian.bench.encoder_training import Training, is_done, pack_split
+from merian.bench.encoder_training import Training, is_done, pack_split, train_here
 from merian.errors import MerianError
 
 __all__ = ["Control", "do_all"]
 
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ def do_all(
         trainings: With those that they start from, which need not be named.
         controls: What else is asked.
         runs: The folder of all runs.
-        processes: How many at a time.
+        processes: How many at a time; 0 for all in this one.
     """
     wanted: dict[str, Training] = {}
     for training in trainings:
@@ -58,14 +56,18 @@ def do_all(
     runs.mkdir(parents=True, exist_ok=True)
     first = [one for one in wanted.values() if one.start is None]
     later = [one for one in wanted.values() if one.start is not None]
-    with ThreadPoolExecutor(max(1, processes)) as pool:
+    if processes < 1:
+        for one in (*first, *later):
+            train_here(one, runs)
+        for control in asked.values():
+            answered(control.split, control.name)
+        return
+    with ThreadPoolExecutor(processes) as pool:
         done: dict[str, Future[None]] = {}
         for one in first:
             done[one.name] = pool.submit(_train, one, runs, None)
         for control in asked.values():
-            module = "merian.bench.encoder_controls"
-            words = [str(control.split.folder), control.name]
-            done[" ".join(words)] = pool.submit(_run, module, words)
+            done[f"{control.split.name}, {control.name}"] = pool.submit(_ask, control)
         for one in later:
             before = done.get(one.start.name) if one.start else None
             done[one.name] = pool.submit(_train, one, runs, before)
@@ -77,6 +79,11 @@ def do_all(
             raise
 
 
+def _ask(control: Control) -> None:
+    words = [str(control.split.folder), control.name]
+    _run("merian.bench.encoder_controls", words, f"{control.split.name}, {control.name}")
+
+
 def _train(training: Training, runs: Path, before: Future[None] | None) -> None:
     if before is not None:
         before.result()
@@ -84,15 +91,23 @@ def _train(training: Training, runs: Path, before: Future[None] | None) -> None:
         "split": str(training.split.folder), "arm": training.arm, "seed": training.seed,
         "steps": training.steps, "changes": list(training.changes), "runs": str(runs),
     }  # fmt: skip
-    _run("merian.bench.encoder_training", [json.dumps(asked)])
+    _run("merian.bench.encoder_training", [json.dumps(asked)], training.name)
 
 
-def _run(module: str, words: list[str]) -> None:
-    """Run a module with one thread; its last words are the error where it fails."""
-    child = subprocess.run(
-        [sys.executable, "-m", module, *words],
-        env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def _run(module: str, words: list[str], what: str) -> None:
+    """Run a module with one thread; its last words are the error where it fails.
+
+    A child ends when its standard input does, so that none outlives a bench that was killed.
+    """
+    ours, held = os.pipe()
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", module, *words], stdin=ours,
+            env={**os.environ, **_ONE_THREAD}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(held)
     if child.returncode:
         last = (child.stderr.strip().splitlines() or [f"ended with {child.returncode}"])[-1]
-        raise MerianError(f"{module} {' '.join(words)}: {last}")
+        raise MerianError(f"{what}: {last}")

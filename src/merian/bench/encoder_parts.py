@@ -27,7 +27,6 @@ from merian.bench.encoder_scores import (
     Marks,
     difference,
     k_nearest,
-    linear,
     rightly,
     share,
 )
@@ -59,7 +58,7 @@ def _of_known(study: Study, split: Split) -> Methods:
     near = k_nearest(split, learned.references, learned.queries, "species")
     return {
         "fine-tuned": rightly(split, "species", named, at),
-        "linear probe": rightly(split, "species", linear(split, learned, "species"), at),
+        "linear probe": rightly(split, "species", learned.probed, at),
         "self-supervised 1-NN": rightly(split, "species", near, at),
     }
 
@@ -158,8 +157,7 @@ def _pretraining(study: Study, split: Split) -> Figures:
             for x in many
         ]  # fmt: skip
         marks["linear probe"][arm] = [
-            rightly(split, "species", linear(split, x, "species"), split.asked("species"))
-            for x in many
+            rightly(split, "species", x.probed, split.asked("species")) for x in many
         ]
         figures |= {
             f"{arm}, {_MEMBERS}": {"value": many[0].parameters, "n": len(many)},

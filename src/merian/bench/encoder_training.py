@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian import __version__
+from merian.bench.child import end_with_parent
 from merian.bench.encoder_arms import ARMS, Arm, steps_of
+from merian.bench.encoder_scores import linear
 from merian.bench.encoder_splits import REFERENCES, Split, open_split
 from merian.errors import InputError
 from merian.files import new_folder, write_json
@@ -95,6 +97,8 @@ class Learned:
         queries: The same of the queries.
         names: rank -> what each query is called, as the split names it; empty if no names were
             learned.
+        probed: The species of each query by a linear classifier on the vectors; empty where names
+            were learned, or no species is known.
         parameters: Of the encoder.
         seconds: Of training.
     """
@@ -102,6 +106,7 @@ class Learned:
     references: Floats
     queries: Floats
     names: Mapping[str, Sequence[str]]
+    probed: Sequence[str]
     parameters: int
     seconds: float
 
@@ -119,7 +124,7 @@ def read_learned(run: Path) -> Learned:
     arrays = map_tensors(folder / VECTORS)
     told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
     return Learned(
-        np.array(arrays["references"]), np.array(arrays["queries"]), told["names"],
+        np.array(arrays["references"]), np.array(arrays["queries"]), told["names"], told["probed"],
         told["parameters"], told["seconds"],
     )  # fmt: skip
 
@@ -131,9 +136,6 @@ def is_done(run: Path) -> bool:
 
 def train_here(training: Training, runs: Path) -> Path:
     """Train in this process, look at references and queries, and return the folder of the run."""
-    import torch  # noqa: PLC0415 - an extra
-
-    torch.set_num_threads(1)
     run = runs / training.name
     if is_done(run):
         return run
@@ -165,10 +167,13 @@ def _look(split: Split, run: Path) -> None:
         "references": encoder.encode([sequence for sequence, _ in split.references]),
         "queries": encoder.encode([sequence for sequence, _ in split.queries]),
     }
+    names = name_queries(split, run)
+    known = bool(split.asked("species").any())
     told: dict[str, Any] = {
         "parameters": sum(p.numel() for p in encoder.network.parameters()),
         "seconds": _seconds(run / "log.jsonl"),
-        "names": name_queries(split, run),
+        "names": names,
+        "probed": linear(split, **vectors, rank="species") if known and not names else [],
     }
     with new_folder(run / "bench") as part:
         write_tensors(part / VECTORS, vectors, "merian-bench-vectors 1.0")
@@ -185,6 +190,10 @@ def _seconds(log: Path) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """Train what is asked as JSON: split, arm, seed, steps, changes, and the folder of the runs."""
+    import torch  # noqa: PLC0415 - an extra
+
+    torch.set_num_threads(1)
+    end_with_parent()
     asked = json.loads(arguments[0])
     split = open_split(Path(asked["split"]))
     training = Training(split, asked["arm"], asked["seed"], asked["steps"], tuple(asked["changes"]))
