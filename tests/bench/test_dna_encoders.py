@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 
@@ -223,6 +225,13 @@ def test_what_a_child_complains_of_is_told(work):
     wrong = {"changes": ";".join((*SMALL, "training.batch=0")), "only": "closed"}
     with pytest.raises(MerianError, match=r"training\.batch"):
         measure("dna-encoders", settings(work, **wrong))
+
+
+def test_no_child_outlives_a_bench_that_was_killed():
+    code = "from merian.bench.child import end_with_parent as e; import time; e(); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+        child.stdin.close()  # what the end of the parent does
+        assert child.wait(30) == 1
 
 
 def test_no_query_gets_into_a_pack(work):
