@@ -320,6 +320,12 @@ def test_a_query_that_is_not_asked_counts_nowhere():
     assert difference(np.full(4, np.nan), marks, genus) == {}
 
 
+def test_what_is_always_right_is_not_certain():
+    found = share(np.ones(60), np.repeat(np.arange(20), 3).astype(str), "%")
+    assert found["value"] == found["high"] == 100
+    assert found["low"] == pytest.approx(83.9, abs=0.1)  # Wilson's of 20 of 20
+
+
 def test_several_seeds_have_an_interval_of_their_own():
     genus = np.arange(50).astype(str)
     one = [np.ones(50), np.ones(50), np.ones(50)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = ["T_95", "Figures", "difference", "k_nearest", "linear", "rightly", "s
 
 NEIGHBOURS, TEMPERATURE = 10, 0.02
 _EPOCHS, _LEAST_EPOCHS, _PROBE_WORK = 200, 30, 2e9  # records times classes times epochs
+_Z = 1.96
 # Student's t, two-sided, by how many seeds are averaged.
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 
@@ -109,6 +111,11 @@ def share(marks: Marks | Sequence[Marks], groups: Names, unit: str) -> dict[str,
     found = mean_interval(100 * several.mean(axis=0), groups)
     if not found.n:
         return {}
+    if found.value in (0, 100):  # drawn again it is always the same, which would look certain
+        edge = round(100 * _Z**2 / (found.groups + _Z**2), 3)  # Wilson's, of so many genera
+        found = replace(
+            found, low=max(0.0, found.value - edge), high=min(100.0, found.value + edge)
+        )
     return {
         "value": round(found.value, 3), "low": _end(found.low), "high": _end(found.high),
         "n": found.n, "unit": unit,
