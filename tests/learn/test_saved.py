@@ -15,6 +15,8 @@ from safetensors import safe_open  # noqa: E402
 from merian.barcode.tokens import PAD, KmerTokens  # noqa: E402
 from merian.errors import FormatError, InputError, NotFoundError  # noqa: E402
 from merian.learn.encoders import ENCODERS, build_encoder  # noqa: E402
+from merian.learn.lighter import Int8Linear, choose_precision  # noqa: E402
+from merian.learn.looking import room  # noqa: E402
 from merian.learn.saved import load_model, save_model  # noqa: E402
 from merian.learn.task import Objective  # noqa: E402
 
@@ -63,8 +65,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, objective):
 
 def test_vectors_are_what_the_network_says_of_unit_length(tmp_path, objective):
     save(tmp_path / "m", objective)
-    encoder = load_model(tmp_path / "m", "cpu")
-    encoder.precision = "float32"
+    encoder = load_model(tmp_path / "m", "cpu", "float32")
     texts = [bases(i, 60 + 20 * i) for i in range(5)]
     found = encoder.encode(texts)
     assert found.dtype == np.float32
@@ -77,11 +78,10 @@ def test_vectors_are_what_the_network_says_of_unit_length(tmp_path, objective):
         np.testing.assert_allclose(found[row], wanted / wanted.norm(), atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_a_vector_does_not_hang_on_what_stands_beside_it(tmp_path, objective, precision):
     save(tmp_path / "m", objective)
-    encoder = load_model(tmp_path / "m", "cpu")
-    encoder.precision = precision
+    encoder = load_model(tmp_path / "m", "cpu", precision)
     texts = [bases(i, 60 + i) for i in range(37)]
     whole = encoder.encode(texts)
     threads = torch.get_num_threads()
@@ -95,6 +95,58 @@ def test_a_vector_does_not_hang_on_what_stands_beside_it(tmp_path, objective, pr
     mixed = encoder.encode([texts[i] for i in order] + [None])
     assert np.array_equal(whole, alone)
     assert np.array_equal(whole[order], mixed[:-1])
+
+
+def test_a_short_barcode_is_not_filled_up_to_the_longest_of_all():
+    assert [room(words, 165) for words in (1, 16, 17, 50, 161, 165)] == [16, 16, 32, 64, 165, 165]
+    assert [room(words, 660) for words in (1, 80, 81, 658)] == [80, 80, 160, 660]
+    assert room(5, 7) == 7
+
+
+@pytest.mark.parametrize("kind", ["barcode-bert", "barcode-mamba", "barcode-cnn"])
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_fewer_bits_turn_no_vector_away(tmp_path, kind, precision):
+    torch.manual_seed(1)
+    if kind == "barcode-cnn":
+        prepared, about = {"k": 1, "bases": 120}, {"positions": 120, "width": 24}
+    else:
+        prepared, about = PREPARED, {"vocabulary": 67, "width": 24, "layers": 2}
+        about |= {"positions": 40} if kind == "barcode-bert" else {"head": 24}
+    encoder = Named(build_encoder({"kind": kind, **about}).eval())
+    save_model(tmp_path / "m", encoder, {"preprocessing": prepared})
+    texts = [bases(i, 60 + 3 * i) for i in range(20)]
+    given = load_model(tmp_path / "m", "cpu", "float32")
+    lighter = load_model(tmp_path / "m", "cpu", precision)
+    assert lighter.precision == precision
+    cosine = (given.encode(texts) * lighter.encode(texts)).sum(1)
+    assert 0.999 < cosine.min() < cosine.max() < 1.0001
+    assert not np.array_equal(given.encode(texts), lighter.encode(texts))
+    for name, tensor in lighter.network.state_dict().items():
+        assert torch.equal(tensor, given.network.state_dict()[name])
+
+
+def test_a_layer_of_bytes_is_the_product_of_the_rounded_numbers():
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(40, 7)
+    x = torch.randn(3, 300, 40) * torch.logspace(-3, 3, 300)[:, None]
+    x[0, 0] = 0
+    weight, given = linear.weight.double(), x.double()
+    of_row = (weight.abs().amax(1) / 127)[:, None]
+    of_word = (given.abs().amax(-1, keepdim=True) / 127).clamp(min=1e-30)
+    wanted = (given / of_word).round() * of_word @ ((weight / of_row).round() * of_row).T
+    found = Int8Linear(linear)(x)
+    scale = (of_word * of_row.T).float() * 127
+    # A half may be rounded either way in 32 bits; each number is then one unit of 127 off.
+    assert ((found - (wanted + linear.bias.double())).abs() <= 2 * scale).all()
+    assert torch.equal(found[1:2, 7:9], Int8Linear(linear)(x[1:2, 7:9]))
+
+
+def test_a_precision_that_cannot_be_had_is_refused(tmp_path, objective):
+    save(tmp_path / "m", objective)
+    with pytest.raises(InputError, match="a precision of 'half'; auto, float32, bfloat16, int8"):
+        load_model(tmp_path / "m", "cpu", "half")
+    with pytest.raises(InputError, match="int8 is for CPUs"):
+        choose_precision("int8", "cuda:0", "barcode")
 
 
 def test_what_cannot_be_read_is_a_row_of_nan_and_a_reject(tmp_path, objective):

@@ -92,7 +92,7 @@ class BarcodeCnn(nn.Module):
         letters = (tokens - _FIRST_LETTER).clamp(
             min=-1
         ) % _LETTERS  # what is no letter is the fifth
-        rows = functional.one_hot(letters, _LETTERS).to(self.out.weight.dtype)
+        rows = functional.one_hot(letters, _LETTERS).to(self.norm.weight.dtype)
         rows = rows * there[:, :, None]  # padding is no letter at all
         x = self.norm(self.layers(rows[:, None]).flatten(1))  # b, channels * t / 27 * letters
         return self.dropout(torch.tanh(self.out(x)))

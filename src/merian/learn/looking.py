@@ -1,8 +1,9 @@
 """A network as an encoder: sequences or pictures in, vectors of unit length out.
 
-Items go through in batches of one shape, the last filled up, and on a CPU on one thread, since
-another shape or number of threads changes the last bits: so a vector has the same bytes whatever
-stands beside its item. Several processes make use of several cores.
+Items go through in batches of few shapes, the last of each filled up, and on a CPU on one thread,
+since another shape or number of threads changes the last bits. Which shape a barcode has follows
+from its own length alone: so a vector has the same bytes whatever stands beside its item, and a
+short barcode costs less than a long one. Several processes make use of several cores.
 """
 
 from __future__ import annotations
@@ -23,21 +24,26 @@ from merian.barcode.vocabulary import words_of
 from merian.encoder import Floats
 from merian.errors import FormatError, InputError
 from merian.image.transforms import damage_of, decode, square
+from merian.learn.lighter import choose_precision, lighter
 
-__all__ = ["NetworkEncoder", "has_bfloat16"]
+__all__ = ["NetworkEncoder", "room"]
 
 # On a CPU the wide layers of a picture fit the cache one at a time; barcodes are short.
-_BATCH = {"barcode": 16, "image": 1}
+_BATCH = {"barcode": 8, "image": 1}
 _BATCH_GPU = 64
-_FEW = 64  # items that are made ready at a time
+_FEW = {"barcode": 2048, "image": 64}  # items that are made ready at a time
+_ROOMS, _ROOM = 8, 16  # about so many lengths of a batch, and what they are multiples of
 
 
-def has_bfloat16(device: str) -> bool:
-    """Return whether a processor reckons with bfloat16 by itself, which is twice as fast."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in asked)
+def room(words: int, most: int) -> int:
+    """Return the length of the batch in which a barcode of so many words stands.
+
+    Args:
+        words: Of the barcode.
+        most: That a barcode can have.
+    """
+    step = max(_ROOM, round(most / _ROOMS / _ROOM) * _ROOM)
+    return min(-(-words // step) * step, most)
 
 
 class NetworkEncoder:
@@ -59,15 +65,14 @@ class NetworkEncoder:
         card: Mapping[str, Any],
         preprocessing: Mapping[str, Any],
         device: str | None = None,
+        precision: str = "auto",
     ) -> None:
         self.name, self.modality, self.dim, self.space = name, modality, dim, space
         self.id, self.card = id, card
         self.device = _device(device)
-        # A small convolution is no faster in 16 bits on a CPU, and less exact.
-        kind = self.device.split(":")[0]
-        wide = modality == "barcode" or kind == "cuda"
-        self.precision = "bfloat16" if wide and has_bfloat16(kind) else "float32"
+        self.precision = choose_precision(precision, self.device, modality)
         self.network = network.eval().to(self.device)
+        self._light: Any = lighter(self.network, self.precision)  # what is asked
         try:
             self._tokens = words_of(preprocessing) if modality == "barcode" else None
             self._size = 0 if modality == "barcode" else int(preprocessing["size"])
@@ -93,21 +98,23 @@ class NetworkEncoder:
     def _ready(
         self, items: Sequence[Any], rejects: list[tuple[int, str]]
     ) -> Iterator[tuple[list[int], list[Any]]]:
-        """Yield the rows of some items that can be read, and what a network sees of them."""
-        for first in range(0, len(items), _FEW):
-            rows, ready = [], []
-            for row in range(first, min(first + _FEW, len(items))):
+        """Yield the rows of some items of one shape, and what a network sees of them."""
+        few = _FEW[self.modality]
+        for first in range(0, len(items), few):
+            shapes: dict[tuple[int, ...], tuple[list[int], list[Any]]] = {}
+            for row in range(first, min(first + few, len(items))):
                 try:
                     seen = self._read(items[row])
                 except Exception as error:  # Pillow's plugins raise anything on a damaged file
                     rejects.append((row, _reason(error)))
                 else:
+                    rows, ready = shapes.setdefault(seen.shape, ([], []))
                     rows.append(row)
                     ready.append(seen)
-            yield rows, ready
+            yield from shapes.values()
 
     def _read(self, item: Any) -> Any:
-        """Return the words of a barcode, as many for each, or the pixels of a picture."""
+        """Return the words of a barcode, filled up to its room, or the pixels of a picture."""
         if item is None:
             raise _UnreadableError("it is missing")
         if self._tokens is None:
@@ -118,7 +125,8 @@ class NetworkEncoder:
         words = self._tokens.encode(text)
         if not len(words):
             raise _UnreadableError(f"it is shorter than a word of {self._tokens.shortest} bases")
-        return np.pad(words, (0, self._tokens.length - len(words)), constant_values=PAD)
+        more = room(len(words), self._tokens.length) - len(words)
+        return np.pad(words, (0, more), constant_values=PAD)
 
     def _look(self, batch: Any) -> Floats:
         """Return float32[b, dim] of unit length."""
@@ -126,11 +134,10 @@ class NetworkEncoder:
         with torch.autocast(
             self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bfloat16"
         ):
-            network: Any = self.network
             if self._tokens is not None:
-                vectors: Tensor = network.pooled(seen, seen != PAD)
+                vectors: Tensor = self._light.pooled(seen, seen != PAD)
             else:
-                vectors = network.features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
+                vectors = self._light.features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
         unit = nn.functional.normalize(vectors.float(), dim=1)
         return np.asarray(unit.cpu().numpy(), np.float32)
 

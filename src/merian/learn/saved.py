@@ -126,12 +126,16 @@ def load_weights(folder: Path, prefix: str = "") -> dict[str, Tensor]:
     }
 
 
-def load_model(model: Path | str, device: str | None = None) -> NetworkEncoder:
+def load_model(
+    model: Path | str, device: str | None = None, precision: str = "auto"
+) -> NetworkEncoder:
     """Load an encoder.
 
     Args:
         model: The folder of a model or of a run, or the name of an encoder that ships its weights.
         device: cpu or cuda; where there is a GPU that, if not given.
+        precision: float32, bfloat16 or int8 (see `merian.learn.lighter`); auto is bfloat16 where
+            the processor is fast with it, and float32 elsewhere.
     """
     folder = model_folder(model)
     if folder is None:
@@ -140,7 +144,7 @@ def load_model(model: Path | str, device: str | None = None) -> NetworkEncoder:
                 f"{model}: a file, and no model; if it is a checkpoint that was published, make a "
                 f"model of it: merian adopt {shlex.quote(str(model))} --out MODEL"
             )
-        return _shipped(str(model), device)
+        return _shipped(str(model), device, precision)
     card = read_card(folder)
     told, preprocessing = card["objective"].get("encoder") or {}, card["preprocessing"]
     if not preprocessing or not card["modality"]:
@@ -157,10 +161,12 @@ def load_model(model: Path | str, device: str | None = None) -> NetworkEncoder:
             f"does not fit to its card: {str(error).splitlines()[-1].strip()}",
             path=folder / WEIGHTS,
         ) from None
-    return _encoder(network, card, device)
+    return _encoder(network, card, device, precision)
 
 
-def _encoder(network: nn.Module, card: Mapping[str, Any], device: str | None) -> NetworkEncoder:
+def _encoder(
+    network: nn.Module, card: Mapping[str, Any], device: str | None, precision: str
+) -> NetworkEncoder:
     return NetworkEncoder(
         network=network,
         name=str(card["name"]),
@@ -171,10 +177,11 @@ def _encoder(network: nn.Module, card: Mapping[str, Any], device: str | None) ->
         card=card,
         preprocessing=card["preprocessing"],
         device=device,
+        precision=precision,
     )
 
 
-def _shipped(name: str, device: str | None) -> NetworkEncoder:
+def _shipped(name: str, device: str | None, precision: str) -> NetworkEncoder:
     """Return an encoder whose weights a package brings."""
     if name not in ENCODERS:
         raise NotFoundError(
@@ -202,4 +209,4 @@ def _shipped(name: str, device: str | None) -> NetworkEncoder:
         "training": "ImageNet-1k, by the authors of EfficientNet-Lite",
         "licence": "Apache-2.0",
     }
-    return _encoder(network, card, device)
+    return _encoder(network, card, device, precision)
