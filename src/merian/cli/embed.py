@@ -26,6 +26,7 @@ def embed(
     processes: int = 1,
     shard_size: int = 10_000,
     device: str | None = None,
+    precision: str = "auto",
     quiet: screen.Quiet = False,
 ) -> None:
     """Turn sequences or pictures into vectors, so that what is alike lies close.
@@ -36,8 +37,8 @@ def embed(
     Args:
         source: A pack, the folder of a catalogue, or whatever `merian import` reads.
         out: The folder to make.
-        encoder: A run of `merian train`, the folder of a model, or efficientnet-lite0, which is for
-            pictures and is taken if nothing is given.
+        encoder: A run of `merian train`, the folder of a model, or the name of an encoder that
+            ships; if not given, efficientnet-lite0 for pictures and barcode-small for barcodes.
         kind: barcodes or pictures, where the source holds both.
         part: Of a pack, only this part: train, valid or test.
         format: The format of a file; found from its content if not given.
@@ -46,6 +47,8 @@ def embed(
         processes: How many work at a time; each takes a shard.
         shard_size: Vectors of a file.
         device: cpu or cuda; where there is a GPU that, if not given.
+        precision: float32, bfloat16, int8 (CPUs alone), or auto: bfloat16 where the processor is
+            fast with it. One that is given is refused if it changes the vectors of a sample.
         quiet: Print the answer and nothing else.
     """
     from merian.formats import Options
@@ -53,6 +56,7 @@ def embed(
 
     try:
         from merian.learn.embedding import embed as embed_all
+        from merian.learn.nearness import LEAST
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -69,6 +73,7 @@ def embed(
             shard_size=shard_size,
             processes=processes,
             device=device,
+            precision=precision,
             progress=lambda what, count, whole: job.step(what, count, whole or None),
         )
     made = done.encoder
@@ -76,6 +81,11 @@ def embed(
     print(screen.printable(
         f"{out}: {vectors} of {made['dim']} numbers, by {made['name']} ({made['id']})"
     ))  # fmt: skip
+    near = done.header["cosine_to_float32"]
+    if near and near["lowest"] is not None and near["lowest"] < LEAST:
+        screen.say(f"note: in {made['precision']} a vector of a sample of {near['sample']} has a "
+                   f"cosine of {near['lowest']:.4f} to the one in float32; --precision float32 "
+                   "is exact")  # fmt: skip
     aside = done.header["set_aside"]
     if aside:
         listed = shlex.quote(str(out / "rejects.tsv"))

@@ -12,10 +12,10 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from merian.catalogue.checks import literal
 from merian.database import connect
 from merian.errors import InputError, MerianError
 from merian.files import content_hash, existing, only_writer, write_json, write_text
+from merian.learn.embedding_items import Items, ListedItems, PackedItems
 from merian.learn.embeddings import (
     FORMAT,
     INDEX,
@@ -33,10 +34,11 @@ from merian.learn.embeddings import (
     open_embeddings,
     shard_file,
 )
+from merian.learn.nearness import nearness
 from merian.learn.pack import HEADER, open_pack
 from merian.learn.pack_gather import MEMORY, Asked, NothingThereError, gather, items_sql, run_of
-from merian.learn.pack_pictures import BadPictureError, picture_bytes
 from merian.learn.saved import load_model, model_folder
+from merian.learn.shelf import BARCODES, shelf_folder
 from merian.processes import in_order
 from merian.stamp import run_id, stamp
 from merian.taxonomy.strings import Strings
@@ -54,14 +56,6 @@ Progress = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and of how much."""
 
 
-class _Items(Protocol):
-    """What is to be embedded."""
-
-    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
-        """Return ids, records, items, and for each the reason why there is none, or ""."""
-        ...
-
-
 def embed(
     source: Path | str,
     out: Path | str,
@@ -72,6 +66,7 @@ def embed(
     shard_size: int = _SHARD,
     processes: int = 1,
     device: str | None = None,
+    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Embeddings:
     """Embed a pack, a catalogue, or a file or folder that `merian import` reads.
@@ -80,33 +75,61 @@ def embed(
         source: It.
         out: The folder to make.
         encoder: A run, the folder of a model, or the name of an encoder that ships its weights;
-            of pictures efficientnet-lite0 if not given.
+            of pictures efficientnet-lite0 if not given, of barcodes the one that ships.
         asked: How files are read, and whether sequences or pictures are meant.
         part: Of a pack, only this part.
         shard_size: Items of a shard.
         processes: How many at most.
         device: cpu or cuda; where there is a GPU that, if not given.
+        precision: As `merian.learn.load_model` takes it. How near the vectors are to those in
+            float32 is asked on a sample, and written into the index; a precision that is given,
+            and is too far from it, is refused.
         progress: Is told how far it is.
     """
-    source, out, asked = Path(source), Path(out), asked or Asked()
-    step = progress or (lambda _what, _done, _all: None)
     if shard_size < 1 or processes < 1:
         raise InputError("a shard has 1 item or more, and 1 process or more makes it")
+    source, asked = Path(source), asked or Asked()
     existing(source)
     chosen = _chosen(source, asked, encoder)
-    eye = load_model(chosen, device)
+    way = _Way(part, shard_size, processes, device, precision, progress or (lambda *_: None))
+    try:
+        return _embed(source, Path(out), chosen, asked, way)
+    except NothingThereError as error:
+        if encoder is not None or chosen != _DEFAULT:
+            raise
+        if not shelf_folder(BARCODES):
+            raise InputError(f"{error}. {_train(source)}") from None
+    # Nobody said what is meant, and there are no pictures.
+    return _embed(source, Path(out), _barcodes(source), asked, way)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How it is done."""
+
+    part: str | None
+    shard_size: int
+    processes: int
+    device: str | None
+    precision: str
+    step: Progress
+
+
+def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way) -> Embeddings:
+    """Embed with an encoder that is known."""
+    eye = load_model(chosen, way.device, way.precision)
     kind = _KINDS[eye.modality]
     packed = (source / HEADER).is_file()
     wanted = open_pack(source).kind if packed else asked.kind
     if wanted not in {None, kind}:
         raise InputError(f"{eye.name} turns {kind} into vectors, and not {wanted}")
     asked = Asked(kind, format=asked.format, options=asked.options)
-    held = open_pack(source, part).header["hash"] if packed else run_of([source], asked)
-    if part is not None and not packed:
-        raise InputError(f"--part {part}: only a pack has parts")
+    held = open_pack(source, way.part).header["hash"] if packed else run_of([source], asked)
+    if way.part is not None and not packed:
+        raise InputError(f"--part {way.part}: only a pack has parts")
     run = run_id("embed", {
-        "source": held, "part": part, "encoder": eye.id, "precision": eye.precision,
-        "shard_size": shard_size,
+        "source": held, "part": way.part, "encoder": eye.id, "precision": eye.precision,
+        "shard_size": way.shard_size,
     })  # fmt: skip
     if (out / INDEX).is_file():
         done = open_embeddings(out)
@@ -114,22 +137,26 @@ def embed(
             return done
     _begin(out, run)
     with only_writer(out):
-        if packed:
-            place, count = str(source.resolve()), open_pack(source, part).size
-            aside: list[tuple[str, str]] = []
-        else:
-            try:
-                place, count, aside = _listed(source, asked, out, step)
-            except MerianError as error:
-                if not any((out / "shards").iterdir()):
-                    shutil.rmtree(out)  # it would stand in the way of the next try
-                if encoder or not isinstance(error, NothingThereError):
-                    raise
-                raise InputError(f"{error}. {_train(source)}") from None
-        job = {"items": place, "part": part, "kind": kind, "encoder": str(chosen),
-               "device": eye.device, "shard_size": shard_size, "count": count}  # fmt: skip
-        _work(out, job, _Worker(out, job, eye), processes, step)
-        _finish(out, run, eye, source, held, job, aside)
+        try:
+            if packed:
+                place, count = str(source.resolve()), open_pack(source, way.part).size
+                aside: list[tuple[str, str]] = []
+            else:
+                place, count, aside = _listed(source, asked, out, way.step)
+            job = {"items": place, "part": way.part, "kind": kind, "encoder": str(chosen),
+                   "device": eye.device, "precision": eye.precision,
+                   "shard_size": way.shard_size, "count": count}  # fmt: skip
+            here = _Worker(out, job, eye)
+            near = None
+            if eye.precision != "float32":
+                exact = load_model(chosen, way.device, "float32")
+                near = nearness(eye, exact, here.items, count, refuse=way.precision != "auto")
+        except MerianError:
+            if not any((out / "shards").iterdir()):
+                shutil.rmtree(out)  # it would stand in the way of the next try
+            raise
+        _work(out, job, here, way.processes, way.step)
+        _finish(out, run, eye, source, held, {**job, "nearness": near}, aside)
     return open_embeddings(out)
 
 
@@ -142,8 +169,16 @@ def _chosen(source: Path, asked: Asked, encoder: str | Path | None) -> str | Pat
     if kind is None and (source / HEADER).is_file():
         kind = open_pack(source).kind
     if kind == "barcodes" or (kind is None and source.suffix.lower() in {".fasta", ".fa", ".fas"}):
-        raise InputError(_train(source))
+        return _barcodes(source)
     return _DEFAULT
+
+
+def _barcodes(source: Path) -> Path:
+    """Return the encoder of barcodes that ships."""
+    folder = shelf_folder(BARCODES)
+    if folder is None:
+        raise InputError(_train(source))
+    return folder.resolve()
 
 
 def _train(source: Path) -> str:
@@ -192,56 +227,6 @@ def _listed(
     return str(out / _ITEMS), count, aside
 
 
-# -- items --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """The items of a pack."""
-
-    folder: str
-    part: str | None
-
-    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
-        pack = open_pack(self.folder, self.part)
-        rows = np.arange(first, stop)
-        return pack.ids(rows), pack.records(rows), list(pack.read(rows)), [""] * len(rows)
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The items of a list: sequences, or where pictures are."""
-
-    file: str
-    kind: str
-
-    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
-        sql = (
-            f"SELECT * EXCLUDE (place) FROM read_parquet({literal(self.file)}) "
-            f"WHERE place >= {first} AND place < {stop} ORDER BY place"
-        )
-        with connect(threads=1) as con:
-            rows = con.execute(sql).fetchall()
-        ids, records = [row[0] for row in rows], [row[1] for row in rows]
-        if self.kind == "barcodes":
-            return ids, records, [row[2] for row in rows], [""] * len(rows)
-        return ids, records, *_pictures_of(rows)
-
-
-def _pictures_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[str]]:
-    """Return the files of pictures, or why there is none."""
-    items: list[Any] = []
-    reasons = []
-    for _, _, address, *box in rows:
-        try:
-            items.append(picture_bytes(address, box))
-            reasons.append("")
-        except BadPictureError as error:
-            items.append(None)
-            reasons.append(str(error))
-    return items, reasons
-
-
 # -- shards -------------------------------------------------------------------------------------
 
 
@@ -250,10 +235,10 @@ class _Worker:
 
     def __init__(self, out: Path, job: dict[str, Any], eye: Any) -> None:
         self._out, self._job, self._eye = out, job, eye
-        self._items: _Items = (
-            _Table(job["items"], job["kind"])
+        self.items: Items = (
+            ListedItems(job["items"], job["kind"])
             if job["items"].endswith(_ITEMS)
-            else _Packed(job["items"], job["part"])
+            else PackedItems(job["items"], job["part"])
         )
 
     def __call__(self, numbers: list[int]) -> list[int]:
@@ -264,7 +249,7 @@ class _Worker:
         size = self._job["shard_size"]
         first = number * size
         stop = min(first + size, self._job["count"])
-        ids, records, items, reasons = self._items.read(first, stop)
+        ids, records, items, reasons = self.items.read(first, stop)
         rejects: list[tuple[int, str]] = []
         vectors = self._eye.encode(items, rejects)
         reject = {row: reasons[row] or why for row, why in rejects}
@@ -294,7 +279,7 @@ def _write_shard(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
 def open_worker(out: str, job: str) -> _Worker:
     """Make a worker in a child; see `merian.processes.in_order`."""
     told = json.loads(job)
-    return _Worker(Path(out), told, load_model(told["encoder"], told["device"]))
+    return _Worker(Path(out), told, load_model(told["encoder"], told["device"], told["precision"]))
 
 
 def _work(out: Path, job: dict[str, Any], here: _Worker, processes: int, step: Progress) -> None:
@@ -348,6 +333,7 @@ def _finish(
     write_json(out / INDEX, {
         "merian": stamp(FORMAT, VERSION, run, eye.card.get("merian", {}).get("taxonomy")),
         "encoder": told,
+        "cosine_to_float32": job["nearness"],
         "source": {"path": str(source), "hash": held, "part": job["part"]},
         "items": job["count"],
         "without_vector": sum(len(map_tensors(shard_file(out, n))["reject"])

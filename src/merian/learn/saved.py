@@ -27,6 +27,7 @@ from merian.errors import FormatError, InputError, NotFoundError
 from merian.files import content_hash, new_folder, write_json
 from merian.learn.encoders import ENCODERS, build_encoder, find_kind
 from merian.learn.looking import NetworkEncoder
+from merian.learn.shelf import encoders_on_shelf, shelf_folder
 from merian.learn.task import Objective
 from merian.stamp import check_stamp, run_id, stamp
 
@@ -94,9 +95,13 @@ def _id_of(digest: str, encoder: Mapping[str, Any], preprocessing: object) -> st
 
 
 def model_folder(path: Path | str) -> Path | None:
-    """Return the folder of a model: itself, or that of a run; None if there is none."""
+    """Return the folder of a model: itself, that of a run, or one that ships; else None.
+
+    A folder of the user's comes before one of the same name that ships.
+    """
     places = (Path(path), Path(path) / "model")
-    return next((place for place in places if (place / CARD).is_file()), None)
+    found = next((place for place in places if (place / CARD).is_file()), None)
+    return found or shelf_folder(str(path))
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -184,9 +189,10 @@ def _encoder(
 def _shipped(name: str, device: str | None, precision: str) -> NetworkEncoder:
     """Return an encoder whose weights a package brings."""
     if name not in ENCODERS:
+        there = ", ".join(["efficientnet-lite0", *encoders_on_shelf()])
         raise NotFoundError(
             f"{name}: no folder of a model or of a run, and no encoder that ships its weights: "
-            "efficientnet-lite0"
+            f"{there}"
         )
     if name != "efficientnet-lite0":
         raise InputError(

@@ -1,0 +1,73 @@
+"""What is to be embedded: the items of a pack, or of a list of sequences or pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from merian.catalogue.checks import literal
+from merian.database import connect
+from merian.learn.pack import open_pack
+from merian.learn.pack_pictures import BadPictureError, picture_bytes
+
+__all__ = ["Items", "ListedItems", "PackedItems"]
+
+
+class Items(Protocol):
+    """What is to be embedded."""
+
+    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
+        """Return ids, records, items, and for each the reason why there is none, or ""."""
+        ...
+
+
+@dataclass(frozen=True)
+class PackedItems:
+    """The items of a pack."""
+
+    folder: str
+    part: str | None
+
+    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
+        """Return ids, records, items, and for each the reason why there is none, or ""."""
+        pack = open_pack(self.folder, self.part)
+        rows = np.arange(first, stop)
+        return pack.ids(rows), pack.records(rows), list(pack.read(rows)), [""] * len(rows)
+
+
+@dataclass(frozen=True)
+class ListedItems:
+    """The items of a list: sequences, or where pictures are."""
+
+    file: str
+    kind: str
+
+    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
+        """Return ids, records, items, and for each the reason why there is none, or ""."""
+        sql = (
+            f"SELECT * EXCLUDE (place) FROM read_parquet({literal(self.file)}) "
+            f"WHERE place >= {first} AND place < {stop} ORDER BY place"
+        )
+        with connect(threads=1) as con:
+            rows = con.execute(sql).fetchall()
+        ids, records = [row[0] for row in rows], [row[1] for row in rows]
+        if self.kind == "barcodes":
+            return ids, records, [row[2] for row in rows], [""] * len(rows)
+        return ids, records, *_pictures_of(rows)
+
+
+def _pictures_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[str]]:
+    """Return the files of pictures, or why there is none."""
+    items: list[Any] = []
+    reasons = []
+    for _, _, address, *box in rows:
+        try:
+            items.append(picture_bytes(address, box))
+            reasons.append("")
+        except BadPictureError as error:
+            items.append(None)
+            reasons.append(str(error))
+    return items, reasons
