@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,25 +88,60 @@ def scan(x: Tensor, fading: Tensor, write: Tensor, read: Tensor, chunk: int) -> 
     if more:  # what is added takes up nothing and fades nothing
         x, fading = (functional.pad(v, (0,) * (2 * v.ndim - 4) + (0, more)) for v in (x, fading))
         write, read = (functional.pad(v, (0, 0, 0, more)) for v in (write, read))
-    x = x.float().view(b, count, chunk, heads, channels).permute(0, 3, 1, 2, 4)  # b h c q p
-    since = fading.float().view(b, count, chunk, heads).permute(0, 3, 1, 2).cumsum(-1)  # b h c q
-    write = write.float().view(b, 1, count, chunk, -1)  # b 1 c q n
-    read = read.float().view(b, 1, count, chunk, -1)
+    x = x.float().reshape(b, count, chunk, heads, channels)  # b c q h p
+    since = fading.float().reshape(b, count, chunk, heads).cumsum(2)  # b c q h
+    write = write.float().reshape(b, count, chunk, -1)  # b c q n
+    read = read.float().reshape(b, count, chunk, -1)
 
-    ahead = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).triu(1)
-    between = (since[..., :, None] - since[..., None, :]).masked_fill(ahead, -math.inf).exp()
-    y = (read @ write.mT * between) @ x  # within a chunk: b h c q p
+    # Within a chunk. What heads share is multiplied once, and not once for each.
+    seen: Tensor = _Faded.apply(read @ write.mT, since.transpose(2, 3).contiguous())  # b c h q q
+    y = (seen @ x.transpose(2, 3)).transpose(2, 3)  # b c q h p
 
-    left = (since[..., -1:] - since).exp()  # what is left of each word at the chunk's end
-    gathered = (x * left[..., None]).mT @ write  # b h c p n
-    whole = since[..., -1].exp()[..., None, None]
-    carried = torch.zeros_like(gathered[:, :, 0])
+    left = (since[:, :, -1:] - since).exp()  # what is left of each word at the chunk's end
+    gathered = (x * left[..., None]).flatten(3).mT @ write  # b c hp n
+    whole = since[:, :, -1].exp()[..., None, None]  # b c h 1 1
+    carried = gathered.new_zeros(b, heads, channels, gathered.shape[-1])
     before = []
-    for place in range(count):
+    each = gathered.unflatten(2, (heads, channels)).unbind(1)
+    for kept, added in zip(whole.unbind(1), each, strict=True):
         before.append(carried)
-        carried = whole[:, :, place] * carried + gathered[:, :, place]
-    y = y + since.exp()[..., None] * (read @ torch.stack(before, 2).mT)
-    return y.permute(0, 2, 3, 1, 4).reshape(b, t + more, heads, channels)[:, :t]
+        carried = kept * carried + added
+    states = torch.stack(before, 1).flatten(2, 3)  # b c hp n
+    y = y + (read @ states.mT).unflatten(3, (heads, channels)) * since.exp()[..., None]
+    return y.reshape(b, t + more, heads, channels)[:, :t]
+
+
+class _Faded(torch.autograd.Function):
+    """How much of each word the later ones of its chunk read, faded by what lies between.
+
+    Its gradient is written out: left to itself, torch goes over tensors of q times q numbers, the
+    largest of all, nearly twice as often.
+    """
+
+    @staticmethod
+    def forward(context: Any, both: Tensor, since: Tensor) -> Tensor:
+        """Return float[b, c, h, q, q] of what reading and writing share and of the fading.
+
+        Args:
+            context: Keeps what the gradient needs.
+            both: float[b, c, q, q].
+            since: float[b, c, h, q], the fading from the chunk's start on.
+        """
+        size = since.shape[-1]
+        ahead = torch.ones(size, size, dtype=torch.bool, device=since.device).triu(1)
+        left = since[..., :, None] - since[..., None, :]
+        left.masked_fill_(ahead, -math.inf).exp_()
+        found = both[:, :, None] * left
+        context.save_for_backward(left, found)
+        context.dtype = both.dtype
+        return found
+
+    @staticmethod
+    def backward(context: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of both."""
+        left, found = context.saved_tensors
+        change = grads[0] * found
+        return (grads[0] * left).sum(2).to(context.dtype), change.sum(-1) - change.sum(-2)
 
 
 class GatedNorm(nn.Module):

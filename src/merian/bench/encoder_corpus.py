@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from merian.barcode import read_query
+from merian.catalogue.sources import Reject
 from merian.errors import InputError
 from merian.files import content_hash, existing, new_file, open_text
 from merian.formats.fasta import records
@@ -188,6 +189,9 @@ def _raw(folder: Path, source: Source) -> Iterator[tuple[str, str, Mapping[str, 
     """Yield id, sequence and all that a record says of itself."""
     if not source.sequence:
         for record in records(folder / source.file):
+            if isinstance(record, Reject):
+                yield "", "", {}  # set aside, and counted
+                continue
             key, _, rest = record.header.partition("|")
             yield key.strip(), record.sequence, _unite(rest) if source.header else {}
         return

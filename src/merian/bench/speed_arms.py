@@ -8,6 +8,7 @@ the memory.
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import sys
@@ -68,18 +69,17 @@ def _bert() -> nn.Module:
 
 def _peer(heads: bool) -> Any:
     """Return the same network of the package transformers."""
-    from transformers import BertConfig, BertForMaskedLM, BertModel  # noqa: PLC0415 - a peer
-
+    peer: Any = importlib.import_module("transformers")
     torch.manual_seed(0)
     tokens = _tokens()
-    config = BertConfig(
+    config = peer.BertConfig(
         vocab_size=tokens.size, hidden_size=WIDTH, num_hidden_layers=LAYERS,
         num_attention_heads=HEADS, intermediate_size=4 * WIDTH, hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0, max_position_embeddings=tokens.length,
     )  # fmt: skip
     if heads:
-        return BertForMaskedLM(config).train()
-    return BertModel(config, add_pooling_layer=False).eval()
+        return peer.BertForMaskedLM(config).train()
+    return peer.BertModel(config, add_pooling_layer=False).eval()
 
 
 # -- training -------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def _embeds(precision: str, bases: tuple[int, int]) -> Round:
 # -- the scan -------------------------------------------------------------------------------------
 
 
-def _scan_input() -> tuple[Tensor, ...]:
+def _scan_input() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     torch.manual_seed(0)
     b, t, heads, channels, state = SCAN.values()
     x = torch.randn(b, t, heads, channels, requires_grad=True)
@@ -177,8 +177,9 @@ def _scans(chunked: bool) -> Round:
     given = _scan_input()
 
     def both_ways() -> None:
-        found = scan(*given, CHUNK) if chunked else word_by_word(*given)
-        found.sum().backward()
+        found = scan(*given, chunk=CHUNK) if chunked else word_by_word(*given)
+        total: Any = found.sum()
+        total.backward()
         for tensor in given:
             tensor.grad = None
 
