@@ -1,4 +1,4 @@
-"""Writes the tables of docs/ that say what the code says: formats, catalogue, recipe.
+"""Writes the tables of docs/ that say what the code says: formats, catalogue, recipe, encoder.
 
 Run it after a format or a column was added: ``python .ci/tables.py``. A test says when.
 """
@@ -12,7 +12,9 @@ from merian.catalogue import REJECTS, RUN, TABLES
 from merian.files import write_text
 from merian.formats import formats
 from merian.learn.recipe import RECIPE_TABLES
+from merian.learn.shelf import encoders_on_shelf
 from merian.learn.tables import described
+from merian.report.encoder_card import cards_as_markdown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -50,7 +52,17 @@ def recipe_tables() -> str:
     return "\n" + "\n".join(parts) + "\n"
 
 
-TEXTS = {"formats": format_table, "catalogue": catalogue_tables, "recipe": recipe_tables}
+def encoder_cards() -> str:
+    """Return what the cards of the encoders that ship say."""
+    return cards_as_markdown(encoders_on_shelf())
+
+
+TEXTS = {
+    "formats": format_table,
+    "catalogue": catalogue_tables,
+    "recipe": recipe_tables,
+    "encoder": encoder_cards,
+}
 
 
 def filled(page: str) -> str:

@@ -86,6 +86,8 @@ def measure(
     figures: Figures = {}
     with ExitStack() as stack:
         running = [stack.enter_context(_started(name, cores)) for name in chosen]
+        for arm in running:  # all have been started, and make ready at the same time
+            arm.units = min(int(_answer(arm.name, child)["units"]) for child in arm.children)
         for number in range(rounds):
             for arm in running:
                 tell(f"round {number + 1} of {rounds}: {arm.name}")
@@ -132,7 +134,6 @@ def _started(name: str, cores: int) -> Iterator[_Arm]:
             )  # fmt: skip
             arm.children.append(stack.enter_context(child))
             stack.callback(child.kill)
-        arm.units = min(int(_answer(name, child)["units"]) for child in arm.children)
         yield arm
 
 

@@ -42,6 +42,7 @@ def _findings() -> dict[str, Any]:
 
     from merian import __version__
     from merian.cli import machine
+    from merian.learn.shelf import encoders_on_shelf
 
     packages = machine.packages()
     findings: dict[str, Any] = {
@@ -51,6 +52,7 @@ def _findings() -> dict[str, Any]:
         "cores": machine.cores(),
         "memory_bytes": machine.memory(),
         "gpu": machine.accelerator(),
+        "encoders": [*encoders_on_shelf()],
         "folders": {
             "this_folder": machine.folder(Path()),
             "temporary_folder": machine.folder(Path(tempfile.gettempdir())),
@@ -109,6 +111,7 @@ def _lines(findings: dict[str, Any]) -> list[tuple[str, str]]:
         ("cores", str(findings["cores"])),
         ("memory", f"{memory / _GIB:.1f} GiB" if memory else "unknown"),
         ("gpu", findings["gpu"] or "none found"),
+        ("encoders that ship", ", ".join(findings["encoders"]) or "none in this version"),
     ]
     for role, folder in findings["folders"].items():
         state = "writable" if folder["writable"] else "NOT writable"
