@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
 import pytest
 
+from merian.bench import shipped_encoder
 from merian.bench.encoder_corpus import RANKS, Source, write_corpus
 from merian.bench.shipped_encoder import run
 from merian.errors import InputError, MerianError
@@ -92,6 +94,42 @@ def test_a_source_must_say_where_it_is_from_and_a_table_have_its_columns(tmp_pat
         write_corpus(tmp_path, tmp_path / "x.fasta", [_TABLE])
     with pytest.raises(MerianError, match="folder of data"):
         write_corpus(tmp_path, tmp_path / "x.fasta", [_UNITE])
+
+
+def test_the_encoder_is_trained_in_turn_and_ships(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from merian.learn.recipe import read_recipe
+    from merian.learn.saved import load_model
+
+    heads = [f">{n}|k__Fungi;p__P;g__Aus;s__Aus_b{'ab'[n % 2]}" for n in range(24)]
+    text = "".join(f"{head}\n{_text(n)}\n" for n, head in enumerate(heads))
+    _folder(tmp_path / "data/dna/b", "MIT", {"b.fasta": text})
+    monkeypatch.setattr(
+        shipped_encoder, "write_corpus", lambda data, out: write_corpus(data, out, [_UNITE])
+    )
+    small = ["encoder.width=16", "training.batch=8", "data.k=3", "data.valid=0.3"]
+    for name in ("barcode-masked", "barcode-ranks"):
+        steps = [*small, "training.steps=2", "training.validate=2"]
+        recipe = read_recipe(name, steps).text()
+        (tmp_path / f"{name}.toml").write_text(recipe, encoding="utf-8")
+    asked = {
+        "data": tmp_path / "data", "out": tmp_path / "made", "package": tmp_path / "shipped",
+        "recipes": f"{tmp_path}/barcode-masked.toml,{tmp_path}/barcode-ranks.toml",
+    }  # fmt: skip
+    figures = run(**asked)
+    assert figures["sequences"]["value"] == 24
+    assert 0 < figures["size"]["value"] < 1
+    card = json.loads((tmp_path / "shipped/card.json").read_text(encoding="utf-8"))
+    assert card["training"]["objective"] == "ranks"
+    assert [source["licence"] for source in card["sources"]] == ["MIT"]
+    assert any(name.startswith("held out: ") for name in figures)
+    first = json.loads((tmp_path / "made/run-1/run.json").read_text(encoding="utf-8"))
+    last = json.loads((tmp_path / "made/run-2/run.json").read_text(encoding="utf-8"))
+    assert "from" not in first["recipe"]["encoder"] or not first["recipe"]["encoder"]["from"]
+    assert last["recipe"]["encoder"]["from"] == str(tmp_path / "made/run-1")
+    before = load_model(tmp_path / "shipped").encode([_text(1)])
+    assert run(**asked) == figures  # all of it is there
+    assert (load_model(tmp_path / "shipped").encode([_text(1)]) == before).all()
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not here")

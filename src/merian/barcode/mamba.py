@@ -94,7 +94,8 @@ def scan(x: Tensor, fading: Tensor, write: Tensor, read: Tensor, chunk: int) -> 
     read = read.float().reshape(b, count, chunk, -1)
 
     # Within a chunk. What heads share is multiplied once, and not once for each.
-    seen: Tensor = _Faded.apply(read @ write.mT, since.transpose(2, 3).contiguous())  # b c h q q
+    faded: Any = _Faded
+    seen: Tensor = faded.apply(read @ write.mT, since.transpose(2, 3).contiguous())  # b c h q q
     y = (seen @ x.transpose(2, 3)).transpose(2, 3)  # b c q h p
 
     left = (since[:, :, -1:] - since).exp()  # what is left of each word at the chunk's end
@@ -102,12 +103,12 @@ def scan(x: Tensor, fading: Tensor, write: Tensor, read: Tensor, chunk: int) -> 
     whole = since[:, :, -1].exp()[..., None, None]  # b c h 1 1
     carried = gathered.new_zeros(b, heads, channels, gathered.shape[-1])
     before = []
-    each = gathered.unflatten(2, (heads, channels)).unbind(1)
+    each = gathered.view(b, count, heads, channels, -1).unbind(1)
     for kept, added in zip(whole.unbind(1), each, strict=True):
         before.append(carried)
         carried = kept * carried + added
     states = torch.stack(before, 1).flatten(2, 3)  # b c hp n
-    y = y + (read @ states.mT).unflatten(3, (heads, channels)) * since.exp()[..., None]
+    y = y + (read @ states.mT).view(x.shape) * since.exp()[..., None]
     return y.reshape(b, t + more, heads, channels)[:, :t]
 
 
