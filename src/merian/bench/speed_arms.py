@@ -32,7 +32,7 @@ Round = tuple[int, Callable[[], object]]
 """How many units a round is, and what does it."""
 
 K, WIDTH, LAYERS, HEADS = 4, 768, 4, 4  # BarcodeBERT 4-4-4
-TRAINED = 8  # barcodes of a step
+TRAINED = 16  # barcodes of a step
 FULL, SHORT = (650, 658), (140, 250)  # bases: of COI, and of ITS1
 EMBEDDED = {FULL: 32, SHORT: 96}  # barcodes of a round
 SCAN = {"batch": 4, "words": 660, "heads": 16, "channels": 48, "state": 64}
