@@ -171,8 +171,7 @@ def test_a_word_before_each_barcode_is_read_with_it_and_is_its_vector(tmp_path, 
         return foreign.bert_states(state, torch.cat([torch.tensor([words["[CLS]"]]), rows]))
 
     check(tmp_path / "m", lambda text: whole(text)[1:], barcodes("ACGTN"))
-    encoder = load_model(tmp_path / "m", "cpu")
-    encoder.precision = "float32"
+    encoder = load_model(tmp_path / "m", "cpu", "float32")
     for text, vector in zip(barcodes(), encoder.encode(barcodes()), strict=True):
         wanted = whole(text)[0]
         assert vector == pytest.approx((wanted / wanted.norm()).numpy(), abs=1e-5)
