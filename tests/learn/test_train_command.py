@@ -67,13 +67,16 @@ def epochs_to_steps(name):
 
 
 # The others are these in another size or with other switches; they are trained without the command.
-FIRST = ("barcode-masked", "barcode-next", "barcode-ranks", "barcode-restored", "picture-ranks")
+FIRST = ("barcode-masked", "barcode-next", "barcode-ranks", "barcode-restored",
+         "barcode-spectrum", "picture-ranks")  # fmt: skip
 
 
 def narrow(name):
     """A recipe with its words and switches, and small everywhere else."""
-    mamba = read_recipe(name).encoder.kind == "barcode-mamba"
-    return NARROW_MAMBA if mamba else NARROW
+    return {
+        "barcode-mamba": NARROW_MAMBA,
+        "barcode-spectrum": ("encoder.width=16", "encoder.patterns=1101 100001"),
+    }.get(read_recipe(name).encoder.kind, NARROW)
 
 
 @pytest.mark.parametrize("name", FIRST)

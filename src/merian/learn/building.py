@@ -6,13 +6,13 @@ pack begins with the same network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from merian.barcode.pair_tokens import PairTokens, learn_pairs
 from merian.barcode.tokens import KmerTokens
@@ -42,6 +42,7 @@ __all__ = ["build_task"]
 
 _START = 3  # the stream of chance of the first weights
 _LEARNED_FROM = 5000  # barcodes teach the words that are learned
+_FITTED_TO, _AT_A_TIME = 20_000, 256  # barcodes at most that an encoder is fitted to
 
 
 def build_task(recipe: Recipe, pack: Path | str) -> Task:
@@ -79,6 +80,8 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         ranks = _ranks(recipe, train)
         labels = _labels(train, ranks, recipe.objective.least)
         objective = _named(recipe, encoder, labels)
+    if start is None and tokens is not None and hasattr(encoder, "fit"):
+        cast(Any, encoder).fit(lambda: _few(recipe, train, tokens))
     found = [
         _examples(recipe, part, tokens, ranks, learns=part is train)
         for part in (train, valid)
@@ -203,6 +206,15 @@ def _tokens(recipe: Recipe, pack: Pack, start: _Start | None) -> Words:
             f"merges = {data.merges}, bases = {data.bases}; set it to that"
         )
     return found
+
+
+def _few(recipe: Recipe, pack: Pack, tokens: Words) -> Iterator[Tensor]:
+    """Yield barcodes for an encoder that is fitted to them; the same each time."""
+    chosen = epoch_order(pack.shards, 0, 0, recipe.data.window)[:_FITTED_TO]
+    shown = PackedBarcodes(pack, tokens, Masking(either_strand=recipe.data.either_strand), ())
+    random = np.random.default_rng(_START)
+    for first in range(0, len(chosen), _AT_A_TIME):
+        yield shown.batch(chosen[first : first + _AT_A_TIME], random)["tokens"]
 
 
 # -- the loss -------------------------------------------------------------------------------------

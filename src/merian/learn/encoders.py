@@ -58,6 +58,12 @@ def _cnn() -> tuple[Any, type]:
     return BarcodeCnn, CnnConfig
 
 
+def _spectrum() -> tuple[Any, type]:
+    from merian.barcode.spectrum import BarcodeSpectrum, SpectrumConfig  # noqa: PLC0415
+
+    return BarcodeSpectrum, SpectrumConfig
+
+
 def _of_barcodes(name: str, about: str, load: Callable[[], tuple[Any, type]]) -> EncoderKind:
     """Return a kind of barcode reader whose keys are those of its configuration."""
 
@@ -106,6 +112,10 @@ ENCODERS: dict[str, EncoderKind] = {
         _of_barcodes(
             "barcode-cnn", "three convolutions over letters (data.k = 1): a baseline", _cnn
         ),
+        _of_barcodes(
+            "barcode-spectrum", "counts of spaced words (data.k = 1) times one matrix, fitted",
+            _spectrum,
+        ),
         EncoderKind(
             "efficientnet-lite0", "image",
             "a small convolutional network; `pretrained` starts from ImageNet", _lite_keys, _lite,
@@ -114,7 +124,7 @@ ENCODERS: dict[str, EncoderKind] = {
 }  # fmt: skip
 
 
-_TYPES = {int: "a whole number", float: "a number", bool: "true or false"}
+_TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def find_kind(name: str) -> EncoderKind:

@@ -17,6 +17,7 @@ _KINDS = {
     "BarcodeBert": "barcode-bert",
     "BarcodeMamba": "barcode-mamba",
     "BarcodeCnn": "barcode-cnn",
+    "BarcodeSpectrum": "barcode-spectrum",
 }
 
 
