@@ -159,7 +159,7 @@ def written(tmp_path, content):
         (lambda f: torch.save([1, 2], f), "holds a list; expected tensors by name"),
         (lambda f: torch.save({"epoch": 3}, f), "holds epoch; expected tensors by name"),
         (lambda f: torch.save({}, f), "holds nothing; expected tensors by name"),
-        (lambda f: torch.save({"a.b": torch.ones(2)}, f), "none of the layouts.* 1 tensors: a.b"),
+        (lambda f: torch.save({"a.b": torch.ones(2)}, f), "none of the layouts.* 1 tensor: a.b"),
         (lambda f: save_file({"a.b": torch.ones(2)}, f), "none of the layouts"),
         (lambda f: torch.save({"a": torch.ones(2), "module.a": torch.ones(2)}, f), "have one name"),
     ],
@@ -217,6 +217,8 @@ QUERY = "bert.encoder.layer.1.attention.self.query"
         ({"bert.embeddings.word_embeddings.weight": torch.zeros(100, 24)}, "100 rows"),
         ({"bert.embeddings.word_embeddings.weight": torch.zeros(66)}, "2 dimensions expected"),
         ({"bert.embeddings.token_type_embeddings.weight": torch.zeros(2, 3)}, "token_type"),
+        ({"bert.embeddings.token_type_embeddings.weight": torch.zeros(0, 24)}, "token_type"),
+        ({f"{QUERY}.weight": torch.zeros(24, 24).to_sparse()}, "weight is of sparse_coo"),
         ({"bert.embeddings.position_embeddings.weight": torch.zeros(50, 24)}, "has 50 positions"),
     ],
 )
@@ -235,6 +237,11 @@ def test_nothing_is_loaded_by_half(tmp_path, changes, message):
         ({"position_embedding_type": "relative_key"}, {}, "only 'absolute'"),
         ({"tokenizer": "bpe"}, {}, "words of bpe"),
         ({"layer_norm_eps": "small"}, {}, "layer_norm_eps is 'small'; a number"),
+        ({"layer_norm_eps": float("inf")}, {}, "epsilon of the encoder is inf"),
+        ({"use_cls_token": True}, {}, r"a word \[CLS\] stood before each barcode"),
+        ({"stride": 0}, {}, "a stride of 0"),
+        ({}, {"stride": 0}, "a stride of 0"),
+        ({}, {"bases": 0}, "0 bases hold no word"),
         ({"k_mer": 4}, {}, "says words of 4 bases, and its vocabulary has those of 3"),
         ({"num_attention_heads": 5}, {}, "24 cannot be shared by 5 heads"),
         ({}, {"heads": 2}, "says num_attention_heads = 3, and --heads 2"),
@@ -256,6 +263,21 @@ def test_settings_of_the_file_or_of_the_caller_decide_what_is_read(tmp_path):
     file = written(tmp_path, {"model": bert(), "config": {"max_len": 300, "n_heads": 3}})
     adopt(file, tmp_path / "m", stride=2)
     assert read_card(tmp_path / "m")["preprocessing"] == {"k": 3, "stride": 2, "bases": 300}
+
+
+def test_a_step_that_is_a_tensor_is_not_taken_for_the_weights(tmp_path):
+    file = written(tmp_path, {"epoch": torch.tensor(3), "model": bert(), **SAID})
+    assert adopt(file, tmp_path / "m").layout == "barcodebert"
+
+
+def test_a_mamba_takes_no_heads_and_its_steps_are_a_row(tmp_path):
+    state = foreign.under(foreign.mamba(8), "model.backbone.")
+    with pytest.raises(InputError, match="has no attention; leave --heads out"):
+        adopt(written(tmp_path, {"state_dict": state}), tmp_path / "m", heads=3)
+    state["model.backbone.layers.0.mixer.dt_bias"] = torch.tensor(1.0)
+    with pytest.raises(FormatError, match=r"dt_bias is \[\]; 1 dimensions expected"):
+        adopt(written(tmp_path, {"state_dict": state}), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 def test_the_first_mamba_and_words_of_another_kind_are_refused(tmp_path):

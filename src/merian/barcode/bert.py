@@ -59,8 +59,10 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self, _LEAST)
-        if not self.epsilon > 0:
-            raise InputError(f"epsilon of the encoder is {self.epsilon:g}; expected above 0")
+        if not 0 < self.epsilon < math.inf:
+            raise InputError(
+                f"epsilon of the encoder is {self.epsilon:g}; expected above 0, and finite"
+            )
         if self.width % self.heads:
             raise InputError(f"a width of {self.width} cannot be shared by {self.heads} heads")
         if self.pool_cls and not self.cls:

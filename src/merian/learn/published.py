@@ -159,10 +159,18 @@ def _words(opened: Checkpoint, layout: str, found: Found) -> Words:
         )
     cls = told.get("use_cls_token")
     try:
-        words = find_words(layout, len(found.tensors["words.weight"]), cls)
+        words = find_words(
+            layout, len(found.tensors["words.weight"]), cls if isinstance(cls, bool) else None
+        )
     except InputError as error:
         raise FormatError(str(error), path=opened.path) from None
-    if told.get("k_mer", words.k) != words.k:
+    if cls is True and words.cls is None:
+        raise FormatError(
+            f"says that a word [CLS] stood before each barcode, and its vocabulary ({words.about}) "
+            "has none; nothing was loaded",
+            path=opened.path,
+        )
+    if type(told.get("k_mer")) is int and told["k_mer"] != words.k:
         raise FormatError(
             f"says words of {told['k_mer']} bases, and its vocabulary has those of {words.k}",
             path=opened.path,
@@ -174,9 +182,13 @@ def _preprocessing(
     opened: Checkpoint, words: Words, stride: int | None, bases: int | None
 ) -> dict[str, Any]:
     """Return what is done to a barcode before the network."""
-    step = _said(opened, "stride", stride, "--stride") or words.k
-    longest = _said(opened, "max_len", bases, "--bases") or _BASES
-    return {"k": words.k, "stride": None if step == words.k else step, "bases": longest}
+    step = _said(opened, "stride", stride, "--stride")
+    longest = _said(opened, "max_len", bases, "--bases")
+    return {
+        "k": words.k,
+        "stride": None if step == words.k else step,
+        "bases": _BASES if longest is None else longest,
+    }
 
 
 def _said(opened: Checkpoint, name: str, asked: int | None, option: str) -> int | None:
@@ -196,6 +208,8 @@ def _network(
     settings = {**found.settings, "vocabulary": tokens.size}
     if found.kind == "barcode-bert":
         settings["heads"] = _heads(opened, heads)
+    elif heads is not None:
+        raise InputError(f"{opened.path}: {found.kind} has no attention; leave --heads out")
     tensors = {key: tensor.float() for key, tensor in found.tensors.items()}
     given = tensors["words.weight"]
     if words.cls is not None:

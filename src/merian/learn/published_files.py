@@ -195,14 +195,18 @@ def _not_weights(file: Path, why: str) -> FormatError:
 def _state(content: Mapping[Any, Any], file: Path) -> dict[str, Tensor]:
     """Return the tensors by name, wherever they lie, without the names of wrappers."""
     places = [content, *(content[name] for name in _STATES if name in content)]
-    for place in places:
-        if not isinstance(place, Mapping):
-            continue
-        state = {_bare(str(k)): v for k, v in place.items() if isinstance(v, Tensor)}
-        if state:
-            if len(state) < sum(isinstance(v, Tensor) for v in place.values()):
-                raise FormatError("two tensors have one name but for 'module.'", path=file)
-            return state
+    held = [
+        [(_bare(str(k)), v) for k, v in place.items() if isinstance(v, Tensor)]
+        for place in places
+        if isinstance(place, Mapping)
+    ]
+    # A step or a loss may stand at the top as a tensor, so the place with the most is meant.
+    most = max(held, key=len)
+    if most:
+        state = dict(most)
+        if len(state) < len(most):
+            raise FormatError("two tensors have one name but for 'module.'", path=file)
+        return state
     keys = ", ".join(str(key) for key in list(content)[:5])
     raise FormatError(
         f"holds {keys or 'nothing'}; expected tensors by name, at the top or under one of "

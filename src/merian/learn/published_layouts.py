@@ -134,7 +134,8 @@ def _missing(layout: str) -> str:
 
 def _names(state: Mapping[str, Tensor]) -> str:
     first = ", ".join(list(state)[:_FIRST])
-    return f"It has {len(state):,} tensors: {first}" + (", ..." if len(state) > _FIRST else "")
+    count = f"{len(state):,} tensor" + ("s" if len(state) > 1 else "")
+    return f"It has {count}: {first}" + (", ..." if len(state) > _FIRST else "")
 
 
 def find_network(checkpoint: Checkpoint, layout: str, begin: str) -> Found:
@@ -169,9 +170,10 @@ def _take(
         )
     for name in names.values():
         if not state[name].is_floating_point() or state[name].layout != torch.strided:
+            kind = str(state[name].dtype if state[name].layout == torch.strided
+                       else state[name].layout).removeprefix("torch.")  # fmt: skip
             raise FormatError(
-                f"{name} is of {str(state[name].dtype).removeprefix('torch.')}; expected plain "
-                "numbers of 16 or 32 bits",
+                f"{name} is of {kind}; expected plain numbers of 16 or 32 bits",
                 path=checkpoint.path,
             )
     return {ours: state[theirs] for ours, theirs in names.items()}, layers, set(names.values())
@@ -211,8 +213,13 @@ def _read_bert(checkpoint: Checkpoint, begin: str) -> Found:
     if kinds is not None:
         # Every word is of the first kind there, so its row can stand with the places.
         used.add(begin + _TYPES)
-        if kinds.ndim != 2 or kinds.shape[1:] != tensors["positions.weight"].shape[1:]:
-            raise FormatError(f"{begin + _TYPES} is {list(kinds.shape)}", path=checkpoint.path)
+        width = tensors["positions.weight"].shape[-1:]
+        if kinds.ndim != 2 or not len(kinds) or kinds.shape[1:] != width:
+            raise FormatError(
+                f"{begin + _TYPES} is {list(kinds.shape)}; one row or more expected, as wide as a "
+                "position",
+                path=checkpoint.path,
+            )
         tensors["positions.weight"] = tensors["positions.weight"].float() + kinds[0].float()
         notes.append("the first row of token_type_embeddings was added to every position")
     if "layer_norm_eps" not in told:
@@ -249,9 +256,9 @@ def _read_mamba(checkpoint: Checkpoint, begin: str) -> Found:
     tensors, layers, used = _take(checkpoint, begin, _MAMBA, _MAMBA_BLOCK, "layers")
     width = _shape(tensors, "words.weight", checkpoint)[1]
     inner = _shape(tensors, "blocks.0.mixer.out_proj.weight", checkpoint)[1]
-    heads = len(tensors["blocks.0.mixer.dt_bias"])
+    (heads,) = _shape(tensors, "blocks.0.mixer.dt_bias", checkpoint, 1)
     mixed, _, window = _shape(tensors, "blocks.0.mixer.conv1d.weight", checkpoint, 3)
-    if inner % width or not heads or inner % heads or mixed <= inner or (mixed - inner) % 2:
+    if inner % width or inner % heads or mixed <= inner or (mixed - inner) % 2:
         raise FormatError(
             f"a mixer of {inner} channels, {heads} heads and a convolution over {mixed} fits to no "
             f"Mamba-2 of width {width}",
@@ -280,6 +287,7 @@ def _shape(
     shape = tuple(tensors[name].shape)
     if len(shape) != dimensions or not all(shape):
         raise FormatError(
-            f"{name} is {list(shape)}; {dimensions} dimensions expected", path=checkpoint.path
+            f"what would be {name} is {list(shape)}; {dimensions} dimensions expected, none of 0",
+            path=checkpoint.path,
         )
     return shape
