@@ -189,6 +189,37 @@ def test_words_are_learned_from_the_pack_and_go_with_the_model(pack, tmp_path):
             built(pack, *changes, given, change)
 
 
+def test_a_start_takes_no_key_that_it_does_not_know(pack, tmp_path):
+    begun = built(pack, recipe="barcode-masked")
+    train(read_recipe("barcode-masked", SMALL), begun, tmp_path / "a")
+    given = f'encoder.from="{tmp_path / "a"}"'
+    with pytest.raises(InputError, match=r"nothing is called 'widht' there.*Did you mean width"):
+        built(pack, given, "encoder.widht=3")
+    card = tmp_path / "a" / "model" / "card.json"
+    told = json.loads(card.read_text())
+    del told["objective"]["encoder"]["cls"]  # as models have it that were made before there was one
+    card.write_text(json.dumps(told))
+    assert built(pack, given).objective.encoder.whole is None
+    with pytest.raises(InputError, match=r"encoder\.cls is True in the recipe and False in"):
+        built(pack, given, "encoder.cls=true")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("data.words=pairs", "data.stride=3"),
+        ("objective.auxiliary_weight=0.3",),
+        ("objective.auxiliary_from=0.3",),
+        ("objective.auxiliary_rank=family",),
+    ],
+)
+def test_a_key_that_would_do_nothing_is_refused(changes):
+    with pytest.raises(FormatError, match=r"\.[a-z_]+ does nothing here: "):
+        read_recipe("barcode-masked", changes)
+    usual = read_recipe("barcode-masked").text()  # which has all keys
+    assert "auxiliary_weight" in usual
+
+
 class BrokenOffError(Exception):
     """Breaks a run off without a word."""
 

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from merian.barcode.pair_tokens import PairTokens, learn_pairs
 from merian.barcode.tokens import KmerTokens
 from merian.barcode.vocabulary import Words, preprocessing_of, words_of
-from merian.errors import InputError, NotFoundError
+from merian.errors import InputError, NotFoundError, did_you_mean
 from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.auxiliary import Auxiliary
 from merian.learn.devices import seed_all
 from merian.learn.encoders import build_encoder, find_kind
-from merian.learn.encoding import width_of
+from merian.learn.encoding import described, width_of
 from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
 from merian.learn.heads import build_heads
 from merian.learn.next_words import NextWords
@@ -160,8 +160,15 @@ def _continued(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Return the encoder of a run, with its weights."""
     folder, card = start.folder, start.card
-    told = dict(card["objective"]["encoder"])
+    encoder = build_encoder(card["objective"]["encoder"])
+    told = described(encoder)  # also what its card does not say, being older
+    known = ["kind", *find_kind(told["kind"]).keys()]
     for name, value in {"kind": recipe.encoder.kind, **recipe.encoder.settings}.items():
+        if name not in known:
+            raise InputError(
+                f"{told['kind']}: nothing is called {name!r} there; there are "
+                f"{', '.join(known[1:])}.{did_you_mean(name, known[1:])}"
+            )
         if value is not None and name in told and told[name] != value:
             raise InputError(
                 f"encoder.{name} is {value!r} in the recipe and {told[name]!r} in {folder}; set "
@@ -173,7 +180,6 @@ def _continued(
             f"{folder}: was trained on {_briefly(card['preprocessing'])}, and [data] says "
             f"{_briefly(wanted)}; set it to that"
         )
-    encoder = build_encoder(told)
     encoder.load_state_dict(load_weights(folder, "encoder."))
     return encoder, {"starts_from": {"id": card["id"], "name": card["name"]}}
 

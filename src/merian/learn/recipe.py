@@ -204,6 +204,7 @@ def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Reci
         else:
             parts[table] = fill(kind, values, table, source)
     recipe = Recipe(**{"name": stem, **words}, **parts)
+    _check_idle(recipe, source)
     _check(recipe, source)
     return recipe
 
@@ -216,6 +217,20 @@ def _encoder(values: dict[str, Any], source: Source) -> EncoderPart:
         raise source.error("[encoder] needs the key 'kind', or 'from' with a run", "encoder")
     settings = {k: v for k, v in values.items() if k not in own}
     return EncoderPart(part.kind, part.from_, part.frozen, settings)
+
+
+def _check_idle(recipe: Recipe, source: Source) -> None:
+    """Refuse keys that would do nothing beside the others; a run's recipe has them all written."""
+    pairs, aimless = recipe.data.words == "pairs", recipe.objective.auxiliary is None
+    for idle, table, name, why in (
+        (pairs, "data", "stride", "words that are learned stand side by side"),
+        *((aimless, "objective", name, "objective.auxiliary does not say which second aim")
+          for name in ("auxiliary_rank", "auxiliary_weight", "auxiliary_from")),
+    ):  # fmt: skip
+        part = getattr(recipe, table)
+        usual = next(each.default for each in fields(part) if each.name == name)
+        if idle and getattr(part, name) != usual:
+            raise source.error(f"{table}.{name} does nothing here: {why}", table, name)
 
 
 def _check(recipe: Recipe, source: Source) -> None:
