@@ -259,6 +259,15 @@ def test_what_does_not_go_together_is_said(tmp_path, said, options, message):
     assert not (tmp_path / "m").exists()
 
 
+def test_a_config_of_another_network_beside_the_file_is_not_believed(tmp_path):
+    file = written(tmp_path, {"model": bert(), **SAID})
+    (tmp_path / "config.json").write_text('{"num_attention_heads": 4, "vocab_size": 9}')
+    with pytest.raises(FormatError, match=r"num_attention_heads = 3, and .*config\.json 4"):
+        adopt(file, tmp_path / "m")
+    (tmp_path / "config.json").write_text('{"num_attention_heads": 3}')
+    assert adopt(file, tmp_path / "m").encoder["heads"] == 3
+
+
 def test_settings_of_the_file_or_of_the_caller_decide_what_is_read(tmp_path):
     file = written(tmp_path, {"model": bert(), "config": {"max_len": 300, "n_heads": 3}})
     adopt(file, tmp_path / "m", stride=2)

@@ -37,6 +37,11 @@ _INSIDE = (
 _CONFIG = "config.json"
 _STATES = ("state_dict", "model_state_dict", "model", "encoder")
 _SETTINGS = ("bert_config", "config", "hyper_parameters", "args")
+# What decides the states, so that the file and its config.json may not contradict each other.
+_DECIDE = (
+    "num_attention_heads", "n_heads", "layer_norm_eps", "hidden_act", "position_embedding_type",
+    "tokenizer", "use_cls_token", "k_mer", "stride", "max_len",
+)  # fmt: skip
 _WRAPPERS = ("module.", "_orig_mod.")  # of training on several devices, and of compiling
 _BLOCK = 1 << 20
 _PICKLE = b"\x80"  # how files begin that torch wrote before it packed them
@@ -110,7 +115,17 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
             told |= _plain(inner)
     beside = file.parent / _CONFIG
     if beside.is_file():
-        told |= _plain(_config(beside))
+        other = _plain(_config(beside))
+        differ = [
+            name for name in _DECIDE if name in told and other.get(name, told[name]) != told[name]
+        ]
+        if differ:
+            raise FormatError(
+                f"says {differ[0]} = {told[differ[0]]}, and {beside} {other[differ[0]]}; one of "
+                "them is of another network, so move it elsewhere",
+                path=file,
+            )
+        told |= other
     return Checkpoint(file, _sha256(file), _state(content, file), told, frozenset(parts))
 
 
