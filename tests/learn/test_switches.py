@@ -251,6 +251,28 @@ def test_a_run_with_a_sampler_goes_on_where_it_was(pack, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        ("barcode-ranks", "objective.starts=[0, 0.5, 0.5]", "training.metric=loss"),
+        ("barcode-ranks", "objective.starts=[0, 0, 0.5]", "training.metric=accuracy species",
+         "training.better=higher"),
+        ("barcode-masked", "objective.auxiliary=genus", "objective.auxiliary_from=0.5",
+         "objective.auxiliary_weight=9"),
+    ],
+)  # fmt: skip
+def test_patience_waits_until_the_whole_loss_counts(pack, tmp_path, changes):
+    """What is best by a part of the loss is not kept, and does not end the run."""
+    more = ("training.steps=12", "training.validate=1", "training.patience=2",
+            "optimizer.learning_rate=1e-9")  # fmt: skip
+    recipe = read_recipe(changes[0], (*SMALL, *more, *changes[1:]))
+    done = train(recipe, build_task(recipe, pack), tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert done.step > 6
+    if recipe.training.metric == "loss":
+        assert told["weights_of_step"] > 6
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ("objective.starts=[0, 1]", "objective.starts has 2 values; 3 expected, for family, genus"),

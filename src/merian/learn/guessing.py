@@ -126,7 +126,11 @@ class HiddenWords(GuessedWords):
 
     def advance(self, progress: float) -> None:
         """Let the second aim count when its time has come."""
-        self.second: bool = self.aim is not None and progress >= self.aim.begins
+        self.second = bool(self.stage(progress))
+
+    def stage(self, progress: float, /) -> int:
+        """Return whether the second aim counts by then."""
+        return int(self.aim is not None and progress >= self.aim.begins)
 
     @property
     def aim(self) -> Auxiliary | None:

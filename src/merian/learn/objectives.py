@@ -118,6 +118,10 @@ class Ranks(Objective):
         weights = [a * on for a, on in zip(self.given, counts, strict=True)]
         self.rank_weights.copy_(torch.tensor(weights))
 
+    def stage(self, progress: float, /) -> int:
+        """Return how many ranks count by then."""
+        return int(sum(curriculum(progress, self.starts)))
+
     def train(self, mode: bool = True) -> Ranks:
         """Set whether it learns; a frozen encoder never does."""
         super().train(mode)

@@ -78,6 +78,10 @@ class Objective(nn.Module):
     def advance(self, progress: float) -> None:
         """Hear how much of the training is done, 0 to 1; called before each step."""
 
+    def stage(self, _progress: float, /) -> int:
+        """Return how many parts of the loss have begun by then; at another its figures differ."""
+        return 0
+
     def card(self) -> dict[str, Any]:
         """Return all that it takes to build this objective again, as JSON can hold it.
 

@@ -290,6 +290,9 @@ class _Run:
         self._check_metric(state.figures)
         value = state.figures[training.metric]["value"]
         sign = 1 if training.better == "lower" else -1
+        now, last = self._stage(state.step), self._stage(self.steps)
+        if training.metric == "loss" and now != self._stage(state.best_step):
+            state.best = None  # that of another loss
         if value is not None and (state.best is None or sign * value < sign * state.best):
             state.best, state.best_step, state.worse = value, state.step, 0
             state.best_figures = state.figures
@@ -298,9 +301,13 @@ class _Run:
                     tensors = self.objective.state_dict().items()
                     self.best = {k: t.detach().cpu().clone() for k, t in tensors}
         else:
-            state.worse += 1
+            state.worse += now == last  # what has yet to count may still change it
             if training.patience is not None and state.worse >= training.patience:
                 state.ended = "patience"
+
+    def _stage(self, step: int) -> int:
+        """Return the stage of the objective in the last of so many steps."""
+        return self.objective.stage(max(step - 1, 0) / self.steps)
 
     def _check_metric(self, figures: Mapping[str, Any]) -> None:
         if self.training.metric not in figures:
