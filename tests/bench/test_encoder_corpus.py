@@ -129,6 +129,15 @@ def test_the_encoder_is_trained_in_turn_and_ships(tmp_path, monkeypatch):
     assert last["recipe"]["encoder"]["from"] == str(tmp_path / "made/run-1")
     before = load_model(tmp_path / "shipped").encode([_text(1)])
     assert run(**asked) == figures  # all of it is there
+    del asked["package"]
+    done = tmp_path / "made/run-2"
+    assert run(**asked, trained=done) == {k: v for k, v in figures.items() if k != "size"}
+    with pytest.raises(InputError, match="is no run that is done"):
+        run(**asked, trained=tmp_path / "data")
+    other = "".join(f"{head}\n{_text(n + 50)}\n" for n, head in enumerate(heads))
+    _folder(tmp_path / "other/dna/b", "MIT", {"b.fasta": other})
+    with pytest.raises(InputError, match="learned from the pack"):
+        run(**asked | {"data": tmp_path / "other", "out": tmp_path / "second"}, trained=done)
     assert (load_model(tmp_path / "shipped").encode([_text(1)]) == before).all()
 
 

@@ -56,7 +56,7 @@ def run(
     pack = _packed(out, first)
     if only == "pack":
         return figures
-    last = trained or _trained(out, pack, [first, *more])
+    last = _elsewhere(trained, pack) if trained else _trained(out, pack, [first, *more])
     figures |= _held_out(last)
     if package is not None:
         from merian.learn.shipping import ship  # noqa: PLC0415 - it loads torch
@@ -115,6 +115,24 @@ def _trained(out: Path, pack: Path, recipes: Sequence[str]) -> Path:
         last = folder
     assert last is not None
     return last
+
+
+def _elsewhere(run: Path, pack: Path) -> Path:
+    """Return a run that is done, and that learned from the corpus which its card will tell of."""
+    from merian.learn.pack import open_pack  # noqa: PLC0415 - not for the corpus alone
+    from merian.learn.saved import model_folder, read_card  # noqa: PLC0415 - loads torch
+
+    folder = model_folder(run)
+    if folder is None or not (run / "result.json").is_file():
+        raise InputError(f"--trained {run}: is no run that is done; give the --out of merian train")
+    learned = ((read_card(folder).get("data") or {}).get("pack") or {}).get("hash")
+    held = open_pack(pack).header["hash"]
+    if learned != held:
+        raise InputError(
+            f"--trained {run}: learned from the pack {learned}, and {pack} is {held}; the card "
+            "would tell of other sources than those it learned from"
+        )
+    return run
 
 
 def _held_out(run: Path) -> dict[str, dict[str, object]]:
