@@ -255,6 +255,7 @@ def test_the_doctor_sees_what_is_missing(monkeypatch):
         "path": str(path), "writable": False, "free_bytes": None})  # fmt: skip
     found = doctor._findings()
     assert found["extras"]["models"]["installed"] is False
+    assert "train, embed and adopt need models" in doctor._verdict({**found, "problems": []})
     assert any("duckdb 0.9.2: Merian needs duckdb>=1.4" in p for p in found["problems"])
     assert any("cannot be written to" in p for p in found["problems"])
     assert found["verdict"].startswith("Not well: ")

@@ -98,7 +98,10 @@ def _verdict(findings: dict[str, Any]) -> str:
     """Return the last line."""
     if findings["problems"]:
         return "Not well: " + "; ".join(findings["problems"]) + "."
-    return "All is well: every verb of this version works here. None of them needs an extra yet."
+    well = "All is well: every verb of this version works here"
+    if findings["extras"]["models"]["installed"]:
+        return f"{well}."
+    return f"{well}, but for those that need an extra: train, embed and adopt need models."
 
 
 def _lines(findings: dict[str, Any]) -> list[tuple[str, str]]:
