@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -14,11 +15,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from merian.bench import find_bench, measure  # noqa: E402
+from merian.bench import encoder_speed, find_bench, measure  # noqa: E402
 from merian.bench.bioscan import bioscan_split  # noqa: E402
 from merian.bench.encoder_arms import ABLATION, ARMS, FINE_TUNED, SELF_SUPERVISED  # noqa: E402
 from merian.bench.encoder_bins import BINS, leaders, left_out_interval, split_bins  # noqa: E402
-from merian.bench.encoder_controls import answered, controls_there, six_mers  # noqa: E402
+from merian.bench.encoder_controls import (  # noqa: E402
+    answered,
+    controls_there,
+    is_answered,
+    six_mers,
+)
 from merian.bench.encoder_names import words_of_split  # noqa: E402
 from merian.bench.encoder_parts import PARTS  # noqa: E402
 from merian.bench.encoder_scores import difference, k_nearest, rightly, share, verdict  # noqa: E402
@@ -517,6 +523,28 @@ def test_a_table_with_tabs_is_read_and_what_is_none_is_told(tmp_path):
         bioscan_split(table, tmp_path / "other")
 
 
+def test_a_split_is_asked_only_of_the_table_that_it_was_made_of(tmp_path):
+    table = bioscan_table(tmp_path / "one.csv")
+    first = bioscan_split(table, tmp_path / "split")
+    assert bioscan_split(table, tmp_path / "split").queries == first.queries
+    table.write_text(table.read_text(encoding="utf-8").replace("Genusa", "Aus"), encoding="utf-8")
+    with pytest.raises(InputError, match="made of another table"):
+        bioscan_split(table, tmp_path / "split")
+
+
+def test_what_is_no_table_is_told_with_its_line(tmp_path):
+    table = bioscan_table(tmp_path / "one.csv")
+    lines = table.read_text(encoding="utf-8").splitlines()
+    opened = "\n".join([*lines[:3], '"' + "A" * 140_000, *lines[3:]])
+    table.write_text(opened + "\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="is a quote not closed"):
+        bioscan_split(table, tmp_path / "split")
+    few = "processid,split,genus,species,dna_barcode\nP1,train,Aus,Aus bus,AC!GT\n"
+    table.write_text(few, encoding="utf-8")
+    with pytest.raises(FormatError, match=r"1 set aside, the first \(line 2, P1\)"):
+        bioscan_split(table, tmp_path / "split")
+
+
 # -- the bench itself -----------------------------------------------------------------------------
 
 
@@ -528,8 +556,34 @@ def test_it_is_called_by_its_name_and_tells_of_wrong_settings(tmp_path):
         measure("dna-encoders", {"seeds": "0"})
     with pytest.raises(InputError, match="--steps 0"):
         measure("dna-encoders", {"steps": "0"})
+    with pytest.raises(InputError, match="--processes -1"):
+        measure("dna-encoders", {"processes": "-1"})
+    with pytest.raises(InputError, match=r"sets training\.steps itself, by --steps"):
+        measure("dna-encoders", {"changes": "training.steps = 3"})
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="is a file"):
+        measure("dna-encoders", {"work": str(tmp_path / "file")})
     with pytest.raises(NotFoundError, match="yardstick is not there"):
         measure("dna-encoders", {"only": "bins", "yardstick": str(tmp_path / "none.py")})
+
+
+def test_throughput_is_asked_alone_and_says_what_it_lacks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("merian.bench.encoder_speed._PEER", "no_such_package")
+    monkeypatch.setattr(
+        "merian.bench.encoder_speed.measure", partial(encoder_speed.measure, None, rounds=1,
+                                                      cores=1, arms=["scan, in"])
+    )  # fmt: skip
+    figures = measure("dna-encoders", {"only": "throughput", "work": str(tmp_path)}).figures
+    assert [*figures] == ["throughput: scan, in chunks"]
+    assert "transformers is not installed" in capsys.readouterr().err
+
+
+def test_controls_of_another_version_are_asked_again(tmp_path, monkeypatch):
+    split = write_split(tmp_path / "its1_closed_0", *halves("closed"))
+    answered(split, "6-mer 1-NN")
+    assert is_answered(split, "6-mer 1-NN")
+    monkeypatch.setattr("merian.bench.encoder_controls.__version__", "99.0")
+    assert not is_answered(split, "6-mer 1-NN")
 
 
 def test_figures_are_written_as_json(work, tmp_path):

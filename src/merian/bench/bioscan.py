@@ -2,7 +2,8 @@
 
 References are the distinct barcodes of ``train``; queries those of ``test``, whose species are
 known, and of ``test_unseen``, of which the genus alone is. Barcodes end with N where they were
-filled up. What is no barcode is set aside in ``rejects.tsv`` beside the split.
+filled up. What is no barcode is set aside in ``rejects.tsv`` beside the split. The split remembers
+the table that it was made of, so that no other is answered with it.
 
 Reference: Gharaee et al. 2024, doi:10.48550/arXiv.2406.12723
 """
@@ -10,6 +11,7 @@ Reference: Gharaee et al. 2024, doi:10.48550/arXiv.2406.12723
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +26,15 @@ from merian.bench.encoder_splits import (
     write_split,
 )
 from merian.bench.yardstick import Row
-from merian.errors import FormatError, NotFoundError
-from merian.files import existing, open_text, write_text
+from merian.errors import FormatError, InputError, NotFoundError
+from merian.files import content_hash, existing, open_text
 
 __all__ = ["bioscan_split"]
 
 _COLUMNS = ("processid", "dna_barcode", "split", "genus", "species")
 _TRAIN, _ASKED = "train", ("test", "test_seen", "test_unseen")
 _ENDINGS = ("*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz")
+_MADE_OF = "table.json"
 _ENCODING = "utf-8-sig"  # to find another out, five million rows would be read once more
 
 Aside = list[tuple[int, str, str]]
@@ -44,9 +47,14 @@ def bioscan_split(data: Path, folder: Path) -> Split:
         data: The table of metadata, or a folder that holds it.
         folder: Where the split is written.
     """
-    if is_written(folder):
-        return open_split(folder)
     table = _table_in(existing(data, "BIOSCAN-5M table"))
+    held = {"hash": content_hash(table)}
+    if is_written(folder):
+        if json.loads((folder / _MADE_OF).read_text(encoding="utf-8")) != held:
+            raise InputError(
+                f"{folder}: was made of another table than {table}; name a new folder with --work"
+            )
+        return open_split(folder)
     aside: Aside = []
     rows: dict[str, list[Row]] = {"train": [], "asked": []}
     for part, row in _rows(table, aside):
@@ -54,13 +62,20 @@ def bioscan_split(data: Path, folder: Path) -> Split:
     if not rows["train"] or not rows["asked"]:
         raise FormatError(
             f"has {len(rows['train'])} barcodes with species in the split train and "
-            f"{len(rows['asked'])} in {', '.join(_ASKED)}; some of both expected",
+            f"{len(rows['asked'])} in {', '.join(_ASKED)}; some of both expected{_first(aside)}",
             path=table,
         )
-    split = write_split(folder, unique_rows(rows["train"]), unique_rows(rows["asked"]))
     lines = ["file\tline\trecord\treason", *(f"{table}\t{n}\t{i}\t{why}" for n, i, why in aside)]
-    write_text(folder / "rejects.tsv", "\n".join(lines) + "\n")
-    return split
+    beside = {"rejects.tsv": "\n".join(lines) + "\n", _MADE_OF: json.dumps(held) + "\n"}
+    return write_split(folder, unique_rows(rows["train"]), unique_rows(rows["asked"]), beside)
+
+
+def _first(aside: Aside) -> str:
+    """Return what was set aside, in few words."""
+    if not aside:
+        return ""
+    line, record, why = aside[0]
+    return f". {len(aside)} set aside, the first (line {line}, {record}): {why}"
 
 
 def _table_in(data: Path) -> Path:
@@ -102,7 +117,7 @@ def _rows(table: Path, aside: Aside) -> Iterator[tuple[str, Row]]:
         )
     with open_text(table, _ENCODING) as stream:
         reader = csv.DictReader(stream, delimiter=mark)
-        for row in reader:
+        for row in _told(reader, table):
             part = row["split"] or ""
             if part not in (_TRAIN, *_ASKED) or not (row["species"] and row["genus"]):
                 continue
@@ -112,3 +127,14 @@ def _rows(table: Path, aside: Aside) -> Iterator[tuple[str, Row]]:
                 continue
             names = [plain_name(row.get(rank) or "") for rank in RANKS]
             yield part, (row["processid"] or "", text, names)
+
+
+def _told(reader: csv.DictReader[str], table: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows; say which line is none."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise FormatError(
+            f"cannot be read as a table ({error}); is a quote not closed?",
+            path=table, line=reader.line_num,
+        ) from None  # fmt: skip

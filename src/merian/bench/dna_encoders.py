@@ -9,13 +9,13 @@ installed, and `merian identify`. `bench/encoder_arms.py` holds the recipes and 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from merian.bench import encoder_speed
 from merian.bench.encoder_bins import BINS
 from merian.bench.encoder_parts import BIOSCAN, PARTS
 from merian.bench.encoder_scores import T_95, Figures
@@ -50,7 +50,9 @@ PEERS: Mapping[str, Mapping[str, float]] = {
         "the same without pretraining": 78.6,
     },
 }  # fmt: skip
-_THROUGHPUT, _SPEED = "throughput", "merian.bench.encoder_speed"
+_THROUGHPUT = "throughput"
+# What a bench says itself of every training, and what takes the place of a changed key.
+_OWN = {"training.steps": "--steps", "training.seed": "--seeds", "encoder.from": "the arms"}
 
 
 def run(
@@ -85,19 +87,22 @@ def run(
         raise InputError(f"--steps {steps}: 1 or more expected")
     if not 1 <= seeds <= max(T_95):
         raise InputError(f"--seeds {seeds}: 1 to {max(T_95)} expected")
+    if processes < 0:
+        raise InputError(f"--processes {processes}: 0 or more expected")
+    said = _changes(changes)
     try:
         import torch  # noqa: F401, PLC0415 - an extra, without which nothing below is there
     except ModuleNotFoundError:
         raise MissingExtraError("merian bench dna-encoders", "models") from None
     known: Mapping[str, Part] = BIOSCAN if data else {**PARTS, "bins": BINS}
-    fast = not data and importlib.util.find_spec(_SPEED) is not None
-    others = (_THROUGHPUT,) if fast else ()
+    others = () if data else (_THROUGHPUT,)
     names = chosen(only, (*known, *others), "part")
     with ExitStack() as stack:
         made = stack.enter_context(tempfile.TemporaryDirectory(prefix="merian-bench-"))
         folder = (work or Path(made)).resolve()
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--work {folder}: is a file; a folder expected")
         folder.mkdir(parents=True, exist_ok=True)
-        said = tuple(change.strip() for change in changes.split(";") if change.strip())
         study = Study(
             folder, yardstick, Path(data) if data else None, seeds, steps, said, peers, processes
         )
@@ -109,10 +114,20 @@ def run(
 
 
 def _throughput() -> Figures:
-    """Return how fast encoders train and embed."""
-    module = importlib.import_module(_SPEED)
-    measure: Callable[[Callable[..., None]], Figures] = module.measure
-    return {f"{_THROUGHPUT}: {name}": value for name, value in measure(lambda *_: None).items()}
+    """Return how fast encoders train and embed; what cannot be measured is said."""
+    for what, why in encoder_speed.not_measured().items():
+        print(f"{_THROUGHPUT}: {what}: {why}", file=sys.stderr)  # noqa: T201 - no figure says it
+    return {f"{_THROUGHPUT}: {name}": value for name, value in encoder_speed.measure().items()}
+
+
+def _changes(text: str) -> tuple[str, ...]:
+    """Return the changes of recipes, none of which the bench would overwrite."""
+    said = tuple(change.strip() for change in text.split(";") if change.strip())
+    for change in said:
+        key = change.partition("=")[0].strip()
+        if key in _OWN:
+            raise InputError(f"--changes {change}: the bench sets {key} itself, by {_OWN[key]}")
+    return said
 
 
 def _table(figures: Figures) -> str:

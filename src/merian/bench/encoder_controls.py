@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from merian import __version__
 from merian.barcode import clean
 from merian.barcode.words import AMBIGUOUS, CODE, as_text, broken, words_at
 from merian.bench.answers import Translation, library_of, queries_of
@@ -103,7 +104,7 @@ def _of_references(split: Split, ask: Callable[[Split], Numbers]) -> dict[str, l
 
 def _by_merian(split: Split) -> dict[str, list[str]]:
     """Return the best guesses of `merian identify` by a library of the references."""
-    library = library_of(split.folder, split.folder / "library", keep=True)
+    library = library_of(split.folder, split.folder / f"library-{__version__}", keep=True)
     identifier = Identifier.open(library, Choice())
     translation = Translation(RULER, library, split.folder)
     ids, asked = queries_of(RULER, split.folder)
@@ -134,7 +135,8 @@ def controls_there() -> list[str]:
 
 
 def _file(split: Split, control: str) -> Path:
-    return split.folder / "answers" / f"{control.replace(' ', '-')}.json"
+    """Return where its answers lie; another version of Merian is asked again."""
+    return split.folder / "answers" / f"{control.replace(' ', '-')}-{__version__}.json"
 
 
 def is_answered(split: Split, control: str) -> bool:

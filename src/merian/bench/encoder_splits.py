@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from merian.barcode import clean
 from merian.barcode.words import as_text
 from merian.bench.yardstick import Row, Task, load_yardstick, quietly, rows_of, write_task
 from merian.errors import FormatError
-from merian.files import content_hash, new_folder
+from merian.files import content_hash, new_folder, write_text
 from merian.nucleotides import reverse_complement
 
 __all__ = [
@@ -109,11 +109,25 @@ def is_written(folder: Path) -> bool:
     return (folder / TRUTH).is_file()
 
 
-def write_split(folder: Path, references: Sequence[Row], queries: Sequence[Row]) -> Split:
-    """Write a split, if it is not there, and open it."""
+def write_split(
+    folder: Path,
+    references: Sequence[Row],
+    queries: Sequence[Row],
+    beside: Mapping[str, str] | None = None,
+) -> Split:
+    """Write a split, if it is not there, and open it.
+
+    Args:
+        folder: Where.
+        references: What may be learned from.
+        queries: What is asked.
+        beside: Other files, by name: what is in them.
+    """
     if not is_written(folder):
         with new_folder(folder) as part:
             write_task(RULER, part, references, queries)
+            for name, text in (beside or {}).items():
+                write_text(part / name, text)
     return open_split(folder)
 
 
