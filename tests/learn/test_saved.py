@@ -103,12 +103,16 @@ def test_a_short_barcode_is_not_filled_up_to_the_longest_of_all():
     assert room(5, 7) == 7
 
 
-@pytest.mark.parametrize("kind", ["barcode-bert", "barcode-mamba", "barcode-cnn"])
+@pytest.mark.parametrize(
+    "kind", ["barcode-bert", "barcode-mamba", "barcode-cnn", "barcode-spectrum"]
+)
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_fewer_bits_turn_no_vector_away(tmp_path, kind, precision):
     torch.manual_seed(1)
     if kind == "barcode-cnn":
         prepared, about = {"k": 1, "bases": 120}, {"positions": 120, "width": 24}
+    elif kind == "barcode-spectrum":
+        prepared, about = {"k": 1, "bases": 120}, {"width": 24, "patterns": "1101 100001"}
     else:
         prepared, about = PREPARED, {"vocabulary": 67, "width": 24, "layers": 2}
         about |= {"positions": 40} if kind == "barcode-bert" else {"head": 24}
@@ -279,7 +283,8 @@ def test_the_weights_that_ship():
 
 
 def test_encoders_say_what_they_do_not_know():
-    assert set(ENCODERS) == {"barcode-bert", "barcode-cnn", "barcode-mamba", "efficientnet-lite0"}
+    barcodes = {"barcode-bert", "barcode-cnn", "barcode-mamba", "barcode-spectrum"}
+    assert set(ENCODERS) == {*barcodes, "efficientnet-lite0"}
     with pytest.raises(NotFoundError, match=r"'barcode-brt'.*Did you mean barcode-bert"):
         build_encoder({"kind": "barcode-brt"})
     with pytest.raises(InputError, match="say the size of its vocabulary"):
