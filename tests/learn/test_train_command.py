@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ torch = pytest.importorskip("torch", reason="torch is an extra")
 
 from merian.barcode.tokens import KmerTokens  # noqa: E402
 from merian.cli import main  # noqa: E402
+from merian.errors import InputError  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
 from merian.learn.encoders import build_encoder  # noqa: E402
 from merian.learn.objectives import MaskedTokens  # noqa: E402
@@ -115,6 +117,15 @@ def test_a_recipe_of_another_size_trains_two_steps(name, masked, tmp_path):
     assert not torch.equal(task.objective.encoder.words.weight.cpu(), before)
     vectors = load_model(tmp_path / "run").encode(["ACGTTACGGT" * 20])
     assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["barcode-masked", "barcode-next", "barcode-restored"])
+def test_words_are_not_guessed_by_an_encoder_without_words(name, masked):
+    recipe = read_recipe(name, ["data.k=1"])
+    for kind in ("barcode-spectrum", "barcode-cnn"):
+        part = replace(recipe.encoder, kind=kind, settings={"width": 8})
+        with pytest.raises(InputError, match=f"a state for each word; {kind} has none"):
+            build_task(replace(recipe, encoder=part), masked / "pack")
 
 
 def test_published_sizes_have_as_many_weights_as_were_published():

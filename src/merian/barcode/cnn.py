@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from merian.barcode.limits import check_sizes
+from merian.barcode.limits import check_letters, check_sizes
+from merian.barcode.tokens import FIRST_WORD, LETTERS
 from merian.errors import InputError
 
 __all__ = ["BarcodeCnn", "CnnConfig"]
@@ -24,8 +25,6 @@ __all__ = ["BarcodeCnn", "CnnConfig"]
 _CHANNELS = (64, 32, 16)
 _POOL = 3  # letters that become one, three times
 _LETTERS = 5
-_FIRST_LETTER = 3  # of the vocabulary of words of one base; what stands before is no letter
-_VOCABULARY = 7
 
 
 @dataclass(frozen=True)
@@ -39,17 +38,14 @@ class CnnConfig:
         dropout: Of the vector, in training.
     """
 
-    vocabulary: int = _VOCABULARY
+    vocabulary: int = LETTERS
     positions: int = 660
     width: int = 500
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         check_sizes(self, {"width": 1})
-        if self.vocabulary != _VOCABULARY:
-            raise InputError(
-                f"barcode-cnn reads letters: data.k is 1; {self.vocabulary} words given"
-            )
+        check_letters("barcode-cnn", self.vocabulary)
         if self.positions < _POOL**3:
             raise InputError(f"barcode-cnn needs {_POOL**3} bases or more; {self.positions} given")
 
@@ -89,9 +85,7 @@ class BarcodeCnn(nn.Module):
         tokens, there = (
             functional.pad(each[:, : self.config.positions], (0, short)) for each in (tokens, there)
         )
-        letters = (tokens - _FIRST_LETTER).clamp(
-            min=-1
-        ) % _LETTERS  # what is no letter is the fifth
+        letters = (tokens - FIRST_WORD).clamp(min=-1) % _LETTERS  # what is no letter is the fifth
         rows = functional.one_hot(letters, _LETTERS).to(self.norm.weight.dtype)
         rows = rows * there[:, :, None]  # padding is no letter at all
         x = self.norm(self.layers(rows[:, None]).flatten(1))  # b, channels * t / 27 * letters

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from merian.barcode.tokens import LETTERS
 from merian.errors import InputError
 
-__all__ = ["check_sizes"]
+__all__ = ["check_letters", "check_sizes"]
 
 
 def check_sizes(config: Any, least: Mapping[str, int]) -> None:
@@ -26,3 +27,14 @@ def check_sizes(config: Any, least: Mapping[str, int]) -> None:
         raise InputError(
             f"dropout of the encoder is {config.dropout:g}; expected a share from 0 to below 1"
         )
+
+
+def check_letters(kind: str, vocabulary: int) -> None:
+    """Refuse any words but single bases.
+
+    Args:
+        kind: Of the encoder.
+        vocabulary: How many words it was given.
+    """
+    if vocabulary != LETTERS:
+        raise InputError(f"{kind} reads letters: data.k is 1; {vocabulary} words given")

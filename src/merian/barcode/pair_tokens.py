@@ -23,14 +23,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.barcode.tokens import UNKNOWN, Tokens
+from merian.barcode.tokens import FIRST_WORD, UNKNOWN, Tokens
 from merian.barcode.words import AMBIGUOUS, CODE, as_text
 from merian.errors import InputError
 
 __all__ = ["PairTokens", "learn_pairs"]
 
 _LETTERS = "ACGT"
-_SPECIAL = UNKNOWN + 1  # the number of A
 _MOST = 8192  # merges; the table of pairs is square
 _FEW = 5  # letters by which long words are looked up
 _REMEMBERED = 200_000  # pairs
@@ -75,7 +74,7 @@ class PairTokens:
     @property
     def size(self) -> int:
         """How many words there are, with padding, mask and unknown."""
-        return len(self._spelling) + _SPECIAL
+        return len(self._spelling) + FIRST_WORD
 
     @property
     def length(self) -> int:
@@ -109,7 +108,7 @@ class PairTokens:
                 found.append(-1)
             begin = stop + 1
         words = np.array(found[: self.length], np.int64)
-        return np.where(words < 0, UNKNOWN, words + _SPECIAL)
+        return np.where(words < 0, UNKNOWN, words + FIRST_WORD)
 
     # -- tables, known from the merges alone ------------------------------------------------------
 

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from merian.barcode.limits import check_sizes
+from merian.barcode.limits import check_letters, check_sizes
+from merian.barcode.tokens import FIRST_WORD, LETTERS
 from merian.errors import InputError
 
 __all__ = ["BarcodeSpectrum", "SpectrumConfig"]
 
-_VOCABULARY, _FIRST_LETTER = 7, 3  # of words of one base
 _HEAVIEST = 8  # bases of a word that count; 65,536 words
 _MORE, _ROUNDS = 64, 3  # random directions more than are kept, and how often they are turned
 _DAMPED = 0.5  # of a direction's spread the power by which it is divided
@@ -46,17 +46,14 @@ class SpectrumConfig:
         dropout: Of the vector, in training.
     """
 
-    vocabulary: int = _VOCABULARY
+    vocabulary: int = LETTERS
     width: int = 512
     patterns: str = "110110110 110100110100 11011000000011"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         check_sizes(self, {"width": 1})
-        if self.vocabulary != _VOCABULARY:
-            raise InputError(
-                f"barcode-spectrum reads letters: data.k is 1; {self.vocabulary} words given"
-            )
+        check_letters("barcode-spectrum", self.vocabulary)
         for pattern in self.patterns.split() or [""]:
             count = pattern.count("1")
             if set(pattern) - {"0", "1"} or not 1 <= count <= _HEAVIEST or pattern[0] != "1":
@@ -80,18 +77,19 @@ class BarcodeSpectrum(nn.Module):
         super().__init__()
         self.config = config
         self.width = config.width
-        self.words = sum(4 ** len(places) for places in config.counted)
-        self.register_buffer("mean", torch.zeros(self.words))
-        self.out = nn.Linear(self.words, config.width, bias=False)
+        # Not `words`: by that name an objective knows an encoder with a state for each word.
+        self.size = sum(4 ** len(places) for places in config.counted)
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.out = nn.Linear(self.size, config.width, bias=False)
         nn.init.normal_(self.out.weight, std=1.0)  # lengths of spectra are about 1
         self.dropout = nn.Dropout(config.dropout)
 
     def spectrum(self, tokens: Tensor) -> Tensor:
-        """Return float[b, words]: of each pattern the roots of the counts, of unit length.
+        """Return float[b, size]: of each pattern the roots of the counts, of unit length.
 
         A word with a letter that is none, or that reaches beyond the barcode, does not count.
         """
-        letters = tokens - _FIRST_LETTER  # below 0 where there is no letter
+        letters = tokens - FIRST_WORD  # below 0 where there is no letter
         found = []
         for places in self.config.counted:
             short = max(places[-1] + 1 - letters.shape[1], 0)
@@ -141,8 +139,8 @@ class BarcodeSpectrum(nn.Module):
         if not count:
             raise InputError("barcode-spectrum is fitted to barcodes, and there are none")
         self.mean.copy_(total / count)
-        wide = min(self.width + _MORE, self.words)
-        turned = torch.linalg.qr(torch.randn(self.words, wide).to(device))[0]
+        wide = min(self.width + _MORE, self.size)
+        turned = torch.linalg.qr(torch.randn(self.size, wide).to(device))[0]
         for _ in range(_ROUNDS):
             turned = torch.linalg.qr(self._spread(batches, turned))[0]
         inner = turned.T @ self._spread(batches, turned) / count
@@ -154,11 +152,11 @@ class BarcodeSpectrum(nn.Module):
         # So that the numbers of a vector are about 1, as heads on it expect.
         scale = scale / (scale * spread).square().mean().sqrt().clamp(min=_LEAST)
         self.out.weight.zero_()
-        directions = (turned @ vectors.flip(1)[:, : self.width]).T  # kept, words
+        directions = (turned @ vectors.flip(1)[:, : self.width]).T  # kept, size
         self.out.weight[: len(directions)] = directions * scale[:, None]
 
     def _spread(self, batches: Batches, turned: Tensor) -> Tensor:
-        """Return the spread of the spectra, float[words, words], times some directions."""
+        """Return the spread of the spectra, float[size, size], times some directions."""
         found = torch.zeros_like(turned)
         for tokens in batches():
             rows = self.spectrum(tokens.to(turned.device)) - self.mean

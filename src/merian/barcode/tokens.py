@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from merian.barcode.words import AMBIGUOUS, CODE, as_text
 from merian.errors import InputError
 
-__all__ = ["MASK", "PAD", "UNKNOWN", "KmerTokens"]
+__all__ = ["FIRST_WORD", "LETTERS", "MASK", "PAD", "UNKNOWN", "KmerTokens"]
 
 PAD, MASK, UNKNOWN = range(3)  # the first words of every vocabulary
-_SPECIAL = 3
+FIRST_WORD = 3
+LETTERS = FIRST_WORD + 4  # words where they are single bases
 _LONGEST = 8  # 65,536 words; more than a corpus of barcodes can teach
 
 Tokens = NDArray[np.int64]
@@ -51,7 +52,7 @@ class KmerTokens:
     @property
     def size(self) -> int:
         """How many words there are, with padding, mask and unknown."""
-        return int(4**self.k) + _SPECIAL
+        return int(4**self.k) + FIRST_WORD
 
     @property
     def step(self) -> int:
@@ -86,5 +87,5 @@ class KmerTokens:
         if len(code) < self.k:
             return np.empty(0, np.int64)
         words = np.lib.stride_tricks.sliding_window_view(code, self.k)[:: self.step]
-        numbers = words.astype(np.int64) @ (4 ** np.arange(self.k)[::-1]) + _SPECIAL
+        numbers = words.astype(np.int64) @ (4 ** np.arange(self.k)[::-1]) + FIRST_WORD
         return np.where((words == AMBIGUOUS).any(axis=1), UNKNOWN, numbers)
