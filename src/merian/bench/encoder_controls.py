@@ -108,7 +108,7 @@ def _by_merian(split: Split) -> dict[str, list[str]]:
     identifier = Identifier.open(library, Choice())
     translation = Translation(RULER, library, split.folder)
     ids, asked = queries_of(RULER, split.folder)
-    rows = {name: number for number, name in enumerate(ids)}
+    assert len({*ids}) == len(ids)
     found = {rank: [""] * len(split.queries) for rank in RANKS}
     for first in range(0, len(asked), _BATCH):
         some = identifier.identify(asked[first : first + _BATCH])
@@ -116,7 +116,6 @@ def _by_merian(split: Split) -> dict[str, list[str]]:
             names, _ = translation.row(determination)
             for rank, called in zip(RANKS, names, strict=True):
                 found[rank][int(name[1:])] = called
-    assert len(rows) == len(ids)
     return found
 
 

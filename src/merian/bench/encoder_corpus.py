@@ -21,17 +21,18 @@ from merian.errors import InputError
 from merian.files import content_hash, existing, new_file, open_text
 from merian.formats.fasta import records
 from merian.formats.fasta_write import joined
+from merian.taxonomy.ranks import MAIN_RANKS
 
 __all__ = ["RANKS", "SOURCES", "Source", "write_corpus"]
 
-RANKS = ("phylum", "class", "order", "family", "genus", "species")
+RANKS = MAIN_RANKS[1:]
 SHORTEST = 100  # bases; a network learns little of less
 _AMBIGUOUS = 0.02  # the largest share of letters that are not A, C, G or T
 
 _ONE_WORD = re.compile(r"[A-Z][a-z]+(-[a-z]+)?")
 _TWO_WORDS = re.compile(r"[A-Z][a-z]+(-[a-z]+)? [a-z]+(-[a-z]+)?")
 _NO_NAME = re.compile(r"unidentified|incertae|unclassified|unknown|undetermined|\bsp\b", re.I)
-_LETTERS = {"phylum": "p", "class": "c", "order": "o", "family": "f", "genus": "g", "species": "s"}
+_LETTERS = {rank: rank[0] for rank in RANKS}
 _GPL = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.I)
 
 Row = tuple[str, str, dict[str, str]]

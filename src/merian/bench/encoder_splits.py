@@ -26,6 +26,7 @@ from merian.bench.yardstick import Row, Task, load_yardstick, quietly, rows_of, 
 from merian.errors import FormatError
 from merian.files import content_hash, new_folder, write_text
 from merian.nucleotides import reverse_complement
+from merian.taxonomy.ranks import MAIN_RANKS
 
 __all__ = [
     "RANKS",
@@ -40,7 +41,7 @@ __all__ = [
     "yardstick_split",
 ]
 
-RANKS = ("phylum", "class", "order", "family", "genus", "species")
+RANKS = MAIN_RANKS[1:]
 REFERENCES, QUERIES, TRUTH = "reference.fasta", "query.fasta", "truth.tsv"
 
 Flags = NDArray[np.bool_]

@@ -35,7 +35,7 @@ from merian.learn.recipe import HIDING, WORDS, Data, Recipe
 from merian.learn.recoded import Recoded
 from merian.learn.sampling import Sampler
 from merian.learn.saved import load_weights, model_folder, read_card
-from merian.learn.task import Examples, Objective, Task
+from merian.learn.task import Examples, Indices, Objective, Task
 from merian.nucleotides import reverse_complement
 
 __all__ = ["build_task"]
@@ -196,8 +196,7 @@ def _tokens(recipe: Recipe, pack: Pack, start: _Start | None) -> Words:
     if data.words == "kmers":
         return KmerTokens(data.k, data.stride, data.bases)
     if start is None:
-        few = epoch_order(pack.shards, 0, 0, data.window)[:_LEARNED_FROM]
-        texts = cast(list[str], pack.read(few))
+        texts = cast(list[str], pack.read(_drawn(recipe, pack, _LEARNED_FROM)))
         if data.either_strand:
             texts = [*texts, *map(reverse_complement, texts)]
         return learn_pairs(texts, data.merges, data.bases)
@@ -214,9 +213,14 @@ def _tokens(recipe: Recipe, pack: Pack, start: _Start | None) -> Words:
     return found
 
 
+def _drawn(recipe: Recipe, pack: Pack, most: int) -> Indices:
+    """Return some of the examples, whatever the seed: what is learned before the first step."""
+    return epoch_order(pack.shards, 0, 0, recipe.data.window)[:most]
+
+
 def _few(recipe: Recipe, pack: Pack, tokens: Words) -> Iterator[Tensor]:
     """Yield barcodes for an encoder that is fitted to them; the same each time."""
-    chosen = epoch_order(pack.shards, 0, 0, recipe.data.window)[:_FITTED_TO]
+    chosen = _drawn(recipe, pack, _FITTED_TO)
     shown = PackedBarcodes(pack, tokens, Masking(either_strand=recipe.data.either_strand), ())
     random = np.random.default_rng(_START)
     for first in range(0, len(chosen), _AT_A_TIME):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from merian.errors import InputError
-from merian.learn.task import Batch
+from merian.learn.task import Batch, Objective
 
-__all__ = ["described", "features", "width_of"]
+__all__ = ["EncoderAlone", "described", "features", "width_of"]
 
 _KINDS = {
     "BarcodeBert": "barcode-bert",
@@ -59,3 +60,24 @@ def width_of(encoder: nn.Module) -> int:
     if not isinstance(width, int):
         raise InputError(f"{type(encoder).__name__} does not tell its width")
     return width
+
+
+class EncoderAlone(Objective):
+    """An encoder without heads and without a loss, to be saved; a recipe goes on from it.
+
+    Args:
+        encoder: It.
+        kind: What its card says of where it comes from.
+        about: The encoder's part of the card, where `described` cannot tell it.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, kind: str, about: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.encoder, self.kind = encoder, kind
+        self.about = dict(described(encoder) if about is None else about)
+
+    def card(self) -> dict[str, Any]:
+        """Return all that it takes to build the encoder again."""
+        return {"kind": self.kind, "encoder": self.about, "heads": {}}

@@ -22,12 +22,11 @@ from merian.barcode.tokens import MASK, KmerTokens
 from merian.errors import FormatError, InputError
 from merian.files import check_outside
 from merian.learn.encoders import build_encoder
-from merian.learn.encoding import described
+from merian.learn.encoding import EncoderAlone, described
 from merian.learn.published_files import Checkpoint, open_checkpoint
 from merian.learn.published_layouts import Found, find_layout, find_network
 from merian.learn.published_words import Words, find_words
 from merian.learn.saved import CARD, read_card, save_model
-from merian.learn.task import Objective
 
 __all__ = ["Adopted", "adopt"]
 
@@ -58,20 +57,6 @@ class Adopted:
     words: str
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-class Published(Objective):
-    """An encoder that was trained elsewhere; a recipe goes on from it by `encoder.from`."""
-
-    kind = "published"
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def card(self) -> dict[str, Any]:
-        """Return all that it takes to build the encoder again."""
-        return {"kind": self.kind, "encoder": described(self.encoder), "heads": {}}
 
 
 def adopt(
@@ -123,7 +108,7 @@ def adopt(
             "notes": notes,
         },
     }
-    objective = Published(encoder)
+    objective = EncoderAlone(encoder, "published")
     number = save_model(out, objective, card)
     return Adopted(
         folder=Path(out),

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from merian.errors import FormatError, InputError
 from merian.learn.encoders import build_encoder
+from merian.learn.encoding import EncoderAlone
 from merian.learn.saved import CARD, WEIGHTS, load_weights, model_folder, read_card, save_model
 from merian.learn.shelf import BARCODES
 
@@ -33,18 +32,6 @@ _LIMITS = (
     "It has seen the sources listed here whole. A score on any of them tells nothing, so the "
     "benches of Merian train their own encoders on the references of each split.",
 )
-
-
-class _Alone(nn.Module):
-    """An encoder without what it was trained with."""
-
-    def __init__(self, encoder: nn.Module, about: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.encoder, self._about = encoder, dict(about)
-
-    def card(self) -> dict[str, Any]:
-        """Return what a model's card says of it."""
-        return {"kind": "encoder", "encoder": self._about}
 
 
 def ship(
@@ -77,8 +64,7 @@ def ship(
             f"{LARGEST / 1e6:.0f} MB can ship"
         )
     told = _card(card, sources, name, parameters)
-    alone: Any = _Alone(encoder, about)
-    save_model(out, alone, told, half=True)
+    save_model(out, EncoderAlone(encoder, "encoder", about), told, half=True)
     return (Path(out) / WEIGHTS).stat().st_size
 
 
