@@ -2,87 +2,41 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.bench.encoder_rows import SMALL, halves, made_rows, settings  # noqa: E402
+
 from merian.bench import encoder_speed, find_bench, measure  # noqa: E402
-from merian.bench.bioscan import bioscan_split  # noqa: E402
 from merian.bench.encoder_arms import ABLATION, ARMS, FINE_TUNED, SELF_SUPERVISED  # noqa: E402
-from merian.bench.encoder_bins import BINS, leaders, left_out_interval, split_bins  # noqa: E402
+from merian.bench.encoder_bins import BINS  # noqa: E402
 from merian.bench.encoder_controls import (  # noqa: E402
     answered,
     controls_there,
     is_answered,
-    six_mers,
 )
 from merian.bench.encoder_names import words_of_split  # noqa: E402
 from merian.bench.encoder_parts import PARTS  # noqa: E402
-from merian.bench.encoder_scores import difference, k_nearest, rightly, share, verdict  # noqa: E402
-from merian.bench.encoder_splits import duplicates, open_split, write_split  # noqa: E402
+from merian.bench.encoder_scores import rightly  # noqa: E402
+from merian.bench.encoder_splits import open_split, write_split  # noqa: E402
 from merian.bench.encoder_training import (  # noqa: E402
     Training,
     pack_split,
     read_learned,
     train_here,
 )
-from merian.bench.linkage import by_average, by_ward  # noqa: E402
-from merian.errors import FormatError, InputError, MerianError, NotFoundError  # noqa: E402
-from merian.formats.bioscan5m import COLUMNS  # noqa: E402
-from merian.learn import adjusted_mutual_information, open_pack, read_recipe  # noqa: E402
-from merian.nucleotides import reverse_complement  # noqa: E402
+from merian.errors import InputError, MerianError, NotFoundError  # noqa: E402
+from merian.learn import open_pack, read_recipe  # noqa: E402
 
-SMALL = (
-    "encoder.width=24", "encoder.hidden=32", "encoder.layers=1", "data.k=3", "training.batch=8",
-    "optimizer.kind=adamw",
-)  # fmt: skip
 QUICK = ("optimizer.learning_rate=0.01", "training.average=0.5", "data.any_frame=false")
-LETTERS = "abcdefghij"
-
-
-def made_rows(seed=0, genera=5, species=3, records=4, length=240):
-    """Rows of the yardstick: genera in two families, species 6 % apart, records 1 %."""
-    rng = np.random.default_rng(seed)
-
-    def changed(sequence, share):
-        other = rng.choice(list("ACGT"), len(sequence))
-        return np.where(rng.random(len(sequence)) < share, other, sequence)
-
-    rows, root = [], rng.choice(list("ACGT"), length)
-    for genus in range(genera):
-        stem, family = changed(root, 0.3), f"F{'ab'[genus % 2]}idae"
-        last = f"Genus{LETTERS[genus]}"
-        for kind in range(species):
-            own = changed(stem, 0.08)
-            names = ["Arthropoda", "Insecta", "Diptera", family, last, f"{last}_sp{LETTERS[kind]}x"]
-            for _ in range(records):
-                rows.append((f"x{len(rows)}", "".join(changed(own, 0.013)), names))
-    return rows
-
-
-def halves(kind):
-    """References and queries of a split of each kind."""
-    rows = made_rows()
-    if kind == "bins":
-        return split_bins(rows, 0)
-    new = [row for row in rows if row[2][-1].endswith("_spcx")]
-    known = [row for row in rows if not row[2][-1].endswith("_spcx")]
-    asked = known[::4]
-    references = [row for row in known if row not in asked]
-    if kind == "open":
-        return known, new
-    if kind == "closed":
-        return [*references, *new[1::2]], [*asked, *new[::2]]
-    return references, [*asked, *new]
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +54,6 @@ def short(monkeypatch):
     monkeypatch.setattr("merian.bench.encoder_study.controls_there", lambda: ["6-mer 1-NN"])
     few = {name: replace(part, tasks=part.tasks[-1:]) for name, part in PARTS.items()}
     monkeypatch.setattr("merian.bench.dna_encoders.PARTS", few)
-
-
-def settings(work, **more):
-    return {
-        "work": str(work), "steps": "2", "changes": ";".join(SMALL), "processes": "0",
-        "peers": "no", "seeds": "2", **more,
-    }  # fmt: skip
 
 
 def shares(figures):
@@ -273,114 +220,6 @@ def test_trained_heads_name_species_that_are_easy(tmp_path):
     assert learned.names["genus"] == genus  # a lineage does not contradict itself
 
 
-# -- duplicates -----------------------------------------------------------------------------------
-
-
-def test_copies_and_parts_of_references_are_dropped_on_either_strand(tmp_path):
-    rows = made_rows()
-    own, other = made_rows(seed=1), made_rows(seed=2)
-    inner, names = rows[0][1][20:200], rows[0][2]
-    queries = {
-        "equal": rows[3][1],
-        "other strand": reverse_complement(rows[4][1]),
-        "within": inner,
-        "within, other strand": reverse_complement(rows[5][1][10:180]),
-        "around": own[0][1][:30] + rows[6][1] + own[1][1][:25],
-        "around, other strand": reverse_complement(own[0][1][:30] + rows[7][1]),
-        "one base apart": ("C" if rows[8][1][100] != "C" else "G").join(
-            (rows[8][1][:100], rows[8][1][101:])
-        ),
-        "unrelated": other[0][1],
-    }
-    asked = [(key, sequence, names) for key, sequence in queries.items()]
-    found = duplicates(write_split(tmp_path / "s", rows, asked))
-    assert dict(zip(queries, found.tolist(), strict=True)) == {
-        key: key not in ("one base apart", "unrelated") for key in queries
-    }
-
-
-# -- figures --------------------------------------------------------------------------------------
-
-
-def test_differences_are_paired_over_queries():
-    rng = np.random.default_rng(0)
-    genus = np.repeat(np.arange(40).astype(str), 5)
-    other = (rng.random(200) < 0.5).astype(float)
-    one = other.copy()
-    one[np.flatnonzero(other == 0)[:20]] = 1  # never worse: the paired interval lies above 0
-    found = difference(one, other, genus)[""]
-    assert found["value"] == pytest.approx(10)
-    assert found["low"] > 0
-    alone = [share(marks, genus, "%") for marks in (one, other)]
-    assert alone[0]["low"] < alone[1]["high"]  # by themselves they cannot be told apart
-    shuffled = rng.permutation(one)
-    assert difference(shuffled, other, genus)[""]["low"] < 0
-
-
-def test_a_query_that_is_not_asked_counts_nowhere():
-    marks = np.array([1.0, 0.0, np.nan, np.nan])
-    genus = np.array(["a", "b", "c", "d"])
-    assert share(marks, genus, "%")["n"] == 2
-    assert difference(marks, marks, genus)[""]["n"] == 2
-    assert share(np.full(4, np.nan), genus, "%") == {}
-    assert difference(np.full(4, np.nan), marks, genus) == {}
-
-
-def test_what_is_always_right_is_not_certain():
-    found = share(np.ones(60), np.repeat(np.arange(20), 3).astype(str), "%")
-    assert found["value"] == found["high"] == 100
-    assert found["low"] == pytest.approx(83.9, abs=0.1)  # Wilson's of 20 of 20
-
-
-def test_several_seeds_have_an_interval_of_their_own():
-    genus = np.arange(50).astype(str)
-    one = [np.ones(50), np.ones(50), np.ones(50)]
-    other = [np.zeros(50), np.zeros(50), np.where(np.arange(50) < 25, 1.0, 0.0)]
-    found = difference(one, other, genus, "the claim")
-    assert found[", over seeds"]["n"] == 3
-    assert found[", over seeds"]["value"] == pytest.approx(100 * 2.5 / 3, abs=0.01)
-    assert found[", over seeds"]["low"] < 40  # the seeds differ more than the queries do
-    assert found[""]["low"] > 60
-    assert found[""]["unit"] == "points; the claim confirmed"
-
-
-def test_a_claim_is_confirmed_by_all_intervals_or_not_told():
-    assert verdict([(0.1, 2), (1, 3)]) == "confirmed"
-    assert verdict([(-2, -0.1), (-3, -1)]) == "refuted"
-    assert verdict([(0.1, 2), (-1, 3)]) == "cannot be told"
-    assert verdict([(float("nan"), float("nan"))]) == "cannot be told"
-
-
-def test_the_nearest_reference_names_and_ten_outvote_it(tmp_path):
-    rows = made_rows(genera=2, species=1, records=6)
-    split = write_split(tmp_path / "s", rows, rows[:2])
-    first, second = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    references = np.array([first] * 6 + [second] * 6, np.float32)
-    references[6] = first + 0.001  # the nearest of the query, of the other genus
-    references[0] = np.nan
-    queries = np.array([first + 0.001, [np.nan, 0]], np.float32)
-    assert k_nearest(split, references, queries, "genus") == ["Genusb", ""]
-    assert k_nearest(split, references, queries, "genus", weighted=True) == ["Genusa", ""]
-
-
-def test_what_has_no_name_is_never_right(tmp_path):
-    rows = made_rows(genera=1, species=1, records=2)
-    unnamed = [("u", rows[1][1], [*rows[0][2][:-1], ""])]
-    split = write_split(tmp_path / "s", rows[:1], [*rows[1:], *unnamed])
-    marks = rightly(split, "species", ["", ""], np.array([True, True]))
-    assert marks.tolist() == [0, 0]
-
-
-# -- controls -------------------------------------------------------------------------------------
-
-
-def test_six_mers_are_counted():
-    found = six_mers(["AAAAAAAC", "ACGTNACGTAC", "ACG"])
-    assert found.sum(axis=1).tolist() == [3, 1, 0]
-    assert found[0, 0] == 2
-    assert found[0, 1] == 1
-
-
 def test_an_installed_control_finds_the_right_reference(work):
     split = open_split(work / "splits" / "its1_closed_0")
     for name in controls_there():
@@ -389,160 +228,6 @@ def test_an_installed_control_finds_the_right_reference(work):
         assert right.mean() > 0.9, name
     with pytest.raises(NotFoundError, match="no control is called"):
         answered(split, "guessing")
-
-
-# -- clusters -------------------------------------------------------------------------------------
-
-
-def plain_tree(distances, ward):
-    """Join the two nearest of all clusters, again and again; the oracle."""
-    members = {i: [i] for i in range(len(distances))}
-    while len(members) > 1:
-        apart = {
-            (a, b): ward_cost(distances, one, other)
-            if ward
-            else distances[np.ix_(one, other)].mean()
-            for (a, one), (b, other) in combinations(members.items(), 2)
-        }
-        a, b = min(apart, key=apart.get)
-        far = apart[a, b]
-        members[a] += members.pop(b)
-        yield far, [sorted(m) for m in members.values()]
-
-
-def ward_cost(points, one, other):
-    """The distance of Ward's method, from the means of two clusters of points."""
-    gap = points[one].mean(0) - points[other].mean(0)
-    return np.sqrt(2 * len(one) * len(other) / (len(one) + len(other)) * (gap**2).sum())
-
-
-@pytest.mark.parametrize("ward", [False, True])
-def test_trees_are_those_of_joining_the_nearest_again_and_again(ward):
-    points = np.random.default_rng(3).normal(size=(25, 3))
-    distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
-    tree = by_ward(points) if ward else by_average(distances)
-    for number, (far, groups) in enumerate(plain_tree(points if ward else distances, ward)):
-        assert tree.heights[number] == pytest.approx(far)
-        for labels in (tree.into(24 - number), tree.at(far + 1e-9)):
-            found = [np.flatnonzero(labels == c).tolist() for c in np.unique(labels)]
-            assert sorted(found) == sorted(groups)
-    with pytest.raises(InputError, match="26 clusters of 25 items"):
-        tree.into(26)
-
-
-def test_a_leader_takes_in_what_is_near():
-    vectors = np.array([[1, 0], [0.99, 0.05], [0, 1], [0.05, 0.99], [0.7, 0.7]], np.float32)
-    assert leaders(vectors, 0.01).tolist() == [0, 0, 1, 1, 2]
-    assert leaders(vectors, 1.0).tolist() == [0, 0, 0, 0, 0]
-    assert leaders(vectors, -1.0).tolist() == [0, 1, 2, 3, 4]
-
-
-def test_the_interval_of_an_agreement_holds_it_and_narrows():
-    rng = np.random.default_rng(0)
-    halves = []
-    for bins in (40, 400):
-        truth = np.repeat(np.arange(bins), 4)
-        clusters = np.where(
-            rng.random(len(truth)) < 0.1, rng.integers(bins, size=len(truth)), truth
-        )
-        value, half = left_out_interval(adjusted_mutual_information, clusters, truth)
-        assert value == adjusted_mutual_information(clusters, truth)
-        assert 0 < half < 0.2
-        halves.append(half)
-    assert halves[1] < halves[0] / 2
-
-
-def test_halves_share_no_bin():
-    learned, asked = split_bins(made_rows(), 0)
-    one, other = ({row[2][-1] for row in rows} for rows in (learned, asked))
-    assert one.isdisjoint(other)
-    assert abs(len(one) - len(other)) <= 1
-    with pytest.raises(NotFoundError, match="two or more"):
-        split_bins(made_rows(genera=1, species=1), 0)
-
-
-# -- BIOSCAN-5M -----------------------------------------------------------------------------------
-
-
-def bioscan_table(path, mark=","):
-    """A table in BIOSCAN-5M's layout of invented barcodes; some rows of no use."""
-    references, queries = halves("mixed")
-    rows = [("train", row) for row in references]
-    rows += [("test_unseen" if r[2][-1].endswith("_spcx") else "test", r) for r in queries]
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, delimiter=mark)
-        writer.writeheader()
-        for number, (part, (key, sequence, names)) in enumerate(rows):
-            lineage = dict(
-                zip(("phylum", "class", "order", "family", "genus", "species"), names, strict=True)
-            )
-            filled = sequence + "N" * (number % 3)
-            writer.writerow({"processid": key, "dna_barcode": filled, "split": part, **lineage})
-        first = rows[0][1]
-        writer.writerow({"processid": "p1", "dna_barcode": first[1], "split": "pretrain"})
-        wrong = {"split": "train", "genus": "Aus", "species": "Aus bus"}
-        writer.writerow({"processid": "bad", "dna_barcode": "ACGT", **wrong})
-        writer.writerow({"processid": "copy", "dna_barcode": first[1] + "NN", "split": "train",
-                         "genus": first[2][4], "species": first[2][5]})  # fmt: skip
-    return path
-
-
-def test_bioscans_own_split_is_asked(tmp_path):
-    table = bioscan_table(tmp_path / "BIOSCAN_5M_Insect_Dataset_metadata.csv")
-    figures = measure(
-        "dna-encoders", settings(tmp_path / "work", data=str(tmp_path), yardstick="nowhere.py")
-    ).figures
-    assert {name.partition(":")[0] for name in figures} == {"closed bioscan", "open bioscan"}
-    assert figures["closed bioscan: species, 6-mer 1-NN"]["value"] > 90
-    references, queries = halves("mixed")
-    split = open_split(tmp_path / "work" / "splits" / "bioscan_mixed_0")
-    assert [s for s, _ in split.references] == [row[1] for row in references]
-    assert len(split.queries) == len(queries)
-    rejects = (tmp_path / "work/splits/bioscan_mixed_0/rejects.tsv").read_text().splitlines()
-    assert len(rejects) == 2
-    assert rejects[1].split("\t")[:3] == [
-        str(table),
-        str(len(references) + len(queries) + 3),
-        "bad",
-    ]
-
-
-def test_a_table_with_tabs_is_read_and_what_is_none_is_told(tmp_path):
-    table = bioscan_table(tmp_path / "metadata.tsv", "\t")
-    split = bioscan_split(tmp_path, tmp_path / "split")
-    assert len(split.references) == len(halves("mixed")[0])
-    bioscan_table(tmp_path / "second.csv")
-    with pytest.raises(NotFoundError, match="Give the file itself"):
-        bioscan_split(tmp_path, tmp_path / "other")
-    (tmp_path / "third.csv").write_text("processid,split\na,train\n", encoding="utf-8")
-    with pytest.raises(FormatError, match="lacks the columns dna_barcode"):
-        bioscan_split(tmp_path / "third.csv", tmp_path / "other")
-    lines = table.read_text(encoding="utf-8").splitlines()
-    table.write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
-    with pytest.raises(FormatError, match="2 barcodes with species in the split train and 0"):
-        bioscan_split(table, tmp_path / "other")
-
-
-def test_a_split_is_asked_only_of_the_table_that_it_was_made_of(tmp_path):
-    table = bioscan_table(tmp_path / "one.csv")
-    first = bioscan_split(table, tmp_path / "split")
-    assert bioscan_split(table, tmp_path / "split").queries == first.queries
-    table.write_text(table.read_text(encoding="utf-8").replace("Genusa", "Aus"), encoding="utf-8")
-    with pytest.raises(InputError, match="made of another table"):
-        bioscan_split(table, tmp_path / "split")
-
-
-def test_what_is_no_table_is_told_with_its_line(tmp_path):
-    table = bioscan_table(tmp_path / "one.csv")
-    lines = table.read_text(encoding="utf-8").splitlines()
-    opened = "\n".join([*lines[:3], '"' + "A" * 140_000, *lines[3:]])
-    table.write_text(opened + "\n", encoding="utf-8")
-    with pytest.raises(FormatError, match="is a quote not closed"):
-        bioscan_split(table, tmp_path / "split")
-    few = "processid,split,genus,species,dna_barcode\nP1,train,Aus,Aus bus,AC!GT\n"
-    table.write_text(few, encoding="utf-8")
-    with pytest.raises(FormatError, match=r"1 set aside, the first \(line 2, P1\)"):
-        bioscan_split(table, tmp_path / "split")
 
 
 # -- the bench itself -----------------------------------------------------------------------------
