@@ -16,7 +16,13 @@ torch = pytest.importorskip("torch")
 from tests.bench.encoder_rows import SMALL, halves, made_rows, settings  # noqa: E402
 
 from merian.bench import encoder_speed, find_bench, measure  # noqa: E402
-from merian.bench.encoder_arms import ABLATION, ARMS, FINE_TUNED, SELF_SUPERVISED  # noqa: E402
+from merian.bench.encoder_arms import (  # noqa: E402
+    ABLATION,
+    ARMS,
+    FINE_TUNED,
+    SELF_SUPERVISED,
+    SPECTRUM,
+)
 from merian.bench.encoder_bins import BINS  # noqa: E402
 from merian.bench.encoder_controls import (  # noqa: E402
     answered,
@@ -64,15 +70,21 @@ def test_open_and_closed_are_trained_asked_and_compared(work, monkeypatch):
     both = ["6-mer 1-NN", "merian identify"]
     monkeypatch.setattr("merian.bench.encoder_study.controls_there", lambda: both)
     figures = measure("dna-encoders", settings(work, only="open,closed")).figures
-    for arm in ("self-supervised", "fine-tuned", "untrained"):
+    for arm in ("self-supervised", "fine-tuned", "spectrum", "untrained"):
         for how in ("1-NN", "softmax 10-NN"):
             assert f"open its1: genus, {arm} {how}" in figures
             assert f"open its1: genus, {arm} {how} less 6-mer 1-NN, the best control" in figures
     assert "open its1: genus, self-supervised 1-NN less untrained 1-NN" in figures
-    for method in ("fine-tuned", "linear probe", *both):
+    for method in (
+        "fine-tuned",
+        "linear probe",
+        "spectrum, heads",
+        "spectrum, linear probe",
+        *both,
+    ):
         assert f"closed its1: species, {method}" in figures
     less = [name for name in figures if name.startswith("closed") and "the best control" in name]
-    assert len(less) == 3
+    assert len(less) == 6
     for name, figure in shares(figures).items():
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 100, name
     for control in both:
@@ -126,6 +138,7 @@ def test_fungi_bins_and_the_ablation_have_their_figures(work):
     for way in ("average linkage, number given", "ward linkage, number given"):
         assert figures[f"bins coi: clusters, self-supervised, {way}"]["value"] == bins
     assert figures["bins coi: AMI, 6-mer, average linkage, distance learned"]["value"] > 80
+    assert figures["bins coi: AMI, spectrum, average linkage, number given"]["value"] > 80
     assert figures["bins coi: AMI, our clusters at 2.5 %"]["value"] > 80
 
 
@@ -148,6 +161,15 @@ def test_every_arm_of_the_ablation_takes_one_thing_away():
     }
     assert ARMS["Mamba+ without pretraining"].start is None
     assert all(ARMS[name].start for name in ABLATION if "pretraining" not in name)
+
+
+def test_changes_for_every_recipe_leave_the_spectrum_what_it_is(work):
+    split = open_split(work / "splits" / "its1_closed_0")
+    made = Training(split, SPECTRUM, 0, 2, SMALL).recipe().tables()
+    plain = read_recipe("barcode-spectrum").tables()
+    assert made["data"] == plain["data"]
+    assert made["encoder"] == plain["encoder"]
+    assert made["training"]["batch"] == 8
 
 
 def test_what_is_done_is_not_done_again(work):

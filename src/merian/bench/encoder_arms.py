@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ABLATION", "ARMS", "FINE_TUNED", "PRETRAINING", "SELF_SUPERVISED", "STEPS", "UNTRAINED",
-           "Arm", "steps_of"]  # fmt: skip
+__all__ = ["ABLATION", "ARMS", "FINE_TUNED", "PRETRAINING", "SELF_SUPERVISED", "SPECTRUM", "STEPS",
+           "UNTRAINED", "Arm", "steps_of"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,19 @@ class Arm:
         changes: As table.key=value.
         start: The arm whose weights it begins with; of the same split and seed.
         length: Of the steps of the source, this share; 0 for weights of chance.
+        own: Tables that `--changes` leaves as they are, since without them it is another arm.
     """
 
     recipe: str
     changes: tuple[str, ...] = ()
     start: str | None = None
     length: float = 1.0
+    own: tuple[str, ...] = ()
+
+    def changed(self, changes: tuple[str, ...]) -> list[str]:
+        """Return its changes, and behind them those that are asked of every recipe."""
+        asked = [change for change in changes if change.partition(".")[0].strip() not in self.own]
+        return [*self.changes, *asked]
 
 
 # Steps of a training, by the first word of a split's name.
@@ -36,6 +43,7 @@ STEPS: Mapping[str, int] = {"coi": 300, "insects": 300, "its1": 900, "yeast": 30
 _STEPS_ELSE = 300
 
 SELF_SUPERVISED, FINE_TUNED, UNTRAINED = "self-supervised", "fine-tuned", "untrained"
+SPECTRUM = "spectrum"
 PRETRAINING = ("BERT", "MAE", "causal")
 # The course is that of barcode-ranks.
 _PLUS = (
@@ -49,6 +57,8 @@ ARMS: Mapping[str, Arm] = {
     SELF_SUPERVISED: Arm("barcode-masked"),
     FINE_TUNED: Arm("barcode-ranks", start=SELF_SUPERVISED),
     UNTRAINED: Arm("barcode-masked", length=0),
+    # Fitted to the references without their names; trained are heads on its vectors alone.
+    SPECTRUM: Arm("barcode-spectrum", own=("data", "encoder")),
     # Masked, autoencoder, next words: the same words, width and layers, as many weights as can be.
     "BERT": Arm("barcode-masked"),
     "MAE": Arm("barcode-restored"),

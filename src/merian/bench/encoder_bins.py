@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.barcode import clean
-from merian.bench.encoder_arms import SELF_SUPERVISED, UNTRAINED
+from merian.bench.encoder_arms import SELF_SUPERVISED, SPECTRUM, UNTRAINED
 from merian.bench.encoder_controls import six_mers
 from merian.bench.encoder_scores import Figures
 from merian.bench.encoder_splits import (
@@ -46,6 +46,7 @@ _SHARE_ALIKE = 0.025  # of the bases, within a BIN: what vsearch and our own clu
 _STEPS = 60  # distances that are tried
 _GROUPS, _T_GROUPS = 20, 2.093  # of BINs that are left out in turn; Student's t of 19
 _UNIT = "x 100, of barcodes in BINs"
+_ARMS = (SELF_SUPERVISED, SPECTRUM, UNTRAINED)
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -119,7 +120,7 @@ def _figures(study: Study, split: Split) -> Figures:
         np.unique(names, return_inverse=True)[1]
         for names in (split.labels("species"), split.truth("species"))
     )
-    vectors = {arm: study.learned(split, arm) for arm in (SELF_SUPERVISED, UNTRAINED)}
+    vectors = {arm: study.learned(split, arm) for arm in _ARMS}
     pairs = {arm: (one.references, one.queries) for arm, one in vectors.items()}
     references, queries = ([text for text, _ in rows] for rows in (split.references, split.queries))
     pairs["6-mer"] = (six_mers(references), six_mers(queries))
@@ -225,4 +226,4 @@ def left_out_interval(
     return measure(clusters, truth), _T_GROUPS * spread
 
 
-BINS = Part((Task("coi", "bins", 0),), (SELF_SUPERVISED, UNTRAINED), _figures, controls=False)
+BINS = Part((Task("coi", "bins", 0),), _ARMS, _figures, controls=False)

@@ -1,5 +1,8 @@
 """Plain controls that stand beside every encoder: words of six bases, vsearch, megablast, Merian.
 
+Words of six bases are counted as they are, and less the mean of the references, which is one
+subtraction and a much better control.
+
 Each answers a split by itself, in a process of its own, and keeps its answers beside the split.
 All but Merian answer with one reference, whose names are theirs; of equals the first one.
 """
@@ -52,18 +55,33 @@ def six_mers(sequences: Sequence[str]) -> Floats:
     return found
 
 
-def _by_words(split: Split) -> Numbers:
-    """Return the reference whose six-mers have the highest cosine to those of each query."""
+def _by_words(split: Split, centred: bool = False) -> Numbers:
+    """Return the reference whose six-mers have the highest cosine to those of each query.
+
+    Args:
+        split: What is asked.
+        centred: Whether the mean over the references is taken away first.
+    """
     asked = six_mers([sequence for sequence, _ in split.queries])
+    mean = _mean_words(split) if centred else np.zeros(4**_K, np.float32)
     best = np.full(len(asked), -1, np.int64)
     cosine = np.full(len(asked), -np.inf, np.float32)
     for first in range(0, len(split.references), _BLOCK):
         block = [sequence for sequence, _ in split.references[first : first + _BLOCK]]
-        found = nearest(asked, six_mers(block), 1)
+        found = nearest(asked - mean, six_mers(block) - mean, 1)
         better = found.cosines[:, 0] > cosine
         best[better] = found.references[better, 0] + first
         cosine[better] = found.cosines[better, 0]
     return best
+
+
+def _mean_words(split: Split) -> Floats:
+    """Return how often each word of six bases is in a reference, in the mean."""
+    total = np.zeros(4**_K)
+    for first in range(0, len(split.references), _BLOCK):
+        block = [sequence for sequence, _ in split.references[first : first + _BLOCK]]
+        total += six_mers(block).sum(axis=0, dtype=np.float64)
+    return (total / len(split.references)).astype(np.float32)
 
 
 def _by_vsearch(split: Split) -> Numbers:
@@ -121,6 +139,7 @@ def _by_merian(split: Split) -> dict[str, list[str]]:
 
 CONTROLS: Mapping[str, Callable[[Split], dict[str, list[str]]]] = {
     "6-mer 1-NN": partial(_of_references, ask=_by_words),
+    "centred 6-mer 1-NN": partial(_of_references, ask=partial(_by_words, centred=True)),
     "usearch_global": partial(_of_references, ask=_by_vsearch),
     "megablast": partial(_of_references, ask=_by_megablast),
     "merian identify": _by_merian,

@@ -20,6 +20,7 @@ from merian.bench.encoder_arms import (
     FINE_TUNED,
     PRETRAINING,
     SELF_SUPERVISED,
+    SPECTRUM,
     UNTRAINED,
 )
 from merian.bench.encoder_scores import (
@@ -40,6 +41,8 @@ _UNITS = {
     "species": "% of queries whose species is known",
     "genus": "% of queries whose species is new",
 }
+_KNOWN = (SELF_SUPERVISED, FINE_TUNED, SPECTRUM)
+_NEW = (*_KNOWN, UNTRAINED)
 _WORDS_NN, _MEMBERS = "6-mer 1-NN", "weights of the encoder"
 
 Methods = dict[str, Marks]
@@ -56,10 +59,15 @@ def _of_known(study: Study, split: Split) -> Methods:
     learned = study.learned(split, SELF_SUPERVISED)
     named = study.learned(split, FINE_TUNED).names["species"]
     near = k_nearest(split, learned.references, learned.queries, "species")
+    fitted = study.learned(split, SPECTRUM)
+    beside = k_nearest(split, fitted.references, fitted.queries, "species")
     return {
         "fine-tuned": rightly(split, "species", named, at),
         "linear probe": rightly(split, "species", learned.probed, at),
         "self-supervised 1-NN": rightly(split, "species", near, at),
+        "spectrum, heads": rightly(split, "species", fitted.names["species"], at),
+        "spectrum, linear probe": rightly(split, "species", fitted.probed, at),
+        "spectrum 1-NN": rightly(split, "species", beside, at),
     }
 
 
@@ -72,7 +80,7 @@ def _of_new(study: Study, split: Split) -> Methods:
     """Return the methods that name genera of new species: nearest by vectors of several arms."""
     at = split.asked("genus")
     found: Methods = {}
-    for arm in (SELF_SUPERVISED, FINE_TUNED, UNTRAINED):
+    for arm in _NEW:
         learned = study.learned(split, arm)
         for weighted, called in ((False, "1-NN"), (True, "softmax 10-NN")):
             near = k_nearest(split, learned.references, learned.queries, "genus", weighted)
@@ -220,21 +228,21 @@ def _tasks(kind: str, *sources: str) -> tuple[Task, ...]:
 
 PARTS: Mapping[str, Part] = {
     "open": Part(
-        _tasks("open", "coi", "insects", "its1"), (SELF_SUPERVISED, FINE_TUNED, UNTRAINED), _open
+        _tasks("open", "coi", "insects", "its1"), _NEW, _open
     ),
-    "closed": Part(_tasks("closed", "coi", "its1"), (SELF_SUPERVISED, FINE_TUNED), _closed),
+    "closed": Part(_tasks("closed", "coi", "its1"), _KNOWN, _closed),
     "pretraining": Part(
         _tasks("mixed", "coi", "its1"), (*PRETRAINING, UNTRAINED), _pretraining, seeds=True
     ),
     "fungi": Part(
         (*_tasks("closed", "its1"), *_tasks("open", "its1")),
-        (SELF_SUPERVISED, FINE_TUNED, UNTRAINED), _fungi,
+        _NEW, _fungi,
     ),
     "ablation": Part(_tasks("closed", "its1"), ABLATION, _ablation),
 }  # fmt: skip
 
 # BIOSCAN-5M asks known and new species of the same references.
 BIOSCAN: Mapping[str, Part] = {
-    "closed": Part(_tasks("mixed", "bioscan"), (SELF_SUPERVISED, FINE_TUNED), _closed),
-    "open": Part(_tasks("mixed", "bioscan"), (SELF_SUPERVISED, FINE_TUNED, UNTRAINED), _open),
+    "closed": Part(_tasks("mixed", "bioscan"), _KNOWN, _closed),
+    "open": Part(_tasks("mixed", "bioscan"), _NEW, _open),
 }

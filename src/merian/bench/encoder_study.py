@@ -54,7 +54,7 @@ class Study:
     @property
     def controls(self) -> list[str]:
         """The controls that are asked."""
-        ours = ("6-mer 1-NN", "merian identify")
+        ours = ("6-mer 1-NN", "centred 6-mer 1-NN", "merian identify")
         return [name for name in controls_there() if self.peers or name in ours]
 
     def split(self, task: Task) -> Split:

@@ -69,7 +69,7 @@ class Training:
     def recipe(self, start: Path | None = None) -> Recipe:
         """Return the recipe; nothing is held out of it, as the queries judge what comes of it."""
         arm: Arm = ARMS[self.arm]
-        changes = [*arm.changes, *self.changes, f"training.seed={self.seed}"]
+        changes = [*arm.changed(self.changes), f"training.seed={self.seed}"]
         changes.append(f"training.steps={max(1, self.length)}")
         if start is not None:
             changes.append(f"encoder.from={start}")
@@ -97,8 +97,8 @@ class Learned:
         queries: The same of the queries.
         names: rank -> what each query is called, as the split names it; empty if no names were
             learned.
-        probed: The species of each query by a linear classifier on the vectors; empty where names
-            were learned, or no species is known.
+        probed: The species of each query by a linear classifier on the vectors; empty where these
+            were bent to the names, or no species is known.
         parameters: Of the encoder.
         seconds: Of training.
     """
@@ -142,7 +142,7 @@ def train_here(training: Training, runs: Path) -> Path:
     start = training.start
     recipe = training.recipe(runs / start.name if start else None)
     _train(recipe, training.length, pack_split(training.split), run)
-    _look(training.split, run)
+    _look(training.split, run, recipe)
     return run
 
 
@@ -157,7 +157,7 @@ def _train(recipe: Recipe, steps: int, pack: Path, run: Path) -> None:
         save_model(run / "model", task.objective, {**task.card, "name": "untrained"})
 
 
-def _look(split: Split, run: Path) -> None:
+def _look(split: Split, run: Path, recipe: Recipe) -> None:
     """Write the vectors of a split, and the names that its queries get."""
     from merian.bench.encoder_names import name_queries  # noqa: PLC0415 - torch is an extra
     from merian.learn import load_model  # noqa: PLC0415
@@ -168,12 +168,12 @@ def _look(split: Split, run: Path) -> None:
         "queries": encoder.encode([sequence for sequence, _ in split.queries]),
     }
     names = name_queries(split, run)
-    known = bool(split.asked("species").any())
+    probed = bool(split.asked("species").any()) and (recipe.encoder.frozen or not names)
     told: dict[str, Any] = {
         "parameters": sum(p.numel() for p in encoder.network.parameters()),
         "seconds": _seconds(run / "log.jsonl"),
         "names": names,
-        "probed": linear(split, **vectors, rank="species") if known and not names else [],
+        "probed": linear(split, **vectors, rank="species") if probed else [],
     }
     with new_folder(run / "bench") as part:
         write_tensors(part / VECTORS, vectors, "merian-bench-vectors 1.0")
