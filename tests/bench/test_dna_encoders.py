@@ -96,14 +96,14 @@ def test_open_and_closed_are_trained_asked_and_compared(work, monkeypatch):
 
 def test_ways_of_learning_are_compared_over_seeds(work):
     figures = measure("dna-encoders", settings(work, only="pretraining")).figures
-    runs = (work / "runs").glob("its1_mixed_0-BERT-*")
+    runs = (work / "runs").glob("coi_mixed_0-BERT-*")
     assert len({run.name.split("-")[2] for run in runs}) == 2
     sizes = [
-        figures[f"pretraining its1: {arm}, weights of the encoder"]["value"]
+        figures[f"pretraining coi: {arm}, weights of the encoder"]["value"]
         for arm in ("BERT", "MAE", "causal")
     ]
     assert sizes[0] == sizes[1]
-    key = "pretraining its1: genus, MAE less BERT, 1-NN"
+    key = "pretraining coi: genus, MAE less BERT, 1-NN"
     assert figures[key]["unit"].startswith("points; BarcodeMAE's claim ")
     assert figures[f"{key}, over seeds"]["n"] == 2
     asked = sum(row[2][-1].endswith("_spcx") for row in halves("mixed")[1])

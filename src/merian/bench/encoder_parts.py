@@ -232,7 +232,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "closed": Part(_tasks("closed", "coi", "its1"), _KNOWN, _closed),
     "pretraining": Part(
-        _tasks("mixed", "coi", "its1"), (*PRETRAINING, UNTRAINED), _pretraining, seeds=True
+        _tasks("mixed", "coi"), (*PRETRAINING, UNTRAINED), _pretraining, seeds=True
     ),
     "fungi": Part(
         (*_tasks("closed", "its1"), *_tasks("open", "its1")),
