@@ -32,5 +32,12 @@ def test_the_page_says_all_that_a_reader_needs(shipped: Path, capsys):  # noqa: 
     assert shelf.BARCODES in capsys.readouterr().out
 
 
+def test_the_page_tells_a_fitted_encoder_from_a_trained_one(shipped: Path):  # noqa: F811
+    card = json.loads((shipped / "card.json").read_text(encoding="utf-8"))
+    for frozen in (True, False):
+        said = {**card, "recipe": {"encoder": {"frozen": frozen}}}
+        assert ("without names; then heads" in cards_as_markdown({"x": said})) is frozen
+
+
 def test_without_weights_the_page_says_so():
     assert "No encoder of barcodes is in this version yet" in cards_as_markdown({})

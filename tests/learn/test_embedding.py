@@ -114,8 +114,10 @@ def test_pictures_that_cannot_be_read_are_rows_of_nan(tmp_path):
     assert "pics/Copepoda/002.png\tis no picture that can be read" in "".join(lines)
 
 
-def test_what_cannot_be_is_told(tmp_path, source, model, capsys):
-    assert main(["embed", str(source), "--out", str(tmp_path / "e")]) == 2
+def test_what_cannot_be_is_told(tmp_path, source, model, capsys, monkeypatch):
+    with monkeypatch.context() as without:
+        without.setattr("merian.learn.shelf.SHELF", tmp_path)
+        assert main(["embed", str(source), "--out", str(tmp_path / "e")]) == 2
     assert "train one (merian train barcode-masked" in capsys.readouterr().err
     assert not (tmp_path / "e").exists()
     make_pack([source], tmp_path / "p")

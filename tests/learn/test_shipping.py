@@ -56,6 +56,7 @@ def test_the_encoder_alone_ships_in_sixteen_bits_with_a_card(trained, shipped):
         {"name": "b", "from": "https://example.org/b", "licence": "GPL-3"}
     ]  # fmt: skip
     assert card["sequences"] == 7
+    assert f"the first {PREPARED['bases']} bases." in " ".join(card["limits"])
     assert card["training"]["held_out_figures"] == {"loss": {"value": 1.0}}
     with safe_open(shipped / "weights.safetensors", "pt") as file:
         assert all(name.startswith("encoder.") for name in file.keys())  # noqa: SIM118
@@ -131,3 +132,16 @@ def test_what_ships_is_part_of_the_package():
         assert weights.stat().st_size < shipping.LARGEST
         assert not any("GPL" in source["licence"] for source in card["sources"])
         assert json.loads(json.dumps(card)) == card
+
+
+def test_the_encoder_in_the_package_is_whole_and_puts_kin_together():
+    encoder = load_model(shelf.BARCODES)
+    folder = shelf.shelf_folder(shelf.BARCODES)
+    assert (folder / "weights.safetensors").stat().st_size < shipping.LARGEST
+    assert encoder.card["sources"]
+    assert not any("GPL" in source["licence"] for source in encoder.card["sources"])
+    rng = np.random.default_rng(0)
+    one, other = ("".join(rng.choice([*"ACGT"], 650)) for _ in range(2))
+    near = "".join("A" if place % 40 == 0 else letter for place, letter in enumerate(one))
+    vectors = encoder.encode([one, near, other])
+    assert vectors[0] @ vectors[1] > 0.7 > 0.4 > vectors[0] @ vectors[2]

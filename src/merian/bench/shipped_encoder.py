@@ -31,7 +31,7 @@ def run(
     *,
     data: Path = Path("../shared/data"),
     out: Path = Path("shipped-encoder"),
-    recipes: str = "barcode-masked",
+    recipes: str = "barcode-spectrum",
     trained: Path | None = None,
     package: Path | None = None,
     only: str = "",
@@ -52,7 +52,7 @@ def run(
     figures = _counted(sources)
     if only == "corpus":
         return figures
-    first, *more = [name for name in recipes.split(",") if name] or ["barcode-masked"]
+    first, *more = [name for name in recipes.split(",") if name] or ["barcode-spectrum"]
     pack = _packed(out, first)
     if only == "pack":
         return figures

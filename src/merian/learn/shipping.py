@@ -28,7 +28,7 @@ _USE = (
 _LIMITS = (
     "It gives no names and no probabilities; `merian identify` does.",
     "It learned COI of animals and ITS of fungi. Of other genes its vectors say little.",
-    "It reads the strand that databases keep, and the first 660 bases.",
+    "It reads the strand that databases keep, and the first {bases:,} bases.",
     "It has seen the sources listed here whole. A score on any of them tells nothing, so the "
     "benches of Merian train their own encoders on the references of each split.",
 )
@@ -82,7 +82,7 @@ def _card(
         "preprocessing": card["preprocessing"],
         "licence": "Apache-2.0",
         "use": _USE,
-        "limits": list(_LIMITS),
+        "limits": [limit.format(bases=card["preprocessing"]["bases"]) for limit in _LIMITS],
         "parameters": parameters,
         "sources": used,
         "left_out": left_out,

@@ -34,7 +34,7 @@ def _section(card: Mapping[str, Any]) -> str:
             ("what it reads", _plain(card["preprocessing"])),
             ("licence", str(card["licence"])),
             ("id", f"`{card['id']}`"),
-            ("trained by", f"{training['objective']}, {training.get('step', '?')} steps"),
+            ("trained by", _trained(card)),
         ]),
         "What it cannot do:",
         "\n".join(f"- {limit}" for limit in card["limits"]),
@@ -49,7 +49,8 @@ def _section(card: Mapping[str, Any]) -> str:
             (s["name"], s["from"], s["licence"]) for s in card["left_out"]])]  # fmt: skip
     if training["held_out_figures"]:
         parts += [
-            "### Figures\n\nOf sequences held out of the same sources, with 95 % intervals.",
+            "### Figures\n\nOf sequences held out of the same sources, with 95 % intervals, by the"
+            " heads that were trained with it and do not ship.",
             _table(("figure", "value", "from", "to"), [
                 (name, _number(f.get("value")), _number(f.get("low")), _number(f.get("high")))
                 for name, f in sorted(training["held_out_figures"].items())
@@ -58,6 +59,15 @@ def _section(card: Mapping[str, Any]) -> str:
     if card.get("recipe"):
         parts.append(f"### Recipe\n\n```json\n{json.dumps(card['recipe'], indent=1)}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _trained(card: Mapping[str, Any]) -> str:
+    """Return how it came to its weights: fitted as it was, or moved by what it was trained for."""
+    training = card["training"]
+    steps = f"{training['objective']}, {training.get('step', '?')} steps"
+    if ((card.get("recipe") or {}).get("encoder") or {}).get("frozen"):
+        return f"fitted to the barcodes, without names; then heads on its vectors: {steps}"
+    return steps
 
 
 def _plain(values: Mapping[str, Any]) -> str:
