@@ -140,7 +140,7 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
         try:
             if packed:
                 place, count = str(source.resolve()), open_pack(source, way.part).size
-                aside: list[tuple[str, str]] = []
+                aside: list[tuple[str, str, str, str]] = []
             else:
                 place, count, aside = _listed(source, asked, out, way.step)
             job = {"items": place, "part": way.part, "kind": kind, "encoder": str(chosen),
@@ -206,7 +206,7 @@ def _begin(out: Path, run: str) -> None:
 
 def _listed(
     source: Path, asked: Asked, out: Path, step: Progress
-) -> tuple[str, int, list[tuple[str, str]]]:
+) -> tuple[str, int, list[tuple[str, str, str, str]]]:
     """Write a list of what a catalogue or files hold; return where it is, and how long."""
     with tempfile.TemporaryDirectory(prefix=".work-", dir=out) as name:
         work = Path(name)
@@ -223,8 +223,7 @@ def _listed(
             sql = f"SELECT count(*) FROM read_parquet({literal(table)})"
             count = int(con.execute(sql).fetchall()[0][0])
         table.replace(out / _ITEMS)
-    aside = [(record or file, reason) for file, _, record, reason in found.rejects]
-    return str(out / _ITEMS), count, aside
+    return str(out / _ITEMS), count, found.rejects
 
 
 # -- shards -------------------------------------------------------------------------------------
@@ -309,22 +308,22 @@ def _finish(
     source: Path,
     held: str,
     job: dict[str, Any],
-    aside: list[tuple[str, str]],
+    aside: list[tuple[str, str, str, str]],
 ) -> None:
     """Write what could not be read, and the index, which says that all is there."""
     shards = []
-    rejects = [("", record, why) for record, why in aside]
+    rejects = [("", record, file, str(line), why) for file, line, record, why in aside]
     for number in range(-(-job["count"] // job["shard_size"])):
         file = shard_file(out, number)
         arrays = map_tensors(file)
         ids, records = Strings.among(arrays, "id"), Strings.among(arrays, "record")
         why = Strings.among(arrays, "reason")
-        rejects += [(ids[row], records[row], why[i])
+        rejects += [(ids[row], records[row], "", "", why[i])
                     for i, row in enumerate(arrays["reject"].tolist())]  # fmt: skip
         shards.append({
             "items": len(ids), "bytes": file.stat().st_size, "hash": content_hash(file),
         })  # fmt: skip
-    lines = ["id\trecord\treason"]
+    lines = ["id\trecord\tfile\tline\treason"]
     lines += ["\t".join(" ".join(cell.split()) for cell in row) for row in rejects]
     write_text(out / REJECTS, "\n".join(lines) + "\n")
     counted = Counter(why.split(":")[0].split(" (")[0] for *_, why in rejects)
