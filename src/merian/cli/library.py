@@ -39,6 +39,7 @@ def build(
     screen: bool = False,
     genetic_code: int | None = None,
     each_marker: bool = False,
+    encoder: str | None = None,
     set: tuple[str, ...] = (),
     quiet: printed.Quiet = False,
 ) -> None:
@@ -72,6 +73,9 @@ def build(
         genetic_code: For --screen, the number of the genetic code at the NCBI; found from the
             sequences if not given.
         each_marker: Build a library for each marker, in a folder of its own under --out.
+        encoder: Keep vectors of the references too, as one more evidence: barcode-spectrum, which
+            is fitted to the references themselves, a run of `merian train`, or the folder of a
+            model. None if not given.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
@@ -85,6 +89,7 @@ def build(
         _settings(format, map, marker, names, set),
         primers=_primers(primers, primer_mismatches, keep_trimmed),
         screening=_screening(screen, genetic_code),
+        encoder=encoder,
     )
     if each_marker:
         if marker is not None:
@@ -122,13 +127,14 @@ def add(
     map: tuple[str, ...] = (),
     marker: str | None = None,
     names: Path | None = None,
+    encoder: str | None = None,
     set: tuple[str, ...] = (),
     quiet: printed.Quiet = False,
 ) -> None:
     """Add references to a library.
 
     The library can be used meanwhile; it changes at once at the end, or not at all. A file that
-    it has already is passed over. Primers and screening are those of the build.
+    it has already is passed over. Primers, screening and encoder are those of the build.
 
     Args:
         library: The folder of the library.
@@ -138,6 +144,7 @@ def add(
         map: What a column means, as column=term: --map Art=species. Once or more often.
         marker: Take only this gene, such as COI-5P.
         names: A table with the names of the sequences of FASTA files.
+        encoder: To make sure that the library has this one; it takes its own in any case.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
@@ -147,7 +154,7 @@ def add(
     if not references:
         raise InputError("give the references: merian library add LIBRARY REFERENCE...")
     checklist = _checklist(taxonomy)
-    settings = _settings(format, map, marker, names, set)
+    settings = replace(_settings(format, map, marker, names, set), encoder=encoder)
     with printed.working(f"Adding to {library}", quiet) as job:
         done = add_to_library(
             library,
@@ -220,6 +227,11 @@ def _held(library: Library) -> list[tuple[str, object]]:
     if "screening" in settings:
         code = settings["screening"]["code"]
         lines.append(("suspects set aside", f"genetic code {code}" if code else "yes"))
+    if "encoder" in library.header:
+        made = library.header["encoder"]
+        lines.append(("vectors of", f"{made['name']} ({made['id']}), {made['dim']} numbers"))
+        learned = made["learned_names"]
+        lines += [(f"names that it learned, {rank}", f"{n:,}") for rank, n in learned.items()]
     conflicts = library.header.get("conflicts", {})
     lines += [(f"conflicts of sources: {kind}", f"{n:,}") for kind, n in conflicts.items()]
     lines.append(("hash", library.hash))

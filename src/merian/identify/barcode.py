@@ -4,7 +4,8 @@ The outcomes of a query are the species (and unnamed groups) of its nearest refe
 that the library lacks, under here" for every taxon above one of these, and for the root. Each is
 described by a few numbers: how near its nearest reference is, on a scale of logarithms and on that
 of its own clade; how much nearer than the nearest reference outside of it; how many references it
-has and how its children lie. `fitting` weighs them on simulated novelty.
+has and how its children lie. Where the library has an encoder, its vectors add a few more: how near
+the nearest is by them, and how far ahead. `fitting` weighs them on simulated novelty.
 
 No number hangs on where the reads were cut off, but for how much of the barcode is left.
 """
@@ -24,7 +25,7 @@ from merian.identify.ladder import Ladder
 from merian.identify.lengths import lengths_of
 from merian.library.neighbours import Neighbours
 
-__all__ = ["Clades", "Described", "Simulated", "describe"]
+__all__ = ["OF_KIN", "OF_ROOT_KIN", "Clades", "Described", "Simulated", "describe"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
@@ -32,6 +33,9 @@ Integers = NDArray[np.integer[Any]]
 _KNOTS = log_distance(np.array([0.01, 0.03, 0.07, 0.14]))  # where the slope may change
 _NOTHING_OUTSIDE = 0.6  # the distance of a reference that was not met
 _SURE = 8.0  # standard errors; what is surer is not told apart
+_STEEP = 8.0  # of the cosine by which a taxon is ahead: by an eighth is most of the way
+OF_KIN, OF_ROOT_KIN = 4, 1
+"""How many numbers of an outcome, and of the root, stand last and are told by vectors."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class _Near:
     """The rungs of one rank among the neighbours of queries, in the order of query and rung.
 
     ``other`` and ``other_shared`` are of the nearest reference outside of the rung, ``second`` of
-    the nearest outside of the nearest child, NaN where there is none.
+    the nearest outside of the nearest child, NaN where there is none. ``kin`` and ``other_kin`` are
+    cosines, None without an encoder.
     """
 
     query: NDArray[np.int64]
@@ -114,6 +119,8 @@ class _Near:
     other: Floats
     other_shared: Floats
     second: Floats
+    kin: Floats | None
+    other_kin: Floats | None
 
 
 def describe(
@@ -143,7 +150,7 @@ def describe(
     found: list[_Near] = []
     for rank in range(last, -1, -1):
         below = found[-1] if found else None
-        found.append(_near(query, path[:, rank], distance, shared, count, ladder, below))
+        found.append(_near(neighbours, path[:, rank], distance, count, ladder, below))
     found.reverse()
     out = _left_out(ladder, found, simulated)
     scales = [clades.scale[near.rung] for near in found]
@@ -175,11 +182,12 @@ def describe(
                 absent += whole & (ladder.path[simulated.own[near.query], last] == near.rung)
             many = np.maximum(clades.records[near.rung] - absent, 1)
             unnamed = ladder.group[near.rung] >= 0
-            features.append(_of_species(common, near, local, many, unnamed))
+            features.append(_with_kin(_of_species(common, near, local, many, unnamed), near))
         else:
             children = np.maximum(ladder.children[near.rung] - absent, 1)
-            features.append(_of_clades(common, near, children, log_distance(best[near.query])))
-    features.append(_of_root(log_distance(best), most, missing))
+            nearest = log_distance(best[near.query])
+            features.append(_with_kin(_of_clades(common, near, children, nearest), near))
+    features.append(_of_root(log_distance(best), most, missing, _most_kin(neighbours, count)))
     return _in_order(found, features, _lengths(neighbours, count, clades.length))
 
 
@@ -196,19 +204,19 @@ def _lengths(neighbours: Neighbours, count: int, reference: NDArray[np.int64]) -
 
 
 def _near(
-    query: NDArray[np.int64],
+    neighbours: Neighbours,
     rung: NDArray[np.int32],
     distance: Floats,
-    shared: Floats,
     count: int,
     ladder: Ladder,
     below: _Near | None,
 ) -> _Near:
     """Bring the neighbours of one rank together."""
+    query = neighbours.query.astype(np.int64)
     keys, number = np.unique(query * len(ladder) + rung, return_inverse=True)
     nearest, most = np.full(len(keys), np.inf), np.zeros(len(keys))
     np.minimum.at(nearest, number, distance)
-    np.maximum.at(most, number, shared)
+    np.maximum.at(most, number, neighbours.shared.astype(np.float64))
     owner, rungs = keys // len(ladder), keys % len(ladder)
     second = np.full(len(keys), np.nan)
     if below is not None:
@@ -216,6 +224,11 @@ def _near(
             keys, below.query * len(ladder) + ladder.parent[below.rung].astype(np.int64)
         )
         second = two_least(above, below.distance, len(keys))[1]
+    kin = other_kin = None
+    if neighbours.kin is not None:
+        kin = np.full(len(keys), -1.0)
+        np.maximum.at(kin, number, neighbours.kin.astype(np.float64))
+        other_kin = -_of_others(owner, -kin, count, 0.0)  # unrelated ones are about 0
     return _Near(
         owner,
         rungs,
@@ -224,7 +237,18 @@ def _near(
         _of_others(owner, nearest, count, _NOTHING_OUTSIDE),
         -_of_others(owner, -most, count, 0.0),
         second,
+        kin,
+        other_kin,
     )
+
+
+def _most_kin(neighbours: Neighbours, count: int) -> Floats | None:
+    """Return the highest cosine of each query; None without an encoder."""
+    if neighbours.kin is None:
+        return None
+    found = np.zeros(count)
+    np.maximum.at(found, neighbours.query, neighbours.kin.astype(np.float64))
+    return found
 
 
 def _of_others(group: Integers, value: Floats, count: int, none: float) -> Floats:
@@ -310,10 +334,20 @@ def _of_clades(common: list[Floats], near: _Near, children: Integers, nearest: F
     return np.stack([*common, *own], axis=1)
 
 
-def _of_root(nearest: Floats, shared: Floats, missing: Floats) -> Floats:
+def _with_kin(rows: Floats, near: _Near) -> Floats:
+    """Return numbers with those behind them that an encoder's vectors tell, if there is one."""
+    if near.kin is None or near.other_kin is None:
+        return rows
+    ahead = near.kin - near.other_kin
+    told = [near.kin, ahead, np.maximum(0, ahead), np.tanh(_STEEP * ahead)]
+    return np.concatenate([rows, np.stack(told, axis=1)], axis=1)
+
+
+def _of_root(nearest: Floats, shared: Floats, missing: Floats, kin: Floats | None) -> Floats:
     """Return the numbers that describe "nothing that is near to anything here"."""
     bends = [np.maximum(0, nearest - knot) for knot in _KNOTS]
     own = [nearest, *bends, shared, missing, missing * nearest]
+    own += [] if kin is None else [kin]
     return np.stack([np.ones(len(nearest)), *own], axis=1)
 
 

@@ -140,7 +140,11 @@ class Identifier:
 
     def _ask(self, queries: Sequence[str]) -> _Asked:
         """Find what is near to queries, and score what each may be."""
-        found = [find(self._finder, query, number=n)[0] for n, query in enumerate(queries)]
+        kin = self._finder.kin_of(queries)
+        found = [
+            find(self._finder, query, number=n, kin=near)[0]
+            for n, (query, near) in enumerate(zip(queries, kin, strict=True))
+        ]
         neighbours = joined(found)
         described = describe(neighbours, len(queries), self._learnt.clades)
         scores = score(described, self._learnt.weights)

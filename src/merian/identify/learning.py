@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from merian.errors import FormatError
 from merian.files import write_json
 from merian.identify import strata
-from merian.identify.barcode import Clades, Described, Simulated, describe
+from merian.identify.barcode import OF_KIN, OF_ROOT_KIN, Clades, Described, Simulated, describe
 from merian.identify.distances import Distances, distances_of, nearest_of
 from merian.identify.fitting import fit, log_probabilities, score, taken
 from merian.identify.ladder import Ladder, ladder_of
@@ -93,7 +93,7 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
     progress("learning how far names can be trusted", len(episodes))
     cases = cases_of(library, ladder, episodes)
     described, true, importance = cases.described, cases.true, cases.importance
-    usual = usual_weights(ladder.ranks)
+    usual = usual_weights(ladder.ranks, kin=episodes.neighbours.kin is not None)
     if not 0 < np.count_nonzero(episodes.stratum) < len(episodes):
         # From what is known alone nothing is learnt about what is new, nor the other way round.
         importance = np.zeros(len(episodes))
@@ -143,13 +143,24 @@ def open_learnt(library: Library, ladder: Ladder) -> Learnt:
     )
 
 
-def usual_weights(ranks: Sequence[str]) -> list[Floats]:
-    """Return the weights that stand where a library is too small to say anything itself."""
+def usual_weights(ranks: Sequence[str], *, kin: bool = False) -> list[Floats]:
+    """Return the weights that stand where a library is too small to say anything itself.
+
+    Args:
+        ranks: Of the library, from the highest.
+        kin: Whether it has an encoder. What vectors are worth only a library can say: usually 0.
+    """
     text = resources.files("merian.identify").joinpath("usual_weights.json").read_text("utf-8")
     kept = json.loads(text)["weights"]
     # All ranks above the class are told apart by nothing but how little they say.
     names = [*(rank if rank in kept else "phylum" for rank in ranks[:-1]), "species", "root"]
-    return [np.array(kept[name], np.float64) for name in names]
+    found = [np.array(kept[name], np.float64) for name in names]
+    if not kin:
+        return found
+    return [
+        np.append(weight, np.zeros(OF_ROOT_KIN if name == "root" else OF_KIN))
+        for name, weight in zip(names, found, strict=True)
+    ]
 
 
 def _genus_rank(ladder: Ladder) -> int:
@@ -277,9 +288,11 @@ def _card(
     """Return what was learnt, in words."""
     run = run_id("learn barcodes", {"library": library.hash, "version": _VERSION})
     counts = np.bincount(strata.grouped(episodes.stratum), minlength=len(strata.NAMES))
+    encoder = library.header.get("encoder")
     return {
         "merian": stamp(_FORMAT, _VERSION, run, library.taxonomy.lock.as_dict()),
         "library": library.hash,
+        **({"encoder": {key: encoder[key] for key in ("id", "name")}} if encoder else {}),
         "ranks": [*ladder.ranks],
         "records_asked": len(np.unique(episodes.own)),
         "simulated": dict(zip(strata.NAMES, counts.tolist(), strict=True)),

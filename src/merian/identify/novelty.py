@@ -11,12 +11,16 @@ it. What is known of whole barcodes does not hold for pieces: they agree with mo
 A library with one record for most species cannot show how much the records of a species differ.
 There it is assumed: the record is asked as if it were another one of its species, which differs
 from it in a few bases. That is enough to learn from, but not to promise anything on.
+
+Where the library has an encoder that learned names, what it has learned is not asked: it could not
+be new to it (see `learned`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,11 +30,13 @@ from numpy.typing import NDArray
 from merian.barcode.words import LENGTH
 from merian.identify import strata
 from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.learned import Learned, check_enough, learned_of
 from merian.identify.lengths import LONGEST, SHORTEST, WHOLE
 from merian.library import Library
 from merian.library.neighbours import Finder, Neighbours, Without, find, finder_of, joined
 from merian.library.reading import Progress
 from merian.library.store import assemble
+from merian.library.vectors import Cosines
 from merian.processes import in_processes
 
 __all__ = ["Episodes", "simulate"]
@@ -85,6 +91,7 @@ class _Asker:
     columns: tuple[NDArray[np.int32], ...]  # the rungs of all entries, rank by rank
     entries: NDArray[np.int64]  # how many entries are of each rung of the lowest rank
     assuming: bool  # whether it is assumed how much the records of a species differ
+    learned: Learned | None  # what the encoder has learned by name, if it has
 
 
 def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
@@ -95,7 +102,10 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
         ladder: Of the library.
         progress: Is told how many records were asked.
     """
-    asked = _chosen(ladder)
+    learned = learned_of(library, ladder)
+    asked = _chosen(ladder, learned)
+    if learned is not None:
+        check_enough(library, ladder, asked, _SHOWN)
     assuming = not _shows(library, ladder, asked)
     where = json.dumps(
         {
@@ -135,20 +145,24 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
     there = np.minimum(level_, lowest)
     true = ladder.path[own_].copy().reshape(len(own_), lowest + 1)
     true[np.arange(lowest + 1)[None, :] > there[:, None]] = -2
-    neighbours = joined(parts) if parts else _neighbours(0, [[]] * 5)
+    empty = [""] * (6 if "encoder" in library.header else 5)
+    neighbours = joined(parts) if parts else _neighbours(0, empty)
     single = (level_ > lowest) & (library.multiplicity[own_] == 1)
     stratum = strata.of_outcomes(ladder.ranks)[there]
     cut_ = np.array(piece, np.bool_)
     return Episodes(neighbours, own_, level_, stratum, true, single, cut_)
 
 
-def _chosen(ladder: Ladder) -> NDArray[np.int64]:
+def _chosen(ladder: Ladder, learned: Learned | None) -> NDArray[np.int64]:
     """Return the entries that are asked: of every species one, then of each another one.
 
     What stands in for a species because nothing below the genus is known is not asked.
     """
     lowest = ladder.path[:, -1]
-    told = np.flatnonzero((ladder.node[lowest] >= 0) | (ladder.group[lowest] >= 0))
+    may = (ladder.node[lowest] >= 0) | (ladder.group[lowest] >= 0)
+    if learned is not None:
+        may &= ~learned.entries
+    told = np.flatnonzero(may)
     order = np.random.default_rng(_SEED).permutation(told)
     species = ladder.path[order, -1]
     by_species = np.argsort(species, kind="stable")
@@ -170,13 +184,19 @@ def _shows(library: Library, ladder: Ladder, asked: NDArray[np.int64]) -> bool:
 def _asker(library: Library, ladder: Ladder, assuming: bool) -> _Asker:
     columns = tuple(np.ascontiguousarray(ladder.path[:, r]) for r in range(len(ladder.ranks)))
     entries = np.bincount(columns[-1], minlength=len(ladder)).astype(np.int64)
-    return _Asker(finder_of(library), ladder, columns, entries, assuming)
+    learned = learned_of(library, ladder)
+    return _Asker(finder_of(library), ladder, columns, entries, assuming, learned)
 
 
 _OPEN: dict[str, _Asker] = {}  # the library that this process is asking, by where it lies
 
 
-Answer = tuple[int, bool, list[list[object]]]
+_COLUMNS = {
+    "entry": np.int32, "mismatches": np.int32, "overlap": np.int32, "shared": np.float32,
+    "reverse": np.bool_, "kin": np.float32,
+}  # fmt: skip
+
+Answer = tuple[int, bool, list[str]]
 """An episode: its level, whether a piece was asked, and the columns of its neighbours."""
 
 
@@ -197,28 +217,74 @@ def answers(asked: list[tuple[int, bool]], where: str) -> list[list[Answer]]:
         )
         _OPEN[where] = _asker(library, ladder_of(library), said["assuming"])
     asker = _OPEN[where]
-    return [_episodes(asker, entry, pieces) for entry, pieces in asked]
+    plans = [_plan(asker, entry, pieces) for entry, pieces in asked]
+    kin = asker.finder.kin_of([query for plan in plans for query in plan.queries])
+    own = _own_kin(asker.finder, plans)
+    return [_episodes(asker, plan, kin, own) for plan in plans]
 
 
-def _episodes(asker: _Asker, entry: int, pieces: bool) -> list[Answer]:
-    """Ask about one entry, with ever more of the library taken away."""
+@dataclass(frozen=True)
+class _Plan:
+    """What an entry is asked: itself whole and maybe a piece of it, and what is left out."""
+
+    entry: int
+    levels: Sequence[tuple[int, Without | None]]
+    queries: Sequence[str]
+    apart: bool  # whether it stands for another record of its species, the first time
+
+
+def _plan(asker: _Asker, entry: int, pieces: bool) -> _Plan:
     levels = [*_levels(asker, entry)]
     if not levels:
-        return []
+        return _Plan(entry, (), (), False)
     whole = asker.finder.library.sequence(entry)
     piece = _piece(whole, entry) if pieces else None
+    apart = levels[0][1] is None and asker.finder.library.multiplicity[entry] == 1
+    return _Plan(entry, levels, (whole,) if piece is None else (whole, piece), bool(apart))
+
+
+def _episodes(
+    asker: _Asker, plan: _Plan, kin: Iterator[Cosines | None], own: Iterator[float]
+) -> list[Answer]:
+    """Ask about one entry, with ever more of the library taken away."""
     answers = []
-    for query in (whole, piece):
-        if query is None:
-            continue
-        found = find(asker.finder, query, [left_out for _, left_out in levels])
-        if levels[0][1] is None and asker.finder.library.multiplicity[entry] == 1:
-            found[0] = _set_apart(found[0], entry)
+    for number, query in enumerate(plan.queries):
+        left_out = [one for _, one in plan.levels]
+        found = find(asker.finder, query, left_out, kin=next(kin))
+        if plan.apart:
+            found[0] = _set_apart(found[0], plan.entry)
+            if found[0].kin is not None:
+                mine = found[0].entry == plan.entry
+                near = np.where(mine, np.float32(next(own)), found[0].kin)
+                found[0] = replace(found[0], kin=near)
         answers += [
-            (level, query is piece, _columns(near))
-            for (level, _), near in zip(levels, found, strict=True)
+            (level, number > 0, _columns(near))
+            for (level, _), near in zip(plan.levels, found, strict=True)
         ]
     return answers
+
+
+def _own_kin(finder: Finder, plans: Sequence[_Plan]) -> Iterator[float]:
+    """Return how near entries are to themselves where they stand for another record.
+
+    A copy is embedded in which as many bases are others as `_set_apart` says. Any bases are, in
+    truth mostly those that change no protein: so the copy is rather too far than too near.
+    """
+    if finder.kinship is None:
+        return iter(())
+    asked = [(plan.entry, query) for plan in plans if plan.apart for query in plan.queries]
+    copies = [_changed(query, entry) for entry, query in asked]
+    return iter(finder.kinship.to(copies, [entry for entry, _ in asked]))
+
+
+def _changed(sequence: str, entry: int) -> str:
+    """Return a sequence with other bases at places that chance says."""
+    chance = np.random.default_rng((_SEED, 2, entry))
+    letters = [*sequence]
+    count = min(round(_share_apart(entry) * len(letters)), len(letters))
+    for place in chance.choice(len(letters), count, replace=False).tolist():
+        letters[place] = chance.choice([base for base in "ACGT" if base != letters[place]])
+    return "".join(letters)
 
 
 def _piece(sequence: str, entry: int) -> str | None:
@@ -234,14 +300,15 @@ def _piece(sequence: str, entry: int) -> str | None:
     return sequence[start : start + length].strip("N")
 
 
-def _columns(near: Neighbours) -> list[list[object]]:
-    """Return the columns of neighbours, as they pass from one process to another."""
+def _columns(near: Neighbours) -> list[str]:
+    """Return the columns of neighbours, as they pass from one process to another.
+
+    Numbers of Python would take ten times the memory until all are brought together.
+    """
     return [
-        near.entry.tolist(),
-        near.mismatches.tolist(),
-        near.overlap.tolist(),
-        near.shared.tolist(),
-        near.reverse.tolist(),
+        b64encode(np.ascontiguousarray(column, kind).tobytes()).decode("ascii")
+        for name, kind in _COLUMNS.items()
+        if (column := getattr(near, name)) is not None
     ]
 
 
@@ -263,16 +330,22 @@ def _levels(asker: _Asker, entry: int) -> Iterator[tuple[int, Without | None]]:
         return
     for level in range(lowest - 1, -1, -1):
         absent = ladder.ranks[level + 1]
+        if asker.learned is not None and asker.learned.rungs[rungs[level + 1]]:
+            continue
         if absent in strata.ABSENT and ladder.children[rungs[level]] > 1:
             yield level, (asker.columns[level + 1], rungs[level + 1])
 
 
+def _share_apart(entry: int) -> float:
+    """Return in which share of its bases another record of its species differs from an entry."""
+    chance = np.random.default_rng((_SEED, entry))
+    return 0.0 if chance.random() < _EQUAL else float(chance.exponential(_APART))
+
+
 def _set_apart(near: Neighbours, entry: int) -> Neighbours:
     """Return the neighbours of a record as if it were another one of its species."""
-    chance = np.random.default_rng((_SEED, entry))
-    share = 0.0 if chance.random() < _EQUAL else float(chance.exponential(_APART))
     own = near.entry == entry
-    apart = np.rint(share * near.overlap).astype(np.int32)
+    apart = np.rint(_share_apart(entry) * near.overlap).astype(np.int32)
     # Each base that differs takes the words with it that it is in.
     words = np.maximum(0, 1 - LENGTH * apart / np.maximum(near.overlap, 1))
     return replace(
@@ -282,13 +355,9 @@ def _set_apart(near: Neighbours, entry: int) -> Neighbours:
     )
 
 
-def _neighbours(number: int, columns: list[list[object]]) -> Neighbours:
-    entry, mismatches, overlap, shared, reverse = columns
-    return Neighbours(
-        np.full(len(entry), number, np.int32),
-        np.array(entry, np.int32),
-        np.array(mismatches, np.int32),
-        np.array(overlap, np.int32),
-        np.array(shared, np.float32),
-        np.array(reverse, np.bool_),
-    )
+def _neighbours(number: int, columns: Sequence[str]) -> Neighbours:
+    found = [
+        np.frombuffer(b64decode(column), kind)
+        for column, kind in zip(columns, _COLUMNS.values(), strict=False)
+    ]
+    return Neighbours(np.full(len(found[0]), number, np.int32), *found)

@@ -25,6 +25,7 @@ from merian.learn.encoders import build_encoder, find_kind
 from merian.learn.encoding import described, width_of
 from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
 from merian.learn.heads import build_heads
+from merian.learn.learned_names import KEY, learned_names
 from merian.learn.next_words import NextWords
 from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.order import epoch_order
@@ -181,7 +182,9 @@ def _continued(
             f"{_briefly(wanted)}; set it to that"
         )
     encoder.load_state_dict(load_weights(folder, "encoder."))
-    return encoder, {"starts_from": {"id": card["id"], "name": card["name"]}}
+    names = learned_names(card)
+    before = {"starts_from": {"id": card["id"], "name": card["name"]}}
+    return encoder, {**before, **({KEY: names} if names else {})}
 
 
 def _briefly(preprocessing: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from merian.errors import FormatError, InputError
 from merian.image.transforms import damage_of, decode, square
 from merian.learn.lighter import choose_precision, lighter
 
-__all__ = ["NetworkEncoder", "room"]
+__all__ = ["NetworkEncoder", "one_thread", "room"]
 
 # On a CPU the wide layers of a picture fit the cache one at a time; barcodes are short.
 _BATCH = {"barcode": 8, "image": 1}
@@ -87,7 +87,7 @@ class NetworkEncoder:
         found = np.full((len(items), self.dim), np.nan, np.float32)
         aside = rejects if rejects is not None else []
         batch = _BATCH_GPU if self.device.startswith("cuda") else _BATCH[self.modality]
-        with _one_thread(), torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             for rows, ready in self._ready(items, aside):
                 for first in range(0, len(rows), batch):
                     few = ready[first : first + batch]
@@ -188,7 +188,7 @@ def _picture(item: Any, size: int) -> Image.Image:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let torch use one thread meanwhile: how a sum is shared out decides its last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

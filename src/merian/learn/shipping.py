@@ -14,6 +14,7 @@ from typing import Any
 from merian.errors import FormatError, InputError
 from merian.learn.encoders import build_encoder
 from merian.learn.encoding import EncoderAlone
+from merian.learn.learned_names import KEY, learned_names
 from merian.learn.saved import CARD, WEIGHTS, load_weights, model_folder, read_card, save_model
 from merian.learn.shelf import BARCODES
 
@@ -92,6 +93,8 @@ def _card(
                      "held_out_figures": training.get("figures", {})},
     }  # fmt: skip
     found["training"].pop("figures", None)
+    if names := learned_names(card):
+        found[KEY] = names
     try:
         json.dumps(found)
     except TypeError as error:

@@ -18,6 +18,7 @@ from merian.errors import InputError
 from merian.files import check_outside, existing, new_folder, only_writer, write_json
 from merian.library.conflicts import CONFLICTS, conflicts_of, write_conflicts
 from merian.library.edition import edition_of, write_edition
+from merian.library.encoder import check_encoder, with_encoder
 from merian.library.entries import Asked, by_reason, segment_of
 from merian.library.gather import Gathered
 from merian.library.header import counts_of, header_of, of_segment
@@ -91,6 +92,8 @@ def build_library(
         progress: Is told how far it is.
     """
     out = new_place(out)
+    if settings is not None and settings.encoder is not None:
+        check_encoder(settings.encoder)
     files = [existing(path, "reference") for path in references]
     with new_folder(out) as folder:
         done = _extend(folder, {}, files, Job.of(checklist, settings, parts, progress))
@@ -223,7 +226,7 @@ def write_part(
         asked: Who is taken in.
         job: What is asked.
     """
-    earlier = list(header.get("segments", ()))
+    earlier, encoder = list(header.get("segments", ())), header.get("encoder")
     folders = [folder / entry["folder"] for entry in earlier]
     number, settings = f"{len(earlier):03}", job.settings
     (folder / "editions").mkdir(exist_ok=True)
@@ -258,10 +261,11 @@ def write_part(
         lock = job.checklist.lock if job.checklist is not None else None
         header = header_of([*earlier, own], in_edition, number, lock)
         library = assemble(folder, header, [*folders, in_segment], in_edition)
+        header = with_encoder(library, in_segment, encoder, settings.encoder, job.tell)
         header = {**header, "counts": counts_of(library)}
         if conflicts:
             header["conflicts"] = dict(Counter(conflict.kind for conflict in conflicts))
-        library = replace(library, header=header)
+        library = replace(library, header=header, hash=header["hash"])
         # Further parts stand on the finished store, and are there when the library is.
         for part in job.parts:
             part(library, in_segment, in_edition, job.tell)

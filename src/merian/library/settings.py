@@ -11,6 +11,7 @@ from merian.errors import InputError
 from merian.files import content_hash
 from merian.formats import Options
 from merian.library.amplicon import Primers
+from merian.library.encoder import encoder_said, same_encoder
 from merian.library.screening import Screening
 
 __all__ = ["Settings", "continued"]
@@ -27,6 +28,7 @@ class Settings:
         names: A table with the names of the sequences of FASTA files.
         primers: Between which the references are cut.
         screening: How suspects are looked for; None for not at all.
+        encoder: Whose vectors are kept beside the sequences; None for none.
     """
 
     format: str | None = None
@@ -35,6 +37,7 @@ class Settings:
     names: Path | None = None
     primers: Primers | None = None
     screening: Screening | None = None
+    encoder: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was said, for the header."""
@@ -47,12 +50,15 @@ class Settings:
             "names": {"file": str(names), "hash": content_hash(names)} if names else None,
             "primers": self.primers.as_dict() if self.primers else None,
             "screening": self.screening.as_dict() if self.screening else None,
+            "encoder": encoder_said(self.encoder) if self.encoder else None,
         }
         return {name: value for name, value in said.items() if value}
 
 
 def continued(header: Mapping[str, Any], settings: Settings, folder: Path) -> Settings:
-    """Return the settings of an addition: primers and screening are those of the build."""
+    """Return the settings of an addition: primers, screening, encoder are those of the build."""
+    if settings.encoder is not None:
+        same_encoder(header, settings.encoder, folder)
     first = dict(header["segments"][0]["settings"]) if header.get("segments") else None
     if first is None:
         return settings
@@ -70,4 +76,4 @@ def continued(header: Mapping[str, Any], settings: Settings, folder: Path) -> Se
             f"{folder}: its references were {was} screened; add to it without --screen, which does "
             "the same, or build another library"
         )
-    return replace(settings, primers=kept, screening=screened)
+    return replace(settings, primers=kept, screening=screened, encoder=None)

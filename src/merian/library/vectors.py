@@ -1,0 +1,186 @@
+"""The vectors of a library's entries, and how near a query lies to each of them.
+
+A vector is what the library's encoder makes of a sequence, less what all entries of the build have
+in common, as whole numbers: its length is about 4,000. So products of two are whole numbers too,
+none of their partial sums is beyond what 32 bits of a float hold exactly, and a cosine has the same
+bytes whatever the batch, the number of threads and the library of linear algebra.
+
+A segment keeps those of the entries that it brought, under the id of the encoder. A query is asked
+on both of its strands, since an entry has but one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import FormatError
+from merian.library.reading import Progress
+from merian.library.segment import Segment
+from merian.library.store import Library
+from merian.nucleotides import reverse_complement
+from merian.tensors import map_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from merian.encoder import Encoder
+
+__all__ = ["CENTRE", "Kinship", "raw_vectors", "scaled", "write_vectors"]
+
+CENTRE = "centre.safetensors"
+_FORMAT = "merian-vectors 1.0"
+_LENGTH = 4000.0  # with what rounding adds its square is below 2^24
+_BLOCK, _TOGETHER = 8192, 16  # entries, and queries, whose cosines are reckoned at a time
+_AT_ONCE = 2048  # sequences between two words about how far it is
+
+Raw = NDArray[np.float16]
+Scaled = NDArray[np.int16]
+Cosines = NDArray[np.float32]
+
+
+def vectors_file(segment: Path, encoder: str) -> Path:
+    """Return where a segment has the vectors of an encoder."""
+    return segment / f"vectors.{encoder}.safetensors"
+
+
+def raw_vectors(eye: Encoder, sequences: Sequence[str]) -> Raw:
+    """Return float16[n, dim] of unit length; 0 where an encoder cannot read a sequence."""
+    found = eye.encode(sequences)
+    return np.nan_to_num(found, copy=False).astype(np.float16)
+
+
+def scaled(raw: Raw, centre: NDArray[np.float32]) -> Scaled:
+    """Return int16[n, dim]: vectors less the centre, of length 4,000, in whole numbers."""
+    away = raw.astype(np.float64) - centre
+    away[~raw.any(axis=1)] = 0
+    length = np.sqrt((away * away).sum(axis=1, keepdims=True))
+    found: Scaled = np.rint(away * (_LENGTH / np.maximum(length, 1e-9))).astype(np.int16)
+    return found
+
+
+def write_vectors(
+    own: Segment, segment: Path, eye: Encoder, encoder: Path, progress: Progress
+) -> None:
+    """Embed the entries of a segment. Those of the first one decide what they have in common.
+
+    Args:
+        own: The segment.
+        segment: Where it lies for now.
+        eye: The encoder.
+        encoder: The folder of the library where it lies.
+        progress: Is told how many entries are embedded.
+    """
+    raw = np.zeros((own.entries, eye.dim), np.float16)
+    for first in range(0, own.entries, _AT_ONCE):
+        progress("embedding", first)
+        stop = min(first + _AT_ONCE, own.entries)
+        raw[first:stop] = raw_vectors(eye, [own.letters(row) for row in range(first, stop)])
+    if not (encoder / CENTRE).exists():
+        total = np.zeros(eye.dim)
+        for first in range(0, len(raw), _BLOCK):
+            total += raw[first : first + _BLOCK].sum(axis=0, dtype=np.float64)
+        mean = (total / max(len(raw), 1)).astype(np.float32)
+        write_tensors(encoder / CENTRE, {"centre": mean}, _FORMAT)
+    centre = _centre(encoder)
+    found = raw.view(np.int16)  # in its place: there may be a million
+    for first in range(0, len(raw), _BLOCK):
+        found[first : first + _BLOCK] = scaled(raw[first : first + _BLOCK], centre)
+    write_tensors(vectors_file(segment, eye.id), {"vector": found}, _FORMAT)
+
+
+def _centre(encoder: Path) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = map_tensors(encoder / CENTRE)["centre"]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Kinship:
+    """The vectors of a library, and its encoder, which is loaded when it is first asked.
+
+    Attributes:
+        encoder: Its folder.
+        vectors: int16[entries, dim] of each segment.
+    """
+
+    encoder: Path
+    vectors: Sequence[Scaled]
+
+    @staticmethod
+    def open(library: Library) -> Kinship | None:
+        """Open the vectors of a library; None where it has no encoder."""
+        told = library.header.get("encoder")
+        if told is None:
+            return None
+        found = []
+        for folder, segment in zip(library.segment_folders, library.segments, strict=True):
+            file = vectors_file(folder, told["id"])
+            rows = map_tensors(file)["vector"]
+            if rows.shape != (segment.entries, told["dim"]):
+                raise FormatError(
+                    f"has {list(rows.shape)} numbers and not {[segment.entries, told['dim']]}; "
+                    "copy the library again, or build it anew",
+                    path=file,
+                )
+            found.append(rows)
+        return Kinship(library.folder / told["folder"], found)
+
+    @cached_property
+    def eye(self) -> Any:
+        """The encoder, in 32 bits on a CPU, so that all machines reckon alike."""
+        from merian.learn import load_model  # noqa: PLC0415 - torch, for who asks alone
+
+        return load_model(self.encoder, "cpu", "float32")
+
+    @cached_property
+    def centre(self) -> NDArray[np.float32]:
+        """What the entries have in common."""
+        return _centre(self.encoder)
+
+    def encode(self, sequences: Sequence[str]) -> Scaled:
+        """Return int16[n, dim] of clean sequences."""
+        return scaled(raw_vectors(self.eye, sequences), self.centre)
+
+    def of(self, queries: Sequence[str]) -> Iterator[Cosines]:
+        """Yield, query by query, float32[2, entries]: the cosines of its strands to all entries.
+
+        Args:
+            queries: Clean sequences.
+        """
+        both = self.encode([*queries, *map(reverse_complement, queries)])
+        for first in range(0, len(queries), _TOGETHER):
+            stop = min(first + _TOGETHER, len(queries))
+            few = np.concatenate([both[first:stop], both[len(queries) + first :][: stop - first]])
+            found = self._products(few)
+            yield from found.reshape(2, stop - first, -1).swapaxes(0, 1)
+
+    def to(self, sequences: Sequence[str], entries: Sequence[int]) -> list[float]:
+        """Return the cosine of each sequence to one entry."""
+        if not sequences:
+            return []
+        every = np.concatenate([[0], np.cumsum([len(rows) for rows in self.vectors])])
+        segment = np.searchsorted(every, entries, side="right") - 1
+        own = [self.vectors[s][e - every[s]] for s, e in zip(segment, entries, strict=True)]
+        whole = (self.encode(sequences).astype(np.int64) * np.array(own)).sum(axis=1)
+        found: list[float] = _cosines(whole.astype(np.float32)).tolist()
+        return found
+
+    def _products(self, few: Scaled) -> Cosines:
+        """Return float32[n, entries]: the cosines of some vectors to those of all entries."""
+        asked = few.astype(np.float32)
+        parts = [
+            asked @ rows[first : first + _BLOCK].astype(np.float32).T
+            for rows in self.vectors
+            for first in range(0, len(rows), _BLOCK)
+        ]
+        found = np.concatenate(parts, axis=1) if parts else np.empty((len(few), 0), np.float32)
+        return _cosines(found)
+
+
+def _cosines(products: Cosines) -> Cosines:
+    """Return the cosines of products; what rounding adds beyond 1 is cut off."""
+    return np.clip(products / np.float32(_LENGTH * _LENGTH), -1, 1)
