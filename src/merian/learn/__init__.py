@@ -18,6 +18,8 @@ _MODULES: dict[str, str] = {
     "Augmentation": "examples",
     "Auxiliary": "auxiliary",
     "Contrastive": "modalities",
+    "Forest": "forest",
+    "ForestLabels": "forest",
     "InferSum": "heads",
     "Interval": "bootstrap",
     "KLShampoo": "kl_shampoo",
