@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from merian.errors import InputError, NotFoundError, did_you_mean
 from merian.learn.full_precision import full
+from merian.learn.log_sums import log_sums
 from merian.learn.rank_labels import RankLabels
 
 __all__ = ["HEADS", "InferSum", "MultiHead", "RankHeads", "SoftmaxTree", "build_heads", "lineage"]
@@ -87,7 +88,7 @@ class InferSum(RankHeads):
         """Return float[b, classes] of each rank."""
         tips = self.scores(vectors).log_softmax(1)
         return [
-            _summed(tips, getattr(self, f"place_{rank}"), size + 1)[:, :size]
+            log_sums(tips, getattr(self, f"place_{rank}"), size + 1)[:, :size]
             for rank, size in enumerate(self.labels.sizes)
         ]
 
@@ -106,7 +107,7 @@ class SoftmaxTree(RankHeads):
     def forward(self, vectors: Tensor) -> list[Tensor]:
         """Return float[b, classes] of each rank."""
         scores = self.scores(vectors)
-        whole = _summed(scores, self.family, scores.shape[1] + 1)
+        whole = log_sums(scores, self.family, scores.shape[1] + 1)
         within = scores - whole[:, self.family]
         found: list[Tensor] = []
         done = scores.new_zeros(len(scores), 1)  # the root is certain
@@ -163,17 +164,3 @@ def lineage(logs: Sequence[Tensor], labels: RankLabels) -> Tensor:
         best = part.masked_fill(~allowed, float("-inf")).argmax(1)
         chosen.append(torch.where(allowed.any(1), best, torch.full_like(best, -1)))
     return torch.stack(chosen, dim=1)
-
-
-def _summed(logs: Tensor, place: Tensor, size: int) -> Tensor:
-    """Return log(sum(exp)) of the columns that go to each place [b, size]; -inf of none."""
-    index = place.expand(len(logs), -1)
-    highest = logs.new_full((len(logs), size), float("-inf"))
-    highest = highest.scatter_reduce(1, index, logs.detach(), "amax")
-    highest = torch.where(highest.isinf(), torch.zeros_like(highest), highest)
-    summed = torch.zeros_like(highest).index_add(1, place, (logs - highest[:, place]).exp())
-    filled = torch.zeros(size, dtype=torch.bool, device=logs.device).index_fill(0, place, True)
-    # The logarithm of an empty place would have no gradient to give.
-    return torch.where(
-        filled, summed.where(filled, torch.ones_like(summed)).log() + highest, float("-inf")
-    )

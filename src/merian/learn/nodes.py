@@ -23,41 +23,29 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from merian.errors import InputError
 from merian.learn.forest import Forest
+from merian.learn.forest_layer import ForestLayer
 from merian.learn.full_precision import full
 
 __all__ = ["NodeTree", "rare_node_weights"]
 
 
-class NodeTree(nn.Module):
+class NodeTree(ForestLayer):
     """The nodes that a model has outputs for.
 
     Args:
         parents: Of each node the one above it, -1 where there is none; or a forest.
     """
 
-    order: Tensor  # int64[nodes]; the nodes, those of one depth side by side
-    place: Tensor  # int64[nodes]; where each stands there
     of_tree: Tensor  # float[nodes, trees]; 1 for a node of the tree
 
     def __init__(self, parents: Sequence[int] | Forest) -> None:
-        super().__init__()
         forest = parents if isinstance(parents, Forest) else Forest.of_parents(parents)
-        self.forest = forest
-        order = np.concatenate([np.zeros(0, np.int64), *forest.levels])
-        place = np.argsort(order)
-        self._sizes = [len(nodes) for nodes in forest.levels]
-        # Known from the forest, so not stored with the weights.
-        self.register_buffer("order", torch.from_numpy(order), persistent=False)
-        self.register_buffer("place", torch.from_numpy(place), persistent=False)
-        starts = np.cumsum([0, *self._sizes])
-        for depth, nodes in enumerate(forest.levels[1:], 1):
-            above = place[forest.parent[nodes]] - starts[depth - 1]
-            self.register_buffer(f"above_{depth}", torch.from_numpy(above), persistent=False)
+        super().__init__(forest)
         of_tree = np.eye(max(len(forest.trees), 1), dtype=np.float32)[forest.tree]
         self.register_buffer("of_tree", torch.from_numpy(of_tree), persistent=False)
 
@@ -66,18 +54,14 @@ class NodeTree(nn.Module):
 
         Of values that are equally high each gets an equal part of the gradient.
         """
-        size = self.forest.size
-        if values.ndim != 2 or values.shape[1] != size:
-            raise InputError(f"outputs {list(values.shape)}; [b, {size}] expected, one a node")
-        if not size:
-            return full(values)
-        # Nodes first: what goes to one parent is then added up in rows, which is quick.
-        levels = list(torch.split(full(values).t().index_select(0, self.order), self._sizes))
+        values = self.checked(values)
+        if not self.forest.size:
+            return values
+        levels = self.apart(values)
         for depth in range(len(levels) - 1, 0, -1):
-            above: Tensor = getattr(self, f"above_{depth}")
-            at = above[:, None].expand(-1, len(values))
+            at = self.above(depth)[:, None].expand(-1, len(values))
             levels[depth - 1] = levels[depth - 1].scatter_reduce(0, at, levels[depth], "amax")
-        return torch.cat(levels).index_select(0, self.place).t()
+        return self.together(levels)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probability of each node [b, nodes]; none is below that of one under it."""
