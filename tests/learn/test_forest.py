@@ -145,18 +145,22 @@ def test_one_label_a_tree_is_the_lowest_of_a_path_and_none_where_paths_fork():
                                [-1, -1, -1]]  # fmt: skip
 
 
-def test_classes_of_ranks_are_a_tree_with_the_same_nodes():
+def test_classes_of_ranks_are_a_tree_in_which_the_lowest_known_class_is_the_label():
     ranks = tree()
     wood, codes = Forest.of_ranks(ranks), some_codes(ranks, 50)
     labels = ForestLabels.of_codes(wood, ranks, codes)
     assert wood.size == ranks.starts[-1]
+    assert len(RANKS) == wood.lineages.shape[1]
     there, known = labels.marks()
     for row, code in enumerate(codes):
-        told = {ranks.starts[rank] + c for rank, c in enumerate(code) if c >= 0}
-        above = {up for at in told for up in lineage(wood, at)}
-        assert set(np.flatnonzero(there[row])) == above
-        assert known[row].any() == bool(told)
-    assert len(RANKS) == wood.lineages.shape[1]
+        told = [ranks.starts[rank] + c for rank, c in enumerate(code) if c >= 0][-1:]
+        assert labels.of(row).tolist() == told
+        for at in range(wood.size):
+            assert there[row, at] == any(at in lineage(wood, low) for low in told)
+            below = any(low in lineage(wood, at)[1:] for low in told)
+            assert known[row, at] == (bool(told) and not below)
+    assert {len(labels.of(row)) for row in range(50)} == {0, 1}
+    assert (labels.single()[:, 0] == [(*labels.of(row), -1)[0] for row in range(50)]).all()
 
 
 def test_what_cannot_be_is_refused():

@@ -263,11 +263,12 @@ class ForestLabels:
             labels: The classes.
             codes: int64[n, ranks]; -1 where a class is not known.
         """
-        codes = np.asarray(codes, np.int64)
-        starts = np.array(labels.starts[:-1], np.int64)
-        return cls.of_lists(
-            forest, [row[row >= 0] for row in np.where(codes < 0, -1, codes + starts)]
-        )
+        known = np.asarray(codes, np.int64) >= 0
+        lowest = known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        told = known.any(axis=1)
+        nodes = np.array(labels.starts[:-1])[lowest] + codes[np.arange(len(codes)), lowest]
+        offsets = np.concatenate([[0], np.cumsum(told)]).astype(np.int64)
+        return cls(forest, offsets, nodes[told], told[:, None])
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -307,15 +308,16 @@ class ForestLabels:
         found: Bools = np.any(self.looked[rows], axis=0)
         return found
 
-    def single(self) -> Codes:
+    def single(self, records: Codes | None = None) -> Codes:
         """Return int64[n, trees]: the lowest label where all labels of a tree lie on one path.
 
         -1 where there are none, or where they fork.
         """
         forest = self.forest
-        found = np.full((len(self), len(forest.trees)), UNKNOWN, np.int64)
-        for record in range(len(self)):
-            nodes = self.of(record)
+        rows = np.arange(len(self)) if records is None else np.asarray(records, np.int64)
+        found = np.full((len(rows), len(forest.trees)), UNKNOWN, np.int64)
+        for record, row in enumerate(rows.tolist()):
+            nodes = self.of(row)
             for tree in np.unique(forest.tree[nodes]).tolist():
                 mine = nodes[forest.tree[nodes] == tree]
                 lowest = int(mine[np.argmax(forest.depth[mine])])
