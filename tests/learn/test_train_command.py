@@ -70,7 +70,7 @@ def epochs_to_steps(name):
 
 # The others are these in another size or with other switches; they are trained without the command.
 FIRST = ("barcode-masked", "barcode-next", "barcode-ranks", "barcode-restored",
-         "barcode-spectrum", "picture-ranks")  # fmt: skip
+         "barcode-spectrum", "picture-nodes", "picture-ranks")  # fmt: skip
 
 
 def narrow(name):

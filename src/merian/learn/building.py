@@ -24,9 +24,12 @@ from merian.learn.devices import seed_all
 from merian.learn.encoders import build_encoder, find_kind
 from merian.learn.encoding import described, width_of
 from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
+from merian.learn.forest import ForestLabels
 from merian.learn.heads import build_heads
 from merian.learn.learned_names import KEY, learned_names
 from merian.learn.next_words import NextWords
+from merian.learn.node_building import known_nodes, of_nodes
+from merian.learn.node_objective import NodeExamples, Nodes
 from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.order import epoch_order
 from merian.learn.pack import Pack, open_pack
@@ -68,6 +71,7 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     seed_all(recipe.training.seed, _START)
     encoder, origin = _encoder(recipe, tokens, start)
     card = {**_card(opened), "preprocessing": _preprocessing(recipe.data, tokens), **origin}
+    nodes: list[ForestLabels] = []
     if recipe.objective.kind in WORDS:
         aim = recipe.objective.auxiliary
         ranks: Sequence[str] = () if aim is None else (recipe.objective.auxiliary_rank,)
@@ -77,6 +81,13 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
             raise InputError(
                 f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
             )
+    elif recipe.objective.kind == Nodes.kind:
+        ranks, labels, classes = (), None, None
+        if recipe.data.labels is None:
+            classes = _labels(train, _ranks(recipe, train), recipe.objective.least)
+        nodes, told = known_nodes(recipe, classes, train, valid)
+        objective = of_nodes(recipe, encoder, nodes[0])
+        card |= told
     else:
         ranks = _ranks(recipe, train)
         labels = _labels(train, ranks, recipe.objective.least)
@@ -91,6 +102,9 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
     if labels is not None:
         names = [train.names(rank) for rank in ranks]
         found = [Recoded(each, labels, names) for each in found]
+    if nodes:
+        form = recipe.objective.form
+        found = [NodeExamples(each, few, form) for each, few in zip(found, nodes, strict=True)]
     held = found[1] if valid is not None else None
     return Task(objective, found[0], held, card, _sampler(recipe, train))
 

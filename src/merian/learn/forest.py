@@ -265,7 +265,7 @@ class ForestLabels:
         """
         known = np.asarray(codes, np.int64) >= 0
         lowest = known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-        told = known.any(axis=1)
+        told: Bools = np.any(known, axis=1)
         nodes = np.array(labels.starts[:-1])[lowest] + codes[np.arange(len(codes)), lowest]
         offsets = np.concatenate([[0], np.cumsum(told)]).astype(np.int64)
         return cls(forest, offsets, nodes[told], told[:, None])

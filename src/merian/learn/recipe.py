@@ -257,6 +257,18 @@ def _check(recipe: Recipe, source: Source) -> None:
             "objective",
             "smoothing",
         )
+    if recipe.data.labels is not None and recipe.objective.kind != "nodes":
+        raise source.error(
+            f"data.labels is for the objective nodes; objective.kind is {recipe.objective.kind}",
+            "data",
+            "labels",
+        )
+    if recipe.data.labels is not None and recipe.objective.ranks:
+        raise source.error(
+            "objective.ranks are those of the pack, and data.labels are other labels; give one",
+            "objective",
+            "ranks",
+        )
     sampler = recipe.sampler
     if sampler.kind != "every" and sampler.rank is None:
         raise source.error(

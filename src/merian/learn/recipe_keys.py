@@ -13,7 +13,9 @@ from merian.learn.tables import key
 
 __all__ = [
     "AUXILIARY",
+    "FORMS",
     "HIDING",
+    "NAMING",
     "OPTIMIZERS",
     "SAMPLERS",
     "VARIANTS",
@@ -34,7 +36,9 @@ HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guesse
 AUXILIARY = ("same-genus", "triplet", "genus")
 VARIANTS = ("leave", "blank", "through")
 WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
-OBJECTIVES = (*WORDS, "ranks")
+FORMS = ("coherent", "plain", "one-path")
+NAMING = ("ranks", "nodes")
+OBJECTIVES = (*WORDS, *NAMING)
 SAMPLERS = ("every", "weighted", "groups")
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
@@ -62,6 +66,10 @@ class Data:
     bases: int = key("what lies beyond is not read", 660, low=1, only=("barcodes",))
     any_frame: bool = key("begin the first word at any of its bases", True, only=("barcodes",))
     either_strand: bool = key("turn half of them to the other strand", False, only=("barcodes",))
+    labels: str | None = key(
+        "a table of labels at any nodes of trees, for the objective nodes: columns image, tree and "
+        "label; the ranks of the pack where none is given", None,
+    )  # fmt: skip
     size: int = key("width and height in pixels", 224, low=8, only=("pictures",))
     augment: bool = key("crop, turn and light them by chance", True, only=("pictures",))
 
@@ -138,11 +146,15 @@ class ObjectivePart:
         "share of a target that is spread over all other classes", 0.0, low=0, high=0.9,
         only=("ranks",),
     )  # fmt: skip
-    ranks: tuple[str, ...] = key("which; all of the pack where none are given", (), only=("ranks",))
+    ranks: tuple[str, ...] = key("which; all of the pack where none are given", (), only=NAMING)
+    form: str = key(
+        "each node for itself and all under it; or each for itself; or one path down each tree",
+        "coherent", choices=FORMS, only=("nodes",),
+    )  # fmt: skip
     heads: str = key("how they hang together", "softmax-tree",
                      choices=HEADS, only=("ranks",))  # fmt: skip
     power: float = key(
-        "classes weigh as this root of their counts", 0.5, low=0, high=1, only=("ranks",)
+        "classes weigh as this root of their counts", 0.5, low=0, high=1, only=NAMING
     )
     rank_weights: tuple[float, ...] = key(
         "what the loss of each rank weighs; alike where none are given", (), low=0, only=("ranks",)
@@ -151,7 +163,7 @@ class ObjectivePart:
         "from what share of the training on each rank counts; all from the start where none are "
         "given", (), low=0, high=1, only=("ranks",),
     )  # fmt: skip
-    least: int = key("names on fewer records are no classes", 1, low=1, only=("ranks",))
+    least: int = key("names on fewer records are no classes", 1, low=1, only=NAMING)
 
 
 @dataclass(frozen=True)
