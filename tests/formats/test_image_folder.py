@@ -68,6 +68,23 @@ def test_what_is_known_of_a_picture(tmp_path: Path) -> None:
     assert row["contentHash"] == hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
+def test_a_picture_may_tell_when_and_where_it_was_taken(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8825).update({1: "N", 2: (44.0, 30.0, 0.0), 3: "W", 4: (63.0, 0.0, 36.0)})
+    exif.get_ifd(0x8769)[0x9003] = "2023:05:01 08:00:00"
+    save(tmp_path / "x" / "a.jpg", "JPEG", (31, 17))
+    (row,), _, _ = read(tmp_path)
+    assert "eventDate" not in row
+    Image.new("RGB", (31, 17)).save(tmp_path / "x" / "b.jpg", exif=exif)
+    rows, _, _ = read(tmp_path)
+    terms = ("eventDate", "decimalLatitude", "decimalLongitude", "pixelXDimension")
+    assert [[row[term] for term in terms] for row in rows] == [
+        [None, None, None, 31],
+        ["2023-05-01T08:00:00", 44.5, -63.01, 17],
+    ]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP"])
 def test_a_picture_cut_short_is_set_aside(tmp_path: Path, kind: str) -> None:
     suffix = {"JPEG": "jpg"}.get(kind, kind.lower())

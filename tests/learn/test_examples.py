@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import pickle
 
@@ -14,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from merian.barcode.tokens import MASK, PAD, UNKNOWN, KmerTokens  # noqa: E402
 from merian.errors import InputError, NotFoundError  # noqa: E402
-from merian.image.transforms import Augmentation, augmented, decode, square  # noqa: E402
+from merian.image.transforms import Augmentation, augmented, square  # noqa: E402
 from merian.learn.examples import Masking, PackedBarcodes, PackedPictures  # noqa: E402
 from merian.learn.pack import open_pack  # noqa: E402
 from merian.learn.pack_gather import Asked  # noqa: E402
@@ -181,41 +180,6 @@ def test_a_picture_that_is_damaged_within_is_named(tmp_path):
 
 
 # -- pixels -------------------------------------------------------------------------------------
-
-
-def content_of(image, kind="PNG", **more):
-    held = io.BytesIO()
-    image.save(held, kind, **more)
-    return held.getvalue()
-
-
-def test_a_picture_is_upright_and_see_through_is_white():
-    tall = Image.new("RGB", (8, 4))
-    tall.putpixel((0, 0), (255, 0, 0))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned a quarter clockwise
-    turned = decode(content_of(tall, exif=exif), 1)
-    assert turned.size == (4, 8)
-    assert turned.getpixel((3, 0)) == (255, 0, 0)
-    clear = Image.new("RGBA", (2, 2), (0, 0, 0, 0))
-    assert decode(content_of(clear), 2).getpixel((0, 0)) == (255, 255, 255)
-    assert decode(content_of(Image.new("LA", (2, 2), (0, 128))), 2).getpixel((0, 0)) == (127,) * 3
-    assert decode(content_of(Image.new("CMYK", (2, 2)), "JPEG"), 2).mode == "RGB"
-    palette = Image.new("P", (2, 2), 0)
-    palette.putpalette([9, 8, 7] * 256)
-    assert decode(content_of(palette, transparency=0), 2).getpixel((0, 0)) == (255, 255, 255)
-
-
-def test_sixteen_bits_become_eight():
-    deep = Image.fromarray(np.array([[0, 257 * 100, 65_535]], np.uint16))
-    assert [decode(content_of(deep), 1).getpixel((x, 0))[0] for x in range(3)] == [0, 100, 255]
-
-
-def test_a_large_jpeg_is_decoded_small_and_never_too_small():
-    large = content_of(Image.new("RGB", (1600, 1200), (10, 200, 30)), "JPEG")
-    small = decode(large, 224)
-    assert small.size == (400, 300)
-    assert decode(large, 1200).size == (1600, 1200)
 
 
 def test_all_of_a_picture_is_in_its_square():

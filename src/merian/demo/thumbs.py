@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from merian.pictures import decode
+
 __all__ = ["jpeg", "shrunk", "thumb"]
 
 _THUMB = 150
@@ -16,16 +18,15 @@ _QUALITY = 82
 
 def thumb(path: Path) -> bytes:
     """Return a square picture as a small one."""
-    with Image.open(path) as picture:
-        return jpeg(picture.convert("RGB").resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
+    picture = decode(path.read_bytes())
+    return jpeg(picture.resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
 
 
 def shrunk(path: Path) -> bytes:
     """Return a large picture as one that fits a page."""
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
-        small.thumbnail((_LARGE, _LARGE), Image.Resampling.LANCZOS)
-        return jpeg(small)
+    small = decode(path.read_bytes())
+    small.thumbnail((_LARGE, _LARGE), Image.Resampling.LANCZOS)
+    return jpeg(small)
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -10,8 +10,10 @@
 
 Every picture is looked at: it must open, have a size that is not absurd, and end as its format
 ends (a JPEG with its end marker, a PNG with IEND; others are decoded). One that does not is set
-aside with the reason. What is no picture is counted by suffix; hidden files and Windows'
-``Thumbs.db`` are passed over. The id of a picture is its path from the folder's name on.
+aside with the reason. Where its Exif tells when and where it was taken, so does the record; width
+and height are those of the picture upright. What is no picture is counted by suffix; hidden files
+and Windows' ``Thumbs.db`` are passed over. The id of a picture is its path from the folder's name
+on.
 
 This is the layout of EcoTaxa, UVP6 and Kaggle exports and of most classification data sets.
 """
@@ -20,19 +22,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.registry import Format, Options
+from merian.pictures import BadPictureError, PictureFacts, facts
 
 __all__ = ["FORMAT"]
 
@@ -44,8 +45,6 @@ _SPLITS = {
 _PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
 _LOOKED_AT = 2_000
 _CHUNK = 2_000
-# A file may hold a few bytes behind its end marker: padding, or a maker's notes.
-_TAIL = 4_096
 
 
 def _sniff(path: Path) -> int:
@@ -110,14 +109,6 @@ def _place(root: Path, file: Path) -> tuple[str | None, str | None, str | None]:
 
 
 @dataclass(frozen=True)
-class _Picture:
-    hash: str
-    format: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
 class _Pictures:
     """The chunks of a folder, anew each time they are asked for."""
 
@@ -136,21 +127,33 @@ class _Pictures:
                     yield Reject(file, None, found, file.relative_to(self.root).as_posix())
                     continue
                 label, part, above = _place(self.root, file)
-                same += found.hash in labels
-                labels.setdefault(found.hash, set()).add(label or "")
-                rows.append((line, *self._row(file, found, label, part, above)))
+                content, told = found
+                same += content in labels
+                labels.setdefault(content, set()).add(label or "")
+                rows.append((line, *self._row(file, content, told, label, part, above)))
             if rows:
-                yield dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+                columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+                for term in _SELDOM:
+                    if all(value is None for value in columns[term]):
+                        del columns[term]
+                yield columns
         self._tell_doubles(same, labels)
 
     def _row(
-        self, file: Path, found: _Picture, label: str | None, part: str | None, above: str | None
+        self,
+        file: Path,
+        content: str,
+        told: PictureFacts,
+        label: str | None,
+        part: str | None,
+        above: str | None,
     ) -> tuple[object, ...]:
         identifier = f"{self.root.name}/{file.relative_to(self.root).as_posix()}"
         return (
             identifier, "MachineObservation", part, label,
             f"folder {above}" if above else None,
-            file.as_posix(), found.hash, found.format, found.width, found.height,
+            file.as_posix(), content, told.mime, told.width, told.height,
+            told.taken, told.latitude, told.longitude,
         )  # fmt: skip
 
     def _tell_doubles(self, same: int, labels: dict[str, set[str]]) -> None:
@@ -171,37 +174,22 @@ _COLUMNS = (
     "line", "occurrenceID", "basisOfRecord", "split", "verbatimIdentification",
     "identificationRemarks", "accessURI", "contentHash",
     "format", "pixelXDimension", "pixelYDimension",
+    "eventDate", "decimalLatitude", "decimalLongitude",
 )  # fmt: skip
 
+# What few files tell, of cameras and telephones that know time and place.
+_SELDOM = ("eventDate", "decimalLatitude", "decimalLongitude")
 
-def _look_at(file: Path) -> _Picture | str:
-    """Return what a picture is, or why it is none."""
+
+def _look_at(file: Path) -> tuple[str, PictureFacts] | str:
+    """Return the hash of a picture and what it tells of itself, or why it is none."""
     try:
         content = file.read_bytes()
+        return hashlib.blake2b(content, digest_size=16).hexdigest(), facts(content)
     except OSError as error:
         return f"cannot be opened ({error.strerror})"
-    if not content:
-        return "the file is empty"
-    try:
-        with warnings.catch_warnings():
-            # A large picture is no bomb yet; Pillow itself refuses twice its limit. Damaged
-            # metadata, which it warns of too, do no harm to the pixels.
-            warnings.simplefilter("ignore")
-            with Image.open(BytesIO(content)) as image:
-                if image.format not in {"JPEG", "PNG"}:
-                    image.load()
-                width, height = image.size
-                kind = Image.MIME.get(image.format or "", "")
-                ends = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(image.format or "", b"")
-    except Image.DecompressionBombError:
-        return "would unpack to more than 178 million pixels; cut it into tiles"
-    except UnidentifiedImageError:  # its own words hold an address in memory
-        return "is no picture that can be read (it begins like no format that is known)"
-    except Exception as error:  # Pillow's plugins raise anything on a damaged file
-        return f"is no picture that can be read ({type(error).__name__}: {str(error)[:100]})"
-    if ends not in content[-_TAIL:]:
-        return "the file is cut short: its end marker is missing"
-    return _Picture(hashlib.blake2b(content, digest_size=16).hexdigest(), kind, width, height)
+    except BadPictureError as error:
+        return str(error)
 
 
 def _fake(folder: Path, seed: int) -> Path:

@@ -1,28 +1,24 @@
-"""Files of pictures become pixels of one size: decoded, squared, cropped and turned.
+"""Pictures become pixels of one size: squared, cropped and turned.
 
 Everything is uint8 and one picture at a time; numbers are made of many at once, on the device.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from merian.errors import InputError
 
-__all__ = ["Augmentation", "augmented", "damage_of", "decode", "square"]
+__all__ = ["Augmentation", "augmented", "square"]
 
 Pixels = NDArray[np.uint8]
 
-_WHITE = (255, 255, 255)
 _TRIES = 10  # to find a crop that fits, before all of the picture is taken
-_DEEP = ("I", "F")  # modes of more than 8 bits start so
 
 
 @dataclass(frozen=True)
@@ -49,53 +45,6 @@ class Augmentation:
                 "a crop keeps a share of more than 0 and at most 1, is stretched by 1 or more, and "
                 f"light changes by 0 to 1; found {self.least:g}, {self.stretch:g}, {self.light:g}"
             )
-
-
-def decode(content: bytes, least: int) -> Image.Image:
-    """Return a file of a picture as RGB, upright; what is see-through becomes white.
-
-    Args:
-        content: The file.
-        least: No side needs to be longer than this: a JPEG is decoded at an eighth, a quarter or
-            half of its size where that suffices, which is several times as fast.
-
-    Raises:
-        Exception: Whatever Pillow raises where the file is damaged.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata do no harm to the pixels
-        image: Image.Image = Image.open(io.BytesIO(content))
-        image.draft("RGB", (least, least))
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith(_DEEP):
-        return _shallow(image).convert("RGB")
-    if "A" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        whole = Image.new("RGB", image.size, _WHITE)
-        whole.paste(image, mask=image.getchannel("A"))
-        return whole
-    return image.convert("RGB")
-
-
-def damage_of(error: Exception) -> str:
-    """Return what is wrong with a picture, of the error that `decode` raised."""
-    if isinstance(error, UnidentifiedImageError):
-        return "it begins like no format that is known"  # Pillow would tell an address in memory
-    return f"{type(error).__name__}: {str(error)[:100]}"
-
-
-def _shallow(image: Image.Image) -> Image.Image:
-    """Return 8 of the 16 bits of a picture; what has other values is spread over all 8."""
-    values = np.asarray(image).astype(np.float64)
-    if image.mode.startswith("I;16") or (values.min() >= 0 and 255 < values.max() < 65_536):
-        return Image.fromarray((values / 257).astype(np.uint8))
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 255:
-        values = (values - low) * (255 / (high - low))
-    return Image.fromarray(values.astype(np.uint8))
 
 
 def square(image: Image.Image, size: int) -> Pixels:

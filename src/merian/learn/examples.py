@@ -17,10 +17,11 @@ import torch
 from merian.barcode.tokens import MASK, PAD, UNKNOWN
 from merian.barcode.vocabulary import Words, preprocessing_of
 from merian.errors import InputError
-from merian.image.transforms import Augmentation, augmented, damage_of, decode, square
+from merian.image.transforms import Augmentation, augmented, square
 from merian.learn.pack import Pack
 from merian.learn.task import Batch, Indices
 from merian.nucleotides import reverse_complement
+from merian.pictures import BadPictureError, decode
 
 __all__ = ["Augmentation", "Masking", "PackedBarcodes", "PackedPictures"]
 
@@ -175,11 +176,11 @@ class PackedPictures(_Packed):
         for number, content in enumerate(cast(list[bytes], self.pack.read(indices))):
             try:
                 image = decode(content, self._decoded)
-            except Exception as error:  # Pillow's plugins raise anything on a damaged file
+            except BadPictureError as error:
                 name = self.names(indices[number : number + 1])[0]
                 raise InputError(
-                    f"{self.pack.folder}: the picture of {name} cannot be read "
-                    f"({damage_of(error)}); mend or remove it, and pack again"
+                    f"{self.pack.folder}: the picture of {name} cannot be read: it "
+                    f"{error}; mend or remove it, and pack again"
                 ) from None
             if self.augment is not None:
                 pixels[number] = augmented(image, self.size, self.augment, random)

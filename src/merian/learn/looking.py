@@ -23,8 +23,9 @@ from merian.barcode.tokens import PAD
 from merian.barcode.vocabulary import words_of
 from merian.encoder import Floats
 from merian.errors import FormatError, InputError
-from merian.image.transforms import damage_of, decode, square
+from merian.image.transforms import square
 from merian.learn.lighter import choose_precision, lighter
+from merian.pictures import BadPictureError, decode, read_picture
 
 __all__ = ["NetworkEncoder", "one_thread", "room"]
 
@@ -105,8 +106,8 @@ class NetworkEncoder:
             for row in range(first, min(first + few, len(items))):
                 try:
                     seen = self._read(items[row])
-                except Exception as error:  # Pillow's plugins raise anything on a damaged file
-                    rejects.append((row, _reason(error)))
+                except (_UnreadableError, BadPictureError) as error:
+                    rejects.append((row, str(error)))
                 else:
                     rows, ready = shapes.setdefault(seen.shape, ([], []))
                     rows.append(row)
@@ -162,21 +163,12 @@ class _UnreadableError(Exception):
     """An item that cannot be read, and why."""
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, _UnreadableError):
-        return str(error)
-    return f"is no picture that can be read ({damage_of(error)})"
-
-
 def _picture(item: Any, size: int) -> Image.Image:
     """Return a picture in RGB."""
     if isinstance(item, bytes | bytearray | memoryview):
         return decode(bytes(item), size)
     if isinstance(item, Path | str):
-        try:
-            return decode(Path(item).read_bytes(), size)
-        except FileNotFoundError:
-            raise _UnreadableError(f"{item}: there is no such file") from None
+        return Image.fromarray(read_picture(item, size).pixels)
     if isinstance(item, Image.Image):
         return item.convert("RGB")
     pixels = np.asarray(item)

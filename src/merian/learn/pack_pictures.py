@@ -13,32 +13,24 @@ import hashlib
 import io
 import json
 import tarfile
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
-from PIL import Image
 
 from merian.catalogue.checks import literal
 from merian.errors import InputError
-from merian.image.transforms import damage_of
 from merian.learn.pack_gather import Gathered, Progress
+from merian.pictures import BadPictureError, coloured, facts, whole
 
 __all__ = ["BadPictureError", "look_at_all", "picture_bytes", "tar_pictures"]
 
 _SUFFIXES = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp"}
-_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-_TAIL = 4_096
 _BLOCK = 512
 _BATCH = 1_000
 
 Region = tuple[float, float, float, float]
-
-
-class BadPictureError(Exception):
-    """A picture that cannot be packed, and why."""
 
 
 def look_at_all(
@@ -90,30 +82,16 @@ def _read(address: str) -> bytes:
 
 def _look_at(content: bytes, known: str | None, region: Region | None) -> tuple[str, str]:
     """Return the hash of what is packed of a picture, and the suffix of its file."""
-    if not content:
-        raise BadPictureError("the file is empty")
     found = hashlib.blake2b(content, digest_size=16).hexdigest()
     if known and region is None and len(known) == len(found) and known != found:
         raise BadPictureError("the file has changed since it was imported; import it again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # damaged metadata do no harm to the pixels
-            with Image.open(io.BytesIO(content)) as image:
-                kind = image.format or ""
-                if kind not in _ENDS or region is not None:
-                    image.load()
-    except Image.DecompressionBombError:
-        raise BadPictureError(
-            "would unpack to more than 178 million pixels; cut it into tiles"
-        ) from None
-    except Exception as error:  # Pillow's plugins raise anything on a damaged file
-        raise BadPictureError(f"is no picture that can be read ({damage_of(error)})") from None
-    if _ENDS.get(kind, b"") not in content[-_TAIL:]:
-        raise BadPictureError("the file is cut short: its end marker is missing")
+    kind = facts(content).format
     if kind not in _SUFFIXES:
         raise BadPictureError(
             f"is a picture of the format {kind}, which is not packed; turn it into PNG"
         )
+    if region is not None:
+        whole(content)
     if region is None:
         return found, _SUFFIXES[kind]
     return hashlib.blake2b(f"{found} {region}".encode(), digest_size=16).hexdigest(), "png"
@@ -129,24 +107,21 @@ def picture_bytes(address: str, box: list[float | None]) -> bytes:
     region = _region(box)
     if region is None:
         return content
-    try:
-        return _cut(content, region)
-    except Exception as error:  # Pillow's plugins raise anything on a damaged file
-        raise BadPictureError(f"is no picture that can be read ({damage_of(error)})") from None
+    return _cut(content, region)
 
 
 def _cut(content: bytes, region: Region) -> bytes:
-    """Return a region of a picture as a PNG."""
-    with Image.open(io.BytesIO(content)) as image:
-        width, height = image.size
-        x, y, w, h = region
-        left, top = (min(max(round(at * size), 0), size - 1)
-                     for at, size in ((x, width), (y, height)))  # fmt: skip
-        right = min(max(round((x + w) * width), left + 1), width)
-        below = min(max(round((y + h) * height), top + 1), height)
-        piece = image.crop((left, top, right, below))
-        held = io.BytesIO()
-        (piece if piece.mode in {"L", "RGB"} else piece.convert("RGB")).save(held, "PNG")
+    """Return a region of a picture, upright, as a PNG."""
+    image = whole(content)
+    width, height = image.size
+    x, y, w, h = region
+    left, top = (min(max(round(at * size), 0), size - 1)
+                 for at, size in ((x, width), (y, height)))  # fmt: skip
+    right = min(max(round((x + w) * width), left + 1), width)
+    below = min(max(round((y + h) * height), top + 1), height)
+    piece = image.crop((left, top, right, below))
+    held = io.BytesIO()
+    (piece if piece.mode in {"L", "RGB"} else coloured(piece)).save(held, "PNG")
     return held.getvalue()
 
 
