@@ -197,13 +197,13 @@ def test_all_of_a_picture_is_in_its_square():
 def test_an_augmentation_does_what_it_says_and_no_more():
     pixels = chance(3).integers(0, 256, (20, 20, 3), np.uint8)
     image = Image.fromarray(pixels)
-    still = Augmentation(least=1, stretch=1, flips=False, turns=False, light=0)
+    still = Augmentation(least=1, stretch=1, flips=False, turns="never", light=0)
     assert np.array_equal(augmented(image, 20, still, chance()), pixels)
-    turned = Augmentation(least=1, stretch=1, light=0)
+    turned = Augmentation(least=1, turns="quarters", light=0)
     wanted = {np.rot90(p, k).tobytes() for p in (pixels, pixels[:, ::-1]) for k in range(4)}
     seen = {augmented(image, 20, turned, chance(seed)).tobytes() for seed in range(80)}
     assert seen == wanted
-    lit = Augmentation(least=1, stretch=1, flips=False, turns=False, light=0.2)
+    lit = Augmentation(least=1, stretch=1, flips=False, turns="never", light=0.2)
     change = augmented(image, 20, lit, chance()).astype(int) - pixels
     assert 0 < np.abs(change).max() <= math.ceil(0.4 * 127.5)
 
@@ -211,11 +211,32 @@ def test_an_augmentation_does_what_it_says_and_no_more():
 def test_a_crop_keeps_the_share_it_should():
     ramp = np.zeros((200, 200, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.arange(200), np.arange(200)[:, None]
-    asked = Augmentation(least=0.5, stretch=1.5, flips=False, turns=False, light=0)
+    asked = Augmentation(least=0.5, stretch=1.5, flips=False, turns="never", light=0)
     for seed in range(40):
         found = augmented(Image.fromarray(ramp), 50, asked, chance(seed)).astype(float)
-        wide, high = (float(np.ptp(found[..., c])) / 49 * 50 for c in (0, 1))
-        assert 0.47 * 200**2 < wide * high <= 1.03 * 200**2
+        inside = found[20:30, 20:30]  # its ends may lie in what fills the square up
+        wide, high = (float(np.ptp(inside[..., c])) / 9 * 50 for c in (0, 1))
+        assert 0.45 * 200**2 < wide * high <= 1.06 * 200**2
         assert 0.6 < wide / high < 1.6
-    narrow = Image.fromarray(ramp[:20])  # no such crop fits; all of it is taken
-    assert np.array_equal(augmented(narrow, 50, asked, chance()), square(narrow, 50))
+
+
+def test_a_picture_is_turned_by_any_angle_and_keeps_its_shape():
+    pixels = np.full((60, 100, 3), 200, np.uint8)
+    pixels[25:35, 20:80] = 0  # a bar, six times as long as it is wide
+    asked = Augmentation(least=1, light=0)
+    angles, lengths = [], []
+    for seed in range(40):
+        found = augmented(Image.fromarray(pixels), 100, asked, chance(seed))
+        y, x = np.nonzero(found[..., 0] < 100)
+        assert abs(len(x) - 600) < 40
+        spread, ways = np.linalg.eigh(np.cov(np.stack([x, y])))
+        lengths.append(np.sqrt(spread * 12))  # of a bar: its sides
+        angles.append(np.arctan2(ways[1, 1], ways[0, 1]) % np.pi)
+        assert (found[:2] == 200).all()  # no black corners
+    assert np.allclose(lengths, (10, 60), rtol=0.07)
+    assert np.histogram(angles, 4, (0, np.pi))[0].min() >= 3
+
+
+def test_an_augmentation_that_is_none_is_refused():
+    with pytest.raises(InputError, match="turns is 'up'; any, quarters, never expected"):
+        Augmentation(turns="up")

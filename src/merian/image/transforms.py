@@ -18,7 +18,7 @@ __all__ = ["Augmentation", "augmented", "square"]
 
 Pixels = NDArray[np.uint8]
 
-_TRIES = 10  # to find a crop that fits, before all of the picture is taken
+_TURNS = ("any", "quarters", "never")
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Augmentation:
     """What is done to a picture before it is learned from.
 
     Attributes:
-        least: The least share of its area that a crop keeps.
-        stretch: The most that a crop is stretched; 1 is not at all.
+        least: The least share of its square that a crop keeps: how much larger things may look.
+        stretch: The most that a crop is stretched; 1 is not at all, as shape is what names many.
         flips: Whether it is mirrored, half of the times.
-        turns: Whether it is turned by quarters: a specimen has no upper side.
+        turns: "any" angle, since a specimen has no upper side, "quarters" of a circle, or "never".
         light: The most that brightness and contrast change, as a share.
     """
 
     least: float = 0.6
-    stretch: float = 4 / 3
+    stretch: float = 1.0
     flips: bool = True
-    turns: bool = True
+    turns: str = "any"
     light: float = 0.1
 
     def __post_init__(self) -> None:
@@ -45,6 +45,8 @@ class Augmentation:
                 "a crop keeps a share of more than 0 and at most 1, is stretched by 1 or more, and "
                 f"light changes by 0 to 1; found {self.least:g}, {self.stretch:g}, {self.light:g}"
             )
+        if self.turns not in _TURNS:
+            raise InputError(f"turns is {self.turns!r}; {', '.join(_TURNS)} expected")
 
 
 def square(image: Image.Image, size: int) -> Pixels:
@@ -55,9 +57,8 @@ def square(image: Image.Image, size: int) -> Pixels:
     pixels = np.asarray(image.resize((wide, high), Image.Resampling.BICUBIC, reducing_gap=3.0))
     if wide == high:
         return pixels
-    rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     filled = np.empty((size, size, 3), np.uint8)
-    filled[:] = np.median(rim, axis=0).astype(np.uint8)
+    filled[:] = _border(pixels)
     down, right = (size - high) // 2, (size - wide) // 2
     filled[down : down + high, right : right + wide] = pixels
     return filled
@@ -66,36 +67,67 @@ def square(image: Image.Image, size: int) -> Pixels:
 def augmented(
     image: Image.Image, size: int, asked: Augmentation, random: np.random.Generator
 ) -> Pixels:
-    """Return uint8[size, size, 3]: a crop of a picture as chance says, turned and lit."""
-    box = _crop(image.size, asked, random)
-    if box is None:
-        pixels = square(image, size)
-    else:
-        pixels = np.asarray(
-            image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
-        )
-    if asked.turns:
-        pixels = np.rot90(pixels, int(random.integers(4)))
-    if asked.flips and random.random() < 0.5:
-        pixels = pixels[:, ::-1]
+    """Return uint8[size, size, 3]: a crop of a picture's square as chance says, turned and lit.
+
+    The square is that of `square`, with the colour of the border around the picture, and what a
+    crop that is turned sees beyond it has that colour too.
+    """
+    share = random.uniform(asked.least, 1)
+    longer = math.exp(random.uniform(-1, 1) * math.log(asked.stretch) / 2)
+    side = max(image.size) * math.sqrt(share)
+    wide, high = side * longer, side / longer  # of the crop, in pixels of the picture
+    middle = [
+        full / 2 + (random.random() - 0.5) * max(max(image.size) - cut, 0.0)
+        for full, cut in zip(image.size, (wide, high), strict=True)
+    ]
+    angle = _angle(asked.turns, random)
+    mirrored = -1.0 if asked.flips and random.random() < 0.5 else 1.0
+    found = _turned(image, size, (wide, high), (middle[0], middle[1]), angle, mirrored)
     if asked.light:
         brightness, contrast = 1 + random.uniform(-asked.light, asked.light, 2)
         values = (np.arange(256) - 127.5) * contrast + 127.5 * brightness
-        pixels = np.clip(np.round(values), 0, 255).astype(np.uint8)[pixels]
-    return np.ascontiguousarray(pixels)
+        found = found.point(3 * np.clip(np.round(values), 0, 255).astype(int).tolist())
+    return np.array(found)
 
 
-def _crop(
-    shape: tuple[int, int], asked: Augmentation, random: np.random.Generator
-) -> tuple[float, float, float, float] | None:
-    """Return the box of a crop, or None where none of that shape fits into the picture."""
-    width, height = shape
-    for _ in range(_TRIES):
-        area = random.uniform(asked.least, 1) * width * height
-        ratio = math.exp(random.uniform(-1, 1) * math.log(asked.stretch))
-        wide, high = math.sqrt(area * ratio), math.sqrt(area / ratio)
-        left, top = random.random(2)
-        if wide <= width and high <= height:
-            left, top = left * (width - wide), top * (height - high)
-            return left, top, left + wide, top + high
-    return None
+def _angle(turns: str, random: np.random.Generator) -> float:
+    """Return by how much a picture is turned, as a share of a circle."""
+    if turns == "never":
+        return 0.0
+    return random.random() if turns == "any" else int(random.integers(4)) / 4
+
+
+def _turned(
+    image: Image.Image,
+    size: int,
+    crop: tuple[float, float],
+    middle: tuple[float, float],
+    angle: float,
+    mirrored: float,
+) -> Image.Image:
+    """Return a crop around a place of a picture, turned about that place."""
+    # First of the right size, with all that is smaller than a pixel averaged; then only turned.
+    small = [max(1, round(full * size / cut)) for full, cut in zip(image.size, crop, strict=True)]
+    resized = image.resize((small[0], small[1]), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    x, y = (at * new / full for at, new, full in zip(middle, small, image.size, strict=True))
+    cosine, sine = math.cos(math.tau * angle), math.sin(math.tau * angle)
+    if angle in {0.0, 0.25, 0.5, 0.75}:
+        cosine, sine = round(cosine), round(sine)
+    across, down = (mirrored * cosine, sine), (-mirrored * sine, cosine)
+    half = size / 2
+    # Where in `resized` a pixel of the result comes from: a line for x and one for y.
+    lines = (*across, x - half * sum(across), *down, y - half * sum(down))
+    rim = _border(np.asarray(resized))
+    return resized.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        lines,
+        Image.Resampling.BILINEAR,  # of the same scale; the cubic takes three times as long
+        fillcolor=(int(rim[0]), int(rim[1]), int(rim[2])),
+    )
+
+
+def _border(pixels: Pixels) -> Pixels:
+    """Return the colour of the border of a picture, uint8[3]."""
+    rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return np.median(rim, axis=0).astype(np.uint8)
