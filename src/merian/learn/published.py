@@ -1,4 +1,4 @@
-"""Published checkpoints become models of ours.
+"""Published checkpoints become models of ours: encoders of barcodes, and of pictures.
 
 `adopt` opens a checkpoint as data, finds its layout, puts each tensor of its encoder under our name
 for it and the rows of its vocabulary into our order, and writes a model: weights, and a card that
@@ -11,7 +11,7 @@ others, BarcodeMAE, arXiv:2502.18405; Gao and others, BarcodeMamba, arXiv:2412.1
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,11 @@ from merian.errors import FormatError, InputError
 from merian.files import check_outside
 from merian.learn.encoders import build_encoder
 from merian.learn.encoding import EncoderAlone, described
+from merian.learn.picture_layouts import PICTURE_LAYOUTS, ViTLayout, find_picture_layout
 from merian.learn.published_files import Checkpoint, open_checkpoint
-from merian.learn.published_layouts import Found, find_layout, find_network
+from merian.learn.published_layouts import LAYOUTS, Found, find_layout, find_network
+from merian.learn.published_lite import find_lite
+from merian.learn.published_pictures import Said, find_pictures
 from merian.learn.published_words import Words, find_words
 from merian.learn.saved import CARD, read_card, save_model
 
@@ -70,21 +73,36 @@ def adopt(
     heads: int | None = None,
     stride: int | None = None,
     bases: int | None = None,
+    pictures: Said | None = None,
 ) -> Adopted:
     """Make a model of a published checkpoint.
 
     Args:
         checkpoint: A file of torch or safetensors, or a folder with one.
         out: The folder to make.
-        layout: One of `LAYOUTS`; found from the names of the tensors if not given.
+        layout: One of `LAYOUTS` or `PICTURE_LAYOUTS`; found from the tensors if not given.
         name: What people call it; that of the layout if not given.
         licence: Of the weights, as their authors say it.
         source: Where it was got, an address or a citation.
         heads: Of the attention, where the file does not say.
         stride: Bases from word to word, where they are not side by side and the file does not say.
         bases: How many are read; 660 if neither this nor the file says.
+        pictures: What is said of an encoder of pictures, beside `heads`.
     """
     opened = open_checkpoint(checkpoint)
+    seen = None if layout in LAYOUTS else find_picture_layout(opened.state, layout)
+    if seen is not None:
+        if stride is not None or bases is not None:
+            raise InputError(f"{opened.path}: reads pictures, which have no bases and no stride")
+        said = replace(pictures or Said(), heads=heads)
+        return _adopt_pictures(opened, Path(out), seen, said, layout, (name, licence, source))
+    if pictures is not None and pictures != Said():
+        raise InputError(
+            f"{opened.path}: no encoder of pictures was found in it, and --size, --pool, "
+            "--activation and --pixels are for those"
+        )
+    if layout in PICTURE_LAYOUTS:
+        raise FormatError(f"has not the layout {layout}", path=opened.path)
     layout, begin = find_layout(opened, layout)
     found = find_network(opened, layout, begin)
     words = _words(opened, layout, found)
@@ -94,6 +112,54 @@ def adopt(
     notes = [*found.notes, *([words.note] if words.note else [])]
     if words.cls is not None:
         notes.append("the vector of a barcode is the state of [CLS], which stands before its words")
+    about = (name, licence, source)
+    return _saved(
+        opened, Path(out), encoder, layout, preprocessing, about, words.about, found, notes
+    )
+
+
+def _adopt_pictures(
+    opened: Checkpoint,
+    out: Path,
+    seen: tuple[str, ViTLayout | None, str],
+    said: Said,
+    asked: str | None,
+    about: tuple[str | None, str | None, str | None],
+) -> Adopted:
+    """Make a model of a published encoder of pictures."""
+    layout, names, begin = seen
+    if names is None:
+        if said != Said():
+            raise InputError(f"{opened.path}: EfficientNet-Lite has nothing of that to be said")
+        found = find_lite(opened, begin, asked == layout)
+    else:
+        found = find_pictures(opened, names, begin, said)
+    try:
+        with torch.device("meta"):  # weights by chance would only be thrown away
+            network = build_encoder({"kind": found.kind, **found.settings})
+    except InputError as error:
+        raise InputError(f"{opened.path}: {error}") from None
+    _fill(network, {k: v.float() if v.is_floating_point() else v
+                    for k, v in found.tensors.items()}, opened)  # fmt: skip
+    _check_free(out, opened)
+    size = said.size or int(found.settings["image_size"])
+    words = f"pictures of {size} pixels"
+    return _saved(opened, out, network, layout, {"size": size}, about, words, found, found.notes)
+
+
+def _saved(
+    opened: Checkpoint,
+    out: Path,
+    encoder: nn.Module,
+    layout: str,
+    preprocessing: dict[str, Any],
+    about: tuple[str | None, str | None, str | None],
+    words: str,
+    found: Found,
+    notes: list[str],
+) -> Adopted:
+    """Write the model, and say what was made."""
+    name, licence, source = about
     card = {
         "name": name or layout,
         "preprocessing": preprocessing,
@@ -103,20 +169,19 @@ def adopt(
             "file": opened.path.name,
             "sha256": opened.sha256,
             "source": source,
-            "words": words.about,
+            "words": words,
             "left_out": list(found.left_out),
             "notes": notes,
         },
     }
-    objective = EncoderAlone(encoder, "published")
-    number = save_model(out, objective, card)
+    number = save_model(out, EncoderAlone(encoder, "published"), card)
     return Adopted(
-        folder=Path(out),
+        folder=out,
         id=number,
         layout=layout,
         encoder=described(encoder),
         numbers=sum(p.numel() for p in encoder.parameters()),
-        words=words.about,
+        words=words,
         left_out=found.left_out,
         notes=tuple(notes),
     )
@@ -236,6 +301,9 @@ def _heads(opened: Checkpoint, asked: int | None) -> int:
 def _fill(network: nn.Module, tensors: Mapping[str, Tensor], opened: Checkpoint) -> None:
     """Give the network its tensors, all or none."""
     expected = network.state_dict()
+    if set(tensors) != set(expected):
+        odd = sorted(set(tensors) ^ set(expected))
+        raise FormatError(f"what would be {odd[0]} is there on one side alone", path=opened.path)
     for key, tensor in tensors.items():
         wanted = list(expected[key].shape)
         if list(tensor.shape) != wanted:

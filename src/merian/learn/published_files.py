@@ -32,10 +32,11 @@ __all__ = ["Checkpoint", "open_checkpoint"]
 
 # Where the folders of Hugging Face and of Lightning have their weights.
 _INSIDE = (
-    "model.safetensors", "pytorch_model.bin", "last.ckpt", "model.ckpt", "checkpoints/last.ckpt",
+    "model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin",
+    "open_clip_pytorch_model.bin", "last.ckpt", "model.ckpt", "checkpoints/last.ckpt",
 )  # fmt: skip
 _CONFIG = "config.json"
-_STATES = ("state_dict", "model_state_dict", "model", "encoder")
+_STATES = ("state_dict", "model_state_dict", "model", "encoder", "teacher", "student")
 _SETTINGS = ("bert_config", "config", "hyper_parameters", "args")
 # What decides the states, so that the file and its config.json may not contradict each other.
 _DECIDE = (

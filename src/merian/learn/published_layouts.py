@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from merian.errors import FormatError, InputError, did_you_mean
+from merian.learn.picture_layouts import PICTURE_LAYOUTS
 from merian.learn.published_files import Checkpoint
 
 __all__ = ["LAYOUTS", "Found", "find_layout", "find_network"]
@@ -87,10 +88,11 @@ class Found:
 
 def find_layout(checkpoint: Checkpoint, asked: str | None = None) -> tuple[str, str]:
     """Return the layout of a checkpoint, and what the names of its encoder begin with."""
+    known = [*LAYOUTS, *PICTURE_LAYOUTS]
     if asked is not None and asked not in LAYOUTS:
         raise InputError(
-            f"no layout is called {asked!r}; there are {', '.join(LAYOUTS)}."
-            + did_you_mean(asked, LAYOUTS)
+            f"no layout is called {asked!r}; there are {', '.join(known)}."
+            + did_you_mean(asked, known)
         )
     state = checkpoint.state
     begins = [name.removesuffix(_WORDS) for name in state if name.endswith(_WORDS)]
@@ -110,7 +112,7 @@ def find_layout(checkpoint: Checkpoint, asked: str | None = None) -> tuple[str, 
             path=checkpoint.path,
         )
     raise FormatError(
-        f"has none of the layouts {', '.join(LAYOUTS)}. {_names(state)}", path=checkpoint.path
+        f"has none of the layouts {', '.join(known)}. {_names(state)}", path=checkpoint.path
     )
 
 

@@ -36,6 +36,7 @@ __all__ = ["CARD", "WEIGHTS", "load_model", "load_weights", "model_folder", "rea
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 _FORMAT, _VERSION = "merian-model", "1.0"
+_SHIPPED = tuple(f"efficientnet-lite{number}" for number in range(3))
 _HIGHEST = float(torch.finfo(torch.float16).max)
 
 
@@ -189,15 +190,16 @@ def _encoder(
 def _shipped(name: str, device: str | None, precision: str) -> NetworkEncoder:
     """Return an encoder whose weights a package brings."""
     if name not in ENCODERS:
-        there = ", ".join(["efficientnet-lite0", *encoders_on_shelf()])
+        there = ", ".join([*_SHIPPED, *encoders_on_shelf()])
         raise NotFoundError(
             f"{name}: no folder of a model or of a run, and no encoder that ships its weights: "
             f"{there}"
         )
-    if name != "efficientnet-lite0":
+    if name not in _SHIPPED:
+        recipe = "barcode-masked" if find_kind(name).modality == "barcode" else "picture-ranks"
         raise InputError(
-            f"{name} ships no weights; train it first: merian train barcode-masked --data SOURCE "
-            "--out RUN, and give the run"
+            f"{name} ships no weights; train it first: merian train {recipe} --data SOURCE "
+            f"--set encoder.kind={name} --out RUN, and give the run"
         )
     from merian.image.efficientnet_lite import weights_file  # noqa: PLC0415 - for this one alone
 
