@@ -23,7 +23,7 @@ from typing import Any
 
 from merian.errors import InputError
 
-__all__ = ["NEEDED", "measure"]
+__all__ = ["NEEDED", "measure", "race", "rate_figure"]
 
 NEEDED = {  # what is compared with what, and how many times as fast it is to be
     "training": ("train, Merian bfloat16", "train, transformers float32", 1.8),
@@ -84,24 +84,49 @@ def measure(
     if rounds < 1 or cores < 1:
         raise InputError("1 round or more, on 1 core or more")
     figures: Figures = {}
+    rates = race(chosen, tell, rounds=rounds, cores=cores)
+    for name, found in rates.items():
+        figures[name] = rate_figure(found, _UNITS[name[:5].strip(" ,")])
+    figures |= _compared(rates)
+    if model is not None:
+        figures |= _near(model, list(texts))
+    return figures
+
+
+def race(
+    arms: Sequence[str],
+    tell: Progress,
+    *,
+    rounds: int,
+    cores: int,
+    module: str = "merian.bench.speed_arms",
+) -> dict[str, list[float]]:
+    """Return the rates of a core of each arm; they take turns, each in processes of its own.
+
+    Args:
+        arms: Their names, as the module that serves them knows them.
+        tell: Is told what is being done.
+        rounds: How often each arm runs.
+        cores: Processes of an arm that work at the same time.
+        module: What is started; see `merian.bench.speed_arms.serve`.
+    """
     with ExitStack() as stack:
-        running = [stack.enter_context(_started(name, cores)) for name in chosen]
+        running = [stack.enter_context(_started(name, cores, module)) for name in arms]
         for arm in running:  # all have been started, and make ready at the same time
             arm.units = min(int(_answer(arm.name, child)["units"]) for child in arm.children)
         for number in range(rounds):
             for arm in running:
                 tell(f"round {number + 1} of {rounds}: {arm.name}")
                 arm.go()
-    rates = {arm.name: arm.rates for arm in running}
-    for name, found in rates.items():
-        figures[name] = {
-            "value": round(median(found), 2), "low": round(min(found), 2),
-            "high": round(max(found), 2), "n": len(found), "unit": _UNITS[name[:5].strip(" ,")],
-        }  # fmt: skip
-    figures |= _compared(rates)
-    if model is not None:
-        figures |= _near(model, list(texts))
-    return figures
+    return {arm.name: arm.rates for arm in running}
+
+
+def rate_figure(found: Sequence[float], unit: str) -> dict[str, object]:
+    """Return the median of rates, with the least and the most of any round."""
+    return {
+        "value": round(median(found), 2), "low": round(min(found), 2),
+        "high": round(max(found), 2), "n": len(found), "unit": unit,
+    }  # fmt: skip
 
 
 def not_measured() -> dict[str, str]:
@@ -122,9 +147,9 @@ def _chosen(arms: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _started(name: str, cores: int) -> Iterator[_Arm]:
+def _started(name: str, cores: int, module: str) -> Iterator[_Arm]:
     """Start the processes of an arm, and end them."""
-    command = [sys.executable, "-m", "merian.bench.speed_arms", name, "1"]
+    command = [sys.executable, "-m", module, name, "1"]
     with ExitStack() as stack:
         arm = _Arm(name, [])
         for _ in range(cores):

@@ -26,7 +26,7 @@ from merian.learn.looking import NetworkEncoder
 from merian.learn.objectives import MaskedTokens
 from merian.learn.saved import load_model
 
-__all__ = ["ARMS", "make", "mean_cosine"]
+__all__ = ["ARMS", "Round", "make", "mean_cosine", "serve"]
 
 Round = tuple[int, Callable[[], object]]
 """How many units a round is, and what does it."""
@@ -218,9 +218,10 @@ def mean_cosine(model: Path | str, texts: list[str], precision: str) -> tuple[fl
     return float(cosine.mean()), float(cosine.min())
 
 
-def _serve(arm: str, threads: int) -> None:
+def serve(made: Callable[[], Round], threads: int) -> None:
+    """Make an arm, and do a round of it for every line that comes in."""
     torch.set_num_threads(threads)
-    units, once = make(arm)
+    units, once = made()
     print(json.dumps({"units": units}), flush=True)  # noqa: T201 - it answers who started it
     for _ in sys.stdin:
         clock, used = time.perf_counter(), time.process_time()
@@ -230,4 +231,4 @@ def _serve(arm: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]))
+    serve(lambda: make(sys.argv[1]), int(sys.argv[2]))

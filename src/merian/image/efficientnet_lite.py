@@ -33,6 +33,7 @@ __all__ = [
     "EfficientNetLite",
     "LiteConfig",
     "load_pretrained",
+    "padding",
     "pooled_features",
     "weights_file",
 ]
@@ -109,14 +110,14 @@ class _Convolution(nn.Module):
         self.norm = nn.BatchNorm2d(out, momentum=0.01, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:  # [n, inside, h, w] -> [n, out, h / stride, w / stride]
-        down, right = (_padding(size, self.kernel, self.stride) for size in x.shape[-2:])
+        down, right = (padding(size, self.kernel, self.stride) for size in x.shape[-2:])
         if down or right:
             x = functional.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
         x = self.norm(self.conv(x))
         return functional.relu6(x) if self.relu else x
 
 
-def _padding(size: int, kernel: int, stride: int) -> int:
+def padding(size: int, kernel: int, stride: int) -> int:
     """Rows to add, so that the output has ceil(size / stride) of them."""
     return max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
 

@@ -130,6 +130,7 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
     run = run_id("embed", {
         "source": held, "part": way.part, "encoder": eye.id, "precision": eye.precision,
         "shard_size": way.shard_size,
+        **({} if eye.engine == "torch" else {"engine": eye.engine}),
     })  # fmt: skip
     if (out / INDEX).is_file():
         done = open_embeddings(out)
@@ -144,12 +145,12 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
             else:
                 place, count, aside = _listed(source, asked, out, way.step)
             job = {"items": place, "part": way.part, "kind": kind, "encoder": str(chosen),
-                   "device": eye.device, "precision": eye.precision,
+                   "device": eye.device, "precision": eye.precision, "engine": eye.engine,
                    "shard_size": way.shard_size, "count": count}  # fmt: skip
             here = _Worker(out, job, eye)
             near = None
-            if eye.precision != "float32":
-                exact = load_model(chosen, way.device, "float32")
+            if (eye.precision, eye.engine) != ("float32", "torch"):
+                exact = load_model(chosen, way.device, "float32", "torch")
                 near = nearness(eye, exact, here.items, count, refuse=way.precision != "auto")
         except MerianError:
             if not any((out / "shards").iterdir()):
@@ -278,7 +279,8 @@ def _write_shard(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
 def open_worker(out: str, job: str) -> _Worker:
     """Make a worker in a child; see `merian.processes.in_order`."""
     told = json.loads(job)
-    return _Worker(Path(out), told, load_model(told["encoder"], told["device"], told["precision"]))
+    chosen = (told[name] for name in ("encoder", "device", "precision", "engine"))
+    return _Worker(Path(out), told, load_model(*chosen))
 
 
 def _work(out: Path, job: dict[str, Any], here: _Worker, processes: int, step: Progress) -> None:
@@ -327,8 +329,8 @@ def _finish(
     lines += ["\t".join(" ".join(cell.split()) for cell in row) for row in rejects]
     write_text(out / REJECTS, "\n".join(lines) + "\n")
     counted = Counter(why.split(":")[0].split(" (")[0] for *_, why in rejects)
-    told = cast(dict[str, Any], {k: getattr(eye, k) for k in ("id", "name", "modality", "dim",
-                                                             "space", "precision")})  # fmt: skip
+    kept = ("id", "name", "modality", "dim", "space", "precision", "engine")
+    told = cast(dict[str, Any], {key: getattr(eye, key) for key in kept})
     write_json(out / INDEX, {
         "merian": stamp(FORMAT, VERSION, run, eye.card.get("merian", {}).get("taxonomy")),
         "encoder": told,

@@ -24,6 +24,7 @@ from merian.barcode.vocabulary import words_of
 from merian.encoder import Floats
 from merian.errors import FormatError, InputError
 from merian.image.transforms import square
+from merian.learn.engines import choose_engine, onnx_features
 from merian.learn.lighter import choose_precision, lighter
 from merian.pictures import BadPictureError, decode, read_picture
 
@@ -67,6 +68,7 @@ class NetworkEncoder:
         preprocessing: Mapping[str, Any],
         device: str | None = None,
         precision: str = "auto",
+        engine: str = "auto",
     ) -> None:
         self.name, self.modality, self.dim, self.space = name, modality, dim, space
         self.id, self.card = id, card
@@ -74,6 +76,7 @@ class NetworkEncoder:
         self.precision = choose_precision(precision, self.device, modality)
         self.network = network.eval().to(self.device)
         self._light: Any = lighter(self.network, self.precision)  # what is asked
+        self.engine = choose_engine(engine, network, self.device, precision, self.precision)
         try:
             self._tokens = words_of(preprocessing) if modality == "barcode" else None
             self._size = 0 if modality == "barcode" else int(preprocessing["size"])
@@ -82,6 +85,9 @@ class NetworkEncoder:
                 f"the card of {name} does not say what is done to an item before its network "
                 f"({type(error).__name__}: {error})"
             ) from None
+        self._features: Any = self._light.features if modality == "image" else None
+        if self.engine == "onnxruntime":
+            self._features = onnx_features(self.network, self._size)
 
     def encode(self, items: Sequence[Any], rejects: list[tuple[int, str]] | None = None) -> Floats:
         """Return float32[n, dim], rows of unit length; NaN where an item cannot be read."""
@@ -138,7 +144,7 @@ class NetworkEncoder:
             if self._tokens is not None:
                 vectors: Tensor = self._light.pooled(seen, seen != PAD)
             else:
-                vectors = self._light.features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
+                vectors = self._features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
         unit = nn.functional.normalize(vectors.float(), dim=1)
         return np.asarray(unit.cpu().numpy(), np.float32)
 

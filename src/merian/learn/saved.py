@@ -133,7 +133,10 @@ def load_weights(folder: Path, prefix: str = "") -> dict[str, Tensor]:
 
 
 def load_model(
-    model: Path | str, device: str | None = None, precision: str = "auto"
+    model: Path | str,
+    device: str | None = None,
+    precision: str = "auto",
+    engine: str = "auto",
 ) -> NetworkEncoder:
     """Load an encoder.
 
@@ -142,6 +145,8 @@ def load_model(
         device: cpu or cuda; where there is a GPU that, if not given.
         precision: float32, bfloat16 or int8 (see `merian.learn.lighter`); auto is bfloat16 where
             the processor is fast with it, and float32 elsewhere.
+        engine: torch, or onnxruntime for EfficientNet-Lite on a CPU (the extra `fast`); auto is
+            that where it is installed and the precision is auto too.
     """
     folder = model_folder(model)
     if folder is None:
@@ -150,7 +155,7 @@ def load_model(
                 f"{model}: a file, and no model; if it is a checkpoint that was published, make a "
                 f"model of it: merian adopt {shlex.quote(str(model))} --out MODEL"
             )
-        return _shipped(str(model), device, precision)
+        return _shipped(str(model), device, precision, engine)
     card = read_card(folder)
     told, preprocessing = card["objective"].get("encoder") or {}, card["preprocessing"]
     if not preprocessing or not card["modality"]:
@@ -167,11 +172,15 @@ def load_model(
             f"does not fit to its card: {str(error).splitlines()[-1].strip()}",
             path=folder / WEIGHTS,
         ) from None
-    return _encoder(network, card, device, precision)
+    return _encoder(network, card, device, precision, engine)
 
 
 def _encoder(
-    network: nn.Module, card: Mapping[str, Any], device: str | None, precision: str
+    network: nn.Module,
+    card: Mapping[str, Any],
+    device: str | None,
+    precision: str,
+    engine: str,
 ) -> NetworkEncoder:
     return NetworkEncoder(
         network=network,
@@ -184,10 +193,11 @@ def _encoder(
         preprocessing=card["preprocessing"],
         device=device,
         precision=precision,
+        engine=engine,
     )
 
 
-def _shipped(name: str, device: str | None, precision: str) -> NetworkEncoder:
+def _shipped(name: str, device: str | None, precision: str, engine: str) -> NetworkEncoder:
     """Return an encoder whose weights a package brings."""
     if name not in ENCODERS:
         there = ", ".join([*_SHIPPED, *encoders_on_shelf()])
@@ -217,4 +227,4 @@ def _shipped(name: str, device: str | None, precision: str) -> NetworkEncoder:
         "training": "ImageNet-1k, by the authors of EfficientNet-Lite",
         "licence": "Apache-2.0",
     }
-    return _encoder(network, card, device, precision)
+    return _encoder(network, card, device, precision, engine)
