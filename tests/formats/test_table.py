@@ -159,3 +159,28 @@ def test_a_quote_is_one_only_around_whole_fields(tmp_path: Path, text: str, quot
     (source,) = read(tmp_path / "a.txt", text).sources
     assert isinstance(source, Delimited)
     assert source.quote == quote
+
+
+def test_a_path_of_a_picture_begins_beside_its_table_or_where_it_is_said(tmp_path: Path) -> None:
+    import duckdb
+
+    paths = ["pics/1.png", "gone.png", "/data/1.png", "C:\\pics\\1.png", "https://x.org/1.png"]
+    text = "path,species\n" + "".join(f"{path},Aus bus\n" for path in paths)
+
+    def places(reading: Reading) -> list[str]:
+        sql = feeds(reading)[0].terms["accessURI"]
+        values = ", ".join(f"('{path}')" for path in paths)
+        return [
+            row[0]
+            for row in duckdb.sql(f'SELECT {sql} FROM (VALUES {values}) t("path")').fetchall()
+        ]
+
+    assert places(read(tmp_path / "a.csv", text)) == paths  # none lies there
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "1.png").write_bytes(b"x")
+    here = tmp_path.as_posix()
+    wanted = [f"{here}/pics/1.png", f"{here}/gone.png", *paths[2:]]
+    assert places(read(tmp_path / "a.csv", text)) == wanted
+    said = read_path(tmp_path / "a.csv", Options(images=tmp_path / "pics"), "table")
+    assert places(said)[:2] == [f"{here}/pics/pics/1.png", f"{here}/pics/gone.png"]
+    assert places(said)[2:] == paths[2:]

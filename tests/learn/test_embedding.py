@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ torch = pytest.importorskip("torch")
 from merian.cli import main  # noqa: E402
 from merian.errors import FormatError, InputError, MerianError  # noqa: E402
 from merian.learn.embedding import embed  # noqa: E402
+from merian.learn.embedding_table import embed_table  # noqa: E402
 from merian.learn.embeddings import open_embeddings  # noqa: E402
 from merian.learn.encoders import build_encoder  # noqa: E402
+from merian.learn.encoding import EncoderAlone  # noqa: E402
 from merian.learn.pack_gather import Asked  # noqa: E402
 from merian.learn.packing import make_pack  # noqa: E402
 from merian.learn.saved import load_model, save_model  # noqa: E402
@@ -144,3 +147,74 @@ def test_what_cannot_be_is_told(tmp_path, source, model, capsys, monkeypatch):
     next((tmp_path / "e" / "shards").iterdir()).unlink()
     with pytest.raises(FormatError, match="is missing, or not the"):
         open_embeddings(tmp_path / "e")
+
+
+def rows_of(file):
+    import duckdb
+
+    return duckdb.sql(f"SELECT * FROM read_parquet('{file}')").fetchall()
+
+
+def test_a_table_has_the_same_vectors(tmp_path, source, model):
+    done = embed(source, tmp_path / "e", model, shard_size=20)
+    header = embed_table(source, tmp_path / "t.parquet", model, shard_size=20)
+    found = rows_of(tmp_path / "t.parquet")
+    assert [row[:3] for row in found] == [
+        (key, record, None) for key, record in zip(done.ids(), done.records(), strict=True)
+    ]
+    assert np.array_equal(np.array([row[3] for row in found], np.float32), done.vectors())
+    assert header == done.header
+    assert {row[4] for row in found} == {None}
+    written = (tmp_path / "t.parquet").read_bytes()
+    assert sorted(f.name for f in tmp_path.iterdir()) == [
+        "a.csv", "e", "t.parquet", "t.rejects.tsv"]  # fmt: skip
+    embed_table(source, tmp_path / "t.parquet", model, shard_size=20)  # it is there already
+    assert (tmp_path / "t.parquet").read_bytes() == written
+    with pytest.raises(InputError, match=r"t\.parquet: holds embeddings of another source"):
+        embed_table(source, tmp_path / "t.parquet", model, shard_size=21)
+    (tmp_path / "other.parquet").write_text("no table")
+    with pytest.raises(InputError, match="is there, and holds no embeddings; name another file"):
+        embed_table(source, tmp_path / "other.parquet", model)
+
+
+def test_a_table_of_pictures_lists_bad_files_and_goes_on_where_it_was(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    small = {"kind": "vit", "image_size": 16, "patch": 8, "width": 8, "layers": 1, "heads": 2,
+             "hidden": 8}  # fmt: skip
+    save_model(tmp_path / "m", EncoderAlone(build_encoder(small), "x"),
+               {"preprocessing": {"size": 16}})  # fmt: skip
+    folder = pictures(tmp_path / "pics", 4)
+    names = sorted(file.relative_to(tmp_path).as_posix() for file in folder.rglob("*.*"))
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    listed = [*names, "pics/bad.jpg", "pics/gone.png"]
+    (tmp_path / "list.csv").write_text("path,species\n" + "".join(f"{n},Aus bus\n" for n in listed))
+    out = tmp_path / "v.parquet"
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("merian.learn.embedding._finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            embed_table(tmp_path / "list.csv", out, tmp_path / "m", shard_size=2)
+    assert not out.exists()
+    shards = sorted((tmp_path / "v.parquet.parts" / "shards").iterdir())
+    before = [file.stat().st_mtime_ns for file in shards]
+    seen = []
+    monkeypatch.setattr(
+        "merian.learn.embedding._write_shard", lambda file, _: seen.append(file)
+    )  # none is left to write
+    header = embed_table(tmp_path / "list.csv", out, tmp_path / "m", shard_size=2)
+    assert (len(before), seen) == (3, [])
+    found = {Path(row[2]).name: row for row in rows_of(out)}
+    assert sorted(found) == sorted(Path(name).name for name in listed)
+    assert [found[Path(name).name][3] is None for name in listed] == [False] * 4 + [True] * 2
+    assert "cannot be opened" in found["gone.png"][4]
+    assert "is no picture that can be read" in found["bad.jpg"][4]
+    lines = (tmp_path / "v.rejects.tsv").read_text().splitlines()
+    assert lines[0] == "id\trecord\tfile\tline\treason"
+    assert sorted(line.split("\t")[2].rpartition("/")[2] for line in lines[1:]) == [
+        "bad.jpg", "gone.png"]  # fmt: skip
+    assert header["without_vector"] == 2
+    vectors = np.array([found[Path(name).name][3] for name in names])
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -31,12 +32,13 @@ def embed(
 ) -> None:
     """Turn sequences or pictures into vectors, so that what is alike lies close.
 
-    What was killed goes on where it was, given the same command. What cannot be read has a row of
-    NaN and stands in rejects.tsv.
+    Pictures may be in a folder, or be named by a column of a table. What was killed goes on where
+    it was, given the same command. What cannot be read has a row without a vector, and stands in
+    rejects.tsv with its file and the reason.
 
     Args:
         source: A pack, the folder of a catalogue, or whatever `merian import` reads.
-        out: The folder to make.
+        out: The folder to make; or a file, VECTORS.parquet, with a row for each.
         encoder: A run of `merian train`, the folder of a model, or the name of an encoder that
             ships; if not given, efficientnet-lite0 for pictures and barcode-small for barcodes.
         kind: barcodes or pictures, where the source holds both.
@@ -48,7 +50,8 @@ def embed(
         shard_size: Vectors of a file.
         device: cpu or cuda; where there is a GPU that, if not given.
         precision: float32, bfloat16, int8 (CPUs alone), or auto: bfloat16 where the processor is
-            fast with it. One that is given is refused if it changes the vectors of a sample.
+            fast with it, and pictures by onnxruntime where that is installed (the extra fast). One
+            that is given is refused if it changes the vectors of a sample.
         quiet: Print the answer and nothing else.
     """
     from merian.formats import Options
@@ -56,6 +59,7 @@ def embed(
 
     try:
         from merian.learn.embedding import embed as embed_all
+        from merian.learn.embedding_table import embed_table, rejects_of
         from merian.learn.nearness import LEAST
     except ModuleNotFoundError as error:
         if error.name != "torch":
@@ -64,7 +68,8 @@ def embed(
 
     options = Options(screen.pairs("--map", map), images)
     with screen.working(f"Embedding {source}", quiet) as job:
-        done = embed_all(
+        to_table = out.suffix.lower() == ".parquet"
+        done = (embed_table if to_table else embed_all)(
             source,
             out,
             encoder,
@@ -76,18 +81,19 @@ def embed(
             precision=precision,
             progress=lambda what, count, whole: job.step(what, count, whole or None),
         )
-    made = done.encoder
-    vectors = screen.counted(len(done) - done.header["without_vector"], "vector")
+    header = done if isinstance(done, Mapping) else done.header
+    made = header["encoder"]
+    vectors = screen.counted(header["items"] - header["without_vector"], "vector")
     print(screen.printable(
         f"{out}: {vectors} of {made['dim']} numbers, by {made['name']} ({made['id']})"
     ))  # fmt: skip
-    near = done.header["cosine_to_float32"]
+    near = header["cosine_to_float32"]
     if near and near["lowest"] is not None and near["lowest"] < LEAST:
         screen.say(f"note: in {made['precision']} a vector of a sample of {near['sample']} has a "
                    f"cosine of {near['lowest']:.4f} to the one in float32; --precision float32 "
                    "is exact")  # fmt: skip
-    aside = done.header["set_aside"]
+    aside = header["set_aside"]
     if aside:
-        listed = shlex.quote(str(out / "rejects.tsv"))
+        listed = shlex.quote(str(rejects_of(out) if to_table else out / "rejects.tsv"))
         print(screen.printable(f"set aside; they are listed in {listed}:"))
         screen.print_table(("items", "reason"), [(n, r) for r, n in aside.items()])

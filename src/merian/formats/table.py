@@ -6,8 +6,9 @@ by its Darwin Core name, or by a name that people commonly write for it; what wa
 and left is shown. ``--map column=`` leaves a column out.
 
 A genus and a specific epithet are put together; so are year, month and day; feet become metres;
-several pictures in one field are split at ``|``. A table of events or of measurements feeds that
-table. Without a column of ids a row is called ``file:line``.
+several pictures in one field are split at ``|``. A path of a picture begins in the folder that the
+user names, or else in that of the table, where such files lie. A table of events or of measurements
+feeds that table. Without a column of ids a row is called ``file:line``.
 
 The terms are those of the catalogue's tables: https://dwc.tdwg.org/terms/ and
 https://dwc.tdwg.org/dp/.
@@ -15,6 +16,7 @@ https://dwc.tdwg.org/dp/.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,11 +59,12 @@ class _Mapping:
     guessed: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     pictures: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)  # term -> what it is of
 
     def take(self, term: str, sql: str, shown: str, said: bool = False) -> bool:
         if term in self.terms:
             return False
-        self.terms[term] = sql
+        self.terms[term], self.columns[term] = sql, shown
         (self.said if said else self.guessed).append(f"{shown}={term}")
         return True
 
@@ -233,9 +236,30 @@ def _complete(mapping: _Mapping, options: Options, notes: list[str]) -> None:
         terms["species"] = binomial(terms["scientificName"])
     if "sequence" in terms and options.marker:
         terms.setdefault("targetGene", literal(options.marker))
-    if "accessURI" in terms and options.images:
-        folder = existing(options.images, "folder of pictures").absolute().as_posix()
-        terms["accessURI"] = f"{literal(folder + '/')} || {terms['accessURI']}"
+    if "accessURI" in terms:
+        folder = _folder_of(mapping, options.images)
+        if folder is not None:
+            terms["accessURI"] = _placed(terms["accessURI"], folder)
+
+
+def _folder_of(mapping: _Mapping, images: Path | None) -> Path | None:
+    """Return where paths of pictures begin: as the user says, or else beside the table.
+
+    None where none of those at its head lies there, and they are kept as they stand.
+    """
+    if images is not None:
+        return existing(images, "folder of pictures").absolute()
+    folder = mapping.head.path.absolute().parent
+    place = mapping.head.columns.index(mapping.columns["accessURI"])
+    given = [row[place] for row in mapping.head.rows if len(row) > place and row[place]]
+    there = any(os.path.isfile(folder / text) for text in given)  # noqa: PTH113 - never raises
+    return folder if there else None
+
+
+def _placed(sql: str, folder: Path) -> str:
+    """Return paths below a folder; whole ones and those of the web stay as they are."""
+    whole = f"regexp_matches({sql}, '^(/|[A-Za-z]:[/\\\\]|[A-Za-z][A-Za-z0-9+.-]*://)')"
+    return f"CASE WHEN {whole} THEN {sql} ELSE {literal(folder.as_posix() + '/')} || {sql} END"
 
 
 def _pictures(pictures: str, identifier: str) -> Columns:

@@ -64,6 +64,7 @@ _MODULES: dict[str, str] = {
     "deepest_right": "node_scores",
     "difference": "bootstrap",
     "embed": "embedding",
+    "embed_table": "embedding_table",
     "epoch_order": "order",
     "fit_by_steps": "linear_probe",
     "fit_ridge": "linear_probe",

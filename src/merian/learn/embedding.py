@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -50,7 +50,13 @@ REJECTS = "rejects.tsv"
 _KINDS = {"barcode": "barcodes", "image": "pictures"}
 _DEFAULT = "efficientnet-lite0"
 _SHARD = 10_000
+_OTHER = (
+    "holds embeddings of another source or encoder, or made otherwise; name a new place, or remove "
+    "that one"
+)
 _ITEMS = "items.parquet"
+
+Aside = tuple[str, str, str, str]  # the file, the line, the record and the reason
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and of how much."""
@@ -68,6 +74,7 @@ def embed(
     device: str | None = None,
     precision: str = "auto",
     progress: Progress | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Embeddings:
     """Embed a pack, a catalogue, or a file or folder that `merian import` reads.
 
@@ -85,13 +92,15 @@ def embed(
             float32 is asked on a sample, and written into the index; a precision that is given,
             and is too far from it, is refused.
         progress: Is told how far it is.
+        known: The index of embeddings that are there already, elsewhere; if they are these, that
+            is the answer, and if not, they are in the way.
     """
     if shard_size < 1 or processes < 1:
         raise InputError("a shard has 1 item or more, and 1 process or more makes it")
     source, asked = Path(source), asked or Asked()
     existing(source)
     chosen = _chosen(source, asked, encoder)
-    way = _Way(part, shard_size, processes, device, precision, progress or (lambda *_: None))
+    way = _Way(part, shard_size, processes, device, precision, progress or (lambda *_: None), known)
     try:
         return _embed(source, Path(out), chosen, asked, way)
     except NothingThereError as error:
@@ -113,6 +122,7 @@ class _Way:
     device: str | None
     precision: str
     step: Progress
+    known: Mapping[str, Any] | None
 
 
 def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way) -> Embeddings:
@@ -132,6 +142,10 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
         "shard_size": way.shard_size,
         **({} if eye.engine == "torch" else {"engine": eye.engine}),
     })  # fmt: skip
+    if way.known is not None:
+        if way.known["merian"]["run"] != run:
+            raise InputError(f"{out.with_suffix('')}: {_OTHER}")
+        return Embeddings(out, way.known["encoder"], way.known)
     if (out / INDEX).is_file():
         done = open_embeddings(out)
         if done.header["merian"]["run"] == run:
@@ -141,7 +155,7 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
         try:
             if packed:
                 place, count = str(source.resolve()), open_pack(source, way.part).size
-                aside: list[tuple[str, str, str, str]] = []
+                aside: list[Aside] = []
             else:
                 place, count, aside = _listed(source, asked, out, way.step)
             job = {"items": place, "part": way.part, "kind": kind, "encoder": str(chosen),
@@ -194,10 +208,7 @@ def _begin(out: Path, run: str) -> None:
     if (out / JOB).is_file():
         begun = json.loads((out / JOB).read_text(encoding="utf-8"))["run"]
         if begun != run:
-            raise InputError(
-                f"{out}: holds embeddings of another source or encoder, or made otherwise; name a "
-                "new folder, or remove that one"
-            )
+            raise InputError(f"{out}: {_OTHER}")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is not empty; embeddings need a new or empty folder")
@@ -205,9 +216,7 @@ def _begin(out: Path, run: str) -> None:
     write_json(out / JOB, {"run": run})
 
 
-def _listed(
-    source: Path, asked: Asked, out: Path, step: Progress
-) -> tuple[str, int, list[tuple[str, str, str, str]]]:
+def _listed(source: Path, asked: Asked, out: Path, step: Progress) -> tuple[str, int, list[Aside]]:
     """Write a list of what a catalogue or files hold; return where it is, and how long."""
     with tempfile.TemporaryDirectory(prefix=".work-", dir=out) as name:
         work = Path(name)
@@ -249,19 +258,21 @@ class _Worker:
         size = self._job["shard_size"]
         first = number * size
         stop = min(first + size, self._job["count"])
-        ids, records, items, reasons = self.items.read(first, stop)
+        few = self.items.read(first, stop)
         rejects: list[tuple[int, str]] = []
-        vectors = self._eye.encode(items, rejects)
-        reject = {row: reasons[row] or why for row, why in rejects}
+        vectors = self._eye.encode(few.items, rejects)
+        reject = {row: few.reasons[row] or why for row, why in rejects}
         arrays: dict[str, NDArray[Any]] = {
             "vectors": vectors.astype(np.float16),
             "reject": np.array(list(reject), np.int64),
-            **Strings.of(ids).arrays("id"),
-            **Strings.of(records).arrays("record"),
+            **Strings.of(few.ids).arrays("id"),
+            **Strings.of(few.records).arrays("record"),
             **Strings.of(reject.values()).arrays("reason"),
         }
+        if any(few.files):
+            arrays |= Strings.of(few.files).arrays("file")
         _write_shard(shard_file(self._out, number), arrays)
-        return len(ids)
+        return len(few.ids)
 
 
 def _write_shard(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -310,18 +321,18 @@ def _finish(
     source: Path,
     held: str,
     job: dict[str, Any],
-    aside: list[tuple[str, str, str, str]],
+    aside: list[Aside],
 ) -> None:
     """Write what could not be read, and the index, which says that all is there."""
     shards = []
     rejects = [("", record, file, str(line), why) for file, line, record, why in aside]
+    made = Embeddings(out, {}, {})
     for number in range(-(-job["count"] // job["shard_size"])):
         file = shard_file(out, number)
-        arrays = map_tensors(file)
-        ids, records = Strings.among(arrays, "id"), Strings.among(arrays, "record")
-        why = Strings.among(arrays, "reason")
-        rejects += [(ids[row], records[row], "", "", why[i])
-                    for i, row in enumerate(arrays["reject"].tolist())]  # fmt: skip
+        ids, records, _ = made.shard(number)
+        files = made.files(number)
+        rejects += [(ids[row], records[row], files[row], "", why)
+                    for row, why in made.reasons(number).items()]  # fmt: skip
         shards.append({
             "items": len(ids), "bytes": file.stat().st_size, "hash": content_hash(file),
         })  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,14 +13,24 @@ from merian.database import connect
 from merian.learn.pack import open_pack
 from merian.learn.pack_pictures import BadPictureError, picture_bytes
 
-__all__ = ["Items", "ListedItems", "PackedItems"]
+__all__ = ["Few", "Items", "ListedItems", "PackedItems"]
+
+
+class Few(NamedTuple):
+    """Some items, each with the reason why there is none, or "", and the file it is from, or ""."""
+
+    ids: list[str]
+    records: list[str]
+    items: list[Any]
+    reasons: list[str]
+    files: list[str]
 
 
 class Items(Protocol):
     """What is to be embedded."""
 
-    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
-        """Return ids, records, items, and for each the reason why there is none, or ""."""
+    def read(self, first: int, stop: int) -> Few:
+        """Return some of them."""
         ...
 
 
@@ -31,11 +41,12 @@ class PackedItems:
     folder: str
     part: str | None
 
-    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
-        """Return ids, records, items, and for each the reason why there is none, or ""."""
+    def read(self, first: int, stop: int) -> Few:
+        """Return some of them."""
         pack = open_pack(self.folder, self.part)
         rows = np.arange(first, stop)
-        return pack.ids(rows), pack.records(rows), list(pack.read(rows)), [""] * len(rows)
+        none = [""] * len(rows)
+        return Few(pack.ids(rows), pack.records(rows), list(pack.read(rows)), none, none)
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,8 @@ class ListedItems:
     file: str
     kind: str
 
-    def read(self, first: int, stop: int) -> tuple[list[str], list[str], list[Any], list[str]]:
-        """Return ids, records, items, and for each the reason why there is none, or ""."""
+    def read(self, first: int, stop: int) -> Few:
+        """Return some of them."""
         sql = (
             f"SELECT * EXCLUDE (place) FROM read_parquet({literal(self.file)}) "
             f"WHERE place >= {first} AND place < {stop} ORDER BY place"
@@ -55,8 +66,9 @@ class ListedItems:
             rows = con.execute(sql).fetchall()
         ids, records = [row[0] for row in rows], [row[1] for row in rows]
         if self.kind == "barcodes":
-            return ids, records, [row[2] for row in rows], [""] * len(rows)
-        return ids, records, *_pictures_of(rows)
+            none = [""] * len(rows)
+            return Few(ids, records, [row[2] for row in rows], none, none)
+        return Few(ids, records, *_pictures_of(rows), [row[2] for row in rows])
 
 
 def _pictures_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[str]]:

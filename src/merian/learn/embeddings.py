@@ -1,8 +1,8 @@
 """Embeddings on the disk: a vector for each item of a source, under the id of its encoder.
 
 index.json           which encoder, which source, the shards with their hashes; written last
-shards/00000.safetensors  vectors (float16), the ids of items and records, and what could not
-                     be read
+shards/00000.safetensors  vectors (float16), the ids of items and records, the files of pictures,
+                     and what could not be read
 rejects.tsv          what could not be read, and why; its rows are NaN
 """
 
@@ -55,19 +55,32 @@ class Embeddings:
 
     def ids(self) -> list[str]:
         """Return the ids of all items, in order."""
-        return [key for number in self._shards for key in self.shard(number)[0]]
+        return [key for number in self.shards for key in self.shard(number)[0]]
 
     def records(self) -> list[str]:
         """Return the ids of the records that they belong to."""
-        return [key for number in self._shards for key in self.shard(number)[1]]
+        return [key for number in self.shards for key in self.shard(number)[1]]
 
     def vectors(self) -> Vectors:
         """Return float16[n, dim]: of unit length, or NaN for what could not be read."""
-        parts = [self.shard(number)[2] for number in self._shards]
+        parts = [self.shard(number)[2] for number in self.shards]
         return np.concatenate([np.empty((0, int(self.encoder["dim"])), np.float16), *parts])
 
+    def files(self, number: int) -> list[str]:
+        """Return where the pictures of a shard lie; "" where that is not known."""
+        arrays = map_tensors(shard_file(self.folder, number))
+        if "file.text" not in arrays:
+            return [""] * len(arrays["vectors"])
+        return [*Strings.among(arrays, "file")]
+
+    def reasons(self, number: int) -> dict[int, str]:
+        """Return why rows of a shard have no vector, by row."""
+        arrays = map_tensors(shard_file(self.folder, number))
+        return dict(zip(arrays["reject"].tolist(), Strings.among(arrays, "reason"), strict=True))
+
     @property
-    def _shards(self) -> range:
+    def shards(self) -> range:
+        """The numbers of the shards."""
         return range(len(self.header["shards"]))
 
 

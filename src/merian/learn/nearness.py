@@ -36,7 +36,7 @@ def nearness(
         refuse: Whether to stop where a vector is too far off.
     """
     rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).round().astype(int))
-    sample = [item for row in rows.tolist() for item in items.read(row, row + 1)[2]]
+    sample = [item for row in rows.tolist() for item in items.read(row, row + 1).items]
     wanted, found = exact.encode(sample), eye.encode(sample)
     told = _cosines(wanted, found)
     low = told["lowest"]
