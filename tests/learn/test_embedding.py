@@ -114,7 +114,7 @@ def test_pictures_that_cannot_be_read_are_rows_of_nan(tmp_path):
     lines = (tmp_path / "e" / "rejects.tsv").read_text().splitlines()
     assert len(lines) == 3
     assert "the file is empty" in "".join(lines)
-    assert "pics/Copepoda/002.png\t\t\tis no picture that can be read" in "".join(lines)
+    assert "pics/Copepoda/002.png\t\tis no picture that can be read" in "".join(lines)
 
 
 def test_what_cannot_be_is_told(tmp_path, source, model, capsys, monkeypatch):
