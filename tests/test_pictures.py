@@ -73,7 +73,8 @@ def test_every_mode_becomes_rgb():
     assert decode(content_of(Image.new("CMYK", (8, 8)), "JPEG")).mode == "RGB"
     assert decode(content_of(Image.new("1", (8, 8), 1))).getpixel((0, 0)) == (255, 255, 255)
     assert decode(content_of(Image.new("L", (8, 8), 77), "BMP")).getpixel((0, 0)) == (77,) * 3
-    assert decode(content_of(Image.new("LAB", (8, 8), (0, 0, 0)), "TIFF")).mode == "RGB"
+    reddish = decode(content_of(Image.new("LAB", (8, 8), (128, 168, 128)), "TIFF"))
+    assert np.allclose(reddish.getpixel((0, 0)), (180, 90, 121), atol=3)
 
 
 def test_more_than_eight_bits_become_eight():
