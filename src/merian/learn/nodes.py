@@ -65,7 +65,8 @@ class NodeTree(ForestLayer):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probability of each node [b, nodes]; none is below that of one under it."""
-        return self.highest(logits).sigmoid()
+        # The sigmoid of equal logits may differ in its last bit, so it comes first.
+        return self.highest(full(logits).sigmoid())
 
     def loss(
         self,
