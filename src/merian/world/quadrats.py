@@ -9,7 +9,8 @@ stops where certainty ends. What covers how much is truth.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,7 @@ def write_quadrats(
     rng: np.random.Generator,
     *,
     size: int = 1000,
+    cuts: int = 1,
 ) -> None:
     """Write pictures, quadrats.csv with their labels, and points.csv and cover.csv of the truth.
 
@@ -173,6 +175,7 @@ def write_quadrats(
         level: Of the water, the light and the annotators' doubts, 1 to 3.
         rng: Seeds each quadrat, so that it does not depend on the others.
         size: Height and width of the pictures.
+        cuts: Into how many rows and columns a picture is cut, each piece labelled by itself.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kind = traits.mean[:, traits.names.index("kind")]
@@ -188,25 +191,26 @@ def write_quadrats(
         quadrat = draw_quadrat(
             _community(biota, chance), biota, traits, chance, size=size, level=level
         )
-        file = f"quadrat-{number:04d}.jpg"
-        write_picture(folder / file, quadrat.image)
         annotator = Annotator(biota, names, forms, level, chance)
-        shares = _shares(quadrat, annotator)
-        for place, (x, y) in _points(quadrat, chance):
-            labels += [(file, x, y, *label) for label in annotator.at_point(place)]
-            known = place.species >= 0
-            points.append(
-                (
-                    file, x, y, place.species if known else "",
-                    biota.name(place.species, 5) if known else "",
-                    *(" > ".join(annotator.true_path(tree, place)) for tree in TREES[1:]),
-                )
-            )  # fmt: skip
-        labels += [(file, "", "", *label) for label in annotator.of_picture(shares)]
-        covers += [
-            (file, tree, " > ".join(path), f"{100 * share:.3f}")
-            for (tree, path), share in shares.items()
-        ]
+        for piece, part in enumerate(_pieces(quadrat, cuts), 1):
+            file = f"quadrat-{number:04d}{f'-{piece}' if cuts > 1 else ''}.jpg"
+            write_picture(folder / file, part.image)
+            shares = _shares(part, annotator)
+            for place, (x, y) in _points(part, chance, cuts * cuts):
+                labels += [(file, x, y, *label) for label in annotator.at_point(place)]
+                known = place.species >= 0
+                points.append(
+                    (
+                        file, x, y, place.species if known else "",
+                        biota.name(place.species, 5) if known else "",
+                        *(" > ".join(annotator.true_path(tree, place)) for tree in TREES[1:]),
+                    )
+                )  # fmt: skip
+            labels += [(file, "", "", *label) for label in annotator.of_picture(shares)]
+            covers += [
+                (file, tree, " > ".join(path), f"{100 * share:.3f}")
+                for (tree, path), share in shares.items()
+            ]
     write_delimited(folder / "quadrats.csv", ("image", "x", "y", "tree", "label"), labels, ",")
     write_delimited(
         truth_folder / "points.csv",
@@ -228,10 +232,28 @@ def _community(biota: Biota, rng: np.random.Generator) -> NDArray[np.int32]:
     return rng.choice(here, size=colonies, p=share / share.sum()).astype(np.int32)
 
 
-def _points(quadrat: Quadrat, rng: np.random.Generator) -> Iterable[tuple[Place, tuple[int, int]]]:
-    """Draw 20 to 50 points within the frame and return what is there."""
+def _pieces(quadrat: Quadrat, cuts: int) -> Iterable[Quadrat]:
+    """Cut a quadrat into rows and columns."""
+    if cuts == 1:
+        yield quadrat
+        return
+    ends = np.linspace(0, len(quadrat.image), cuts + 1).round().astype(int).tolist()
+    parts = [slice(low, high) for low, high in pairwise(ends)]
+    for y in parts:
+        for x in parts:
+            yield replace(
+                quadrat, image=quadrat.image[y, x], inside=quadrat.inside[y, x],
+                ground=quadrat.ground[y, x], living=quadrat.living[y, x],
+            )  # fmt: skip
+
+
+def _points(
+    quadrat: Quadrat, rng: np.random.Generator, pieces: int
+) -> Iterable[tuple[Place, tuple[int, int]]]:
+    """Draw 20 to 50 points within the frame, or a piece's part of them; return what is there."""
     cells = np.flatnonzero(quadrat.inside)
-    for cell in np.sort(rng.choice(cells, size=int(rng.integers(20, 51)), replace=False)).tolist():
+    count = min(-(-int(rng.integers(20, 51)) // pieces), len(cells))
+    for cell in np.sort(rng.choice(cells, size=count, replace=False)).tolist():
         y, x = divmod(int(cell), quadrat.inside.shape[1])
         yield _place(quadrat, int(quadrat.ground[y, x]), int(quadrat.living[y, x])), (x, y)
 
