@@ -38,7 +38,10 @@ def dense_loss(logits: Tensor, there: Tensor, known: Tensor, table: Tensor) -> T
 
 
 def released_highest(logits: Tensor, table: Tensor) -> Tensor:
-    """Return the maximum of logits times 0 or 1 [b, nodes]: above a tip alone never below 0."""
+    """Return the maximum of logits times 0 or 1 [b, nodes].
+
+    It is never below 0 but of a node that stands above all others of the table.
+    """
     return (logits[:, None, :] * table.to(logits.dtype)).amax(2)
 
 
