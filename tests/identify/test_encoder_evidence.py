@@ -153,6 +153,19 @@ def test_vectors_find_what_shares_no_word(built, monkeypatch):
     assert len(set(finder.species[few.entry])) == len(few.entry)
 
 
+def test_explain_and_identify_say_that_the_encoder_speaks(built, plain, capsys, tmp_path):
+    text = BIOTA[0].sequence
+    for library, there in ((built, True), (plain, False)):
+        words = ["explain", "--library", str(library.folder), "--sequence", text, "-q"]
+        assert main(words) == 0
+        assert ("cosine" in capsys.readouterr().out) is there
+        assert main([*words, "--json"]) == 0
+        first = json.loads(capsys.readouterr().out)["references"][0]
+        assert (first.get("cosine", 0) > 0.99) is there
+        lines = Identifier.open(library).promised()
+        assert ("barcode-spectrum" in lines[-1]) is there
+
+
 def test_answers_do_not_hang_on_batch_or_processes(built, tmp_path):
     chance = random.Random(2)
     texts = [drifted(chance, record.sequence, 0.06) for record in BIOTA[::5]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -210,6 +210,14 @@ class _Ruler(ModuleType):
         """Return the names of each reference."""
         rows = _fasta(Path(folder) / REFERENCES)
         return {header.partition(";")[0]: _names(header) for header, _ in rows}
+
+    @staticmethod
+    def write_answers(path: Any, answers: Iterable[Sequence[Any]]) -> None:
+        """Write answers as the yardstick does: id, names, their probabilities, rank."""
+        lines = ["\t".join(["id", *RANKS, *(f"p_{rank}" for rank in RANKS), "rank"])]
+        for query, names, confidence, rank in answers:
+            lines.append("\t".join([query, *names, *(f"{c:.4f}" for c in confidence), rank]))
+        write_text(Path(path), "\n".join(lines) + "\n")
 
 
 RULER: ModuleType = _Ruler("merian_ruler")

@@ -150,15 +150,20 @@ def _print_neighbours(found: Explanation) -> None:
     if not found.neighbours:
         print("No reference aligns with it.")
         return
+    shown = found.neighbours[:_SHOWN]
+    cosines = [[f"{one.match.cosine:.3f}"] for one in shown if one.match.cosine is not None]
     screen.print_table(
-        ("reference", "name", "identity", "overlap", "mismatches", "strand", "records", "from"),
+        (
+            "reference", "name", "identity", "overlap", "mismatches", "strand",
+            *(["cosine"] if cosines else []), "records", "from",
+        ),
         [
             (
                 one.match.id, one.match.name, f"{100 * one.match.identity:.2f} %",
                 one.match.overlap, one.match.mismatches, "-" if one.match.reverse else "+",
-                one.records, f"{one.reference.file}:{one.reference.line}",
+                *cosine, one.records, f"{one.reference.file}:{one.reference.line}",
             )
-            for one in found.neighbours[:_SHOWN]
+            for one, cosine in zip(shown, cosines or [[]] * len(shown), strict=True)
         ],
         title="The nearest references",
     )  # fmt: skip
@@ -229,7 +234,12 @@ def _as_dict(id: str, found: Explanation) -> dict[str, Any]:
     """Return an explanation as values of JSON."""
     from merian.identify.wording import outcome_in_words
 
-    plain = dataclasses.asdict
+    def plain(one: Any) -> dict[str, Any]:
+        told = dataclasses.asdict(one)
+        if told.get("cosine", 0) is None:  # the library has no encoder
+            del told["cosine"]
+        return told
+
     return {
         "id": id,
         "sequence": found.trace.sequence,

@@ -23,6 +23,7 @@ class Match:
         overlap: Columns of the alignment.
         mismatches: Columns that do not match.
         reverse: Whether it has the other strand.
+        cosine: Of its vector to the query's; None where the library has no encoder.
     """
 
     entry: int
@@ -32,6 +33,7 @@ class Match:
     overlap: int
     mismatches: int
     reverse: bool
+    cosine: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,12 @@ class Identifier:
 
     def promised(self) -> list[str]:
         """Say in plain words what is promised, for whole barcodes and for pieces."""
-        return lines_of(self._promises)
+        lines = lines_of(self._promises)
+        if encoder := self.library.header.get("encoder"):
+            lines.append(
+                f"vectors of {encoder['name']} ({encoder['id']}) are a part of the evidence"
+            )
+        return lines
 
     def identify(self, queries: Sequence[str]) -> list[Determination]:
         """Return what each query is.
@@ -205,6 +210,7 @@ class Identifier:
             overlap,
             mismatches,
             bool(near.reverse[row]),
+            None if near.kin is None else float(near.kin[row]),
         )
 
     def _determination(self, found: _Answered, number: int) -> Determination:

@@ -23,6 +23,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -356,7 +357,7 @@ def _set_apart(near: Neighbours, entry: int) -> Neighbours:
 
 
 def _neighbours(number: int, columns: Sequence[str]) -> Neighbours:
-    found = [
+    found: list[Any] = [
         np.frombuffer(b64decode(column), kind)
         for column, kind in zip(columns, _COLUMNS.values(), strict=False)
     ]

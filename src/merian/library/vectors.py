@@ -183,4 +183,5 @@ class Kinship:
 
 def _cosines(products: Cosines) -> Cosines:
     """Return the cosines of products; what rounding adds beyond 1 is cut off."""
-    return np.clip(products / np.float32(_LENGTH * _LENGTH), -1, 1)
+    found: Cosines = np.clip(products / np.float32(_LENGTH * _LENGTH), -1, 1)
+    return found
