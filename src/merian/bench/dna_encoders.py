@@ -2,9 +2,10 @@
 
 Every encoder is trained through the product, by a recipe on the references of a split and nothing
 else, and asked for the names of the queries: species that have references (closed), genera of new
-species (open), BINs, fungi without copies, ways to learn without labels, and what each part of
-BarcodeMamba+ is worth. Beside it stand words of six bases, vsearch and megablast where they are
-installed, and `merian identify`. `bench/encoder_arms.py` holds the recipes and their steps.
+species (open), BINs, fungi without copies, ways to learn without labels, what each part of
+BarcodeMamba+ is worth, and what an encoder adds to `merian identify`. Beside it stand words of six
+bases, vsearch and megablast where they are installed, and `merian identify`.
+`bench/encoder_arms.py` holds the recipes and their steps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from merian.bench import encoder_speed
 from merian.bench.encoder_bins import BINS
+from merian.bench.encoder_evidence import EVIDENCE
 from merian.bench.encoder_parts import BIOSCAN, PARTS
 from merian.bench.encoder_scores import T_95, Figures
 from merian.bench.encoder_study import Part, Study, answer
@@ -76,7 +78,7 @@ def run(
         data: BIOSCAN-5M's table of metadata, or the folder that holds it: its own split is asked
             (closed, open) instead of the yardstick's.
         only: Parts, with commas between: open, closed, bins, fungi, pretraining, ablation,
-            throughput; all if empty.
+            evidence, throughput; all if empty.
         seeds: Of the trainings of the part pretraining; 2 or more give an interval over them.
         steps: Of every training, instead of those of the table.
         changes: In every recipe, as table.key=value, with semicolons between.
@@ -94,7 +96,7 @@ def run(
         import torch  # noqa: F401, PLC0415 - an extra, without which nothing below is there
     except ModuleNotFoundError:
         raise MissingExtraError("merian bench dna-encoders", "models") from None
-    known: Mapping[str, Part] = BIOSCAN if data else {**PARTS, "bins": BINS}
+    known: Mapping[str, Part] = BIOSCAN if data else {**PARTS, "bins": BINS, "evidence": EVIDENCE}
     others = () if data else (_THROUGHPUT,)
     names = chosen(only, (*known, *others), "part")
     with ExitStack() as stack:
