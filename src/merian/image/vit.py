@@ -23,7 +23,7 @@ from torch.nn import functional
 from merian.errors import InputError
 from merian.image.millimetres import SizeInput
 
-__all__ = ["CONFIGS", "PIXELS", "ViTConfig", "VisionTransformer"]
+__all__ = ["CONFIGS", "PIXELS", "Block", "ViTConfig", "VisionTransformer", "place_waves"]
 
 PIXELS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -117,7 +117,7 @@ CONFIGS = {
 }
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Attention, then two maps; each normed before, and added to what came in."""
 
     scale_attention: nn.Parameter | None
@@ -175,7 +175,7 @@ class VisionTransformer(nn.Module):
         self.norm_in = (
             nn.LayerNorm(config.width, eps=config.epsilon) if config.norm_before else nn.Identity()
         )
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width, eps=config.epsilon)
         if config.project:
             self.project = nn.Linear(config.width, config.project, bias=False)
@@ -194,29 +194,35 @@ class VisionTransformer(nn.Module):
             if hasattr(self, name):
                 nn.init.trunc_normal_(getattr(self, name), std=0.02)
 
-    def states(self, images: Tensor) -> Tensor:
+    def states(self, images: Tensor, shown: Tensor | None = None) -> Tensor:
         """Return [n, prefix + patches, width], the words after the last block and its norm.
 
         Args:
             images: [n, 3, h, w], pixels as (value - 127) / 128; sides are multiples of a patch.
+            shown: int64[n, some], the patches that it sees, counted row by row; the others leave
+                it, and what is returned has only these. All of them if not given.
         """
         if images.shape[-2] % self.config.patch or images.shape[-1] % self.config.patch:
             raise InputError(
                 f"pictures of {list(images.shape[-2:])} pixels; multiples of {self.config.patch} "
                 "expected"
             )
-        x = self.patches(self._colours(images))  # [n, width, rows, columns]
+        x = self.patches(self.colours(images))  # [n, width, rows, columns]
         rows, columns = x.shape[-2:]
         x = x.flatten(2).transpose(1, 2)  # [n, patches, width]
         own: Tensor | float = 0.0
         if self.config.places == "learned":
             own, places = self._placed(rows, columns)
             x = x + places
+        if shown is not None:
+            x = x.gather(1, shown[:, :, None].expand(-1, -1, x.shape[-1]))
         before = [(self.cls + own)[None]] if self.config.cls else []
         before += [self.registers] if self.config.registers else []
         words = [part.expand(len(x), *part.shape) for part in before]
         x = self.norm_in(torch.cat([*words, x], 1))
         turns = self._turns(rows, columns, x) if self.config.places == "turned" else None
+        if turns is not None and shown is not None:  # [n, 1, some, head]: each has its own patches
+            turns = turns[0][shown][:, None], turns[1][shown][:, None]
         for block in self.blocks:
             x = block(x, turns)
         return x if self.config.norm_pooled else self.norm_out(x)
@@ -241,7 +247,7 @@ class VisionTransformer(nn.Module):
         """Return the features."""
         return self.features(images)
 
-    def _colours(self, images: Tensor) -> Tensor:
+    def colours(self, images: Tensor) -> Tensor:
         """Return pixels with the mean and the spread that the network learned on."""
         mean, spread = (
             torch.tensor(part, device=images.device).view(3, 1, 1)
@@ -277,8 +283,28 @@ class VisionTransformer(nn.Module):
 def _turned(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """Turn the words of patches, the last ones of [n, heads, t, head], by angles."""
     sine, cosine = turns
-    before = x.shape[-2] - len(sine)
+    before = x.shape[-2] - sine.shape[-2]
     words = x[..., before:, :]
     one, other = words.float().chunk(2, -1)
     turned = words * cosine + torch.cat([-other, one], -1) * sine
     return torch.cat([x[..., :before, :], turned.to(x.dtype)], -2)
+
+
+def place_waves(rows: int, columns: int, width: int) -> Tensor:
+    """Return float[rows * columns, width]: places as waves of row and column, which nobody learns.
+
+    Half of the numbers tell the column and half the row, each as sines and cosines of periods from
+    2 pi to 20,000 pi patches.
+
+    Reference: Vaswani and others, 2017, arXiv:1706.03762, in two dimensions as in
+    arXiv:2111.06377.
+    """
+    if width % 4:
+        raise InputError(f"places of {width} numbers; a multiple of 4 expected")
+    quarter = width // 4
+    slower = 10_000.0 ** -(torch.arange(quarter) / quarter)
+    down, right = (torch.arange(many)[:, None] * slower for many in (rows, columns))
+    waves = [torch.cat([angles.sin(), angles.cos()], 1) for angles in (right, down)]
+    across = waves[0][None].expand(rows, columns, -1)
+    along = waves[1][:, None].expand(rows, columns, -1)
+    return torch.cat([across, along], 2).flatten(0, 1)

@@ -39,6 +39,7 @@ _MODULES: dict[str, str] = {
     "Pack": "pack",
     "PackedBarcodes": "examples",
     "PackedPictures": "examples",
+    "PictureAutoencoder": "picture_autoencoder",
     "RankLabels": "rank_labels",
     "Ranks": "objectives",
     "Recipe": "recipe",

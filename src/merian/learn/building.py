@@ -23,7 +23,7 @@ from merian.learn.auxiliary import Auxiliary
 from merian.learn.devices import seed_all
 from merian.learn.encoders import build_encoder, find_kind
 from merian.learn.encoding import described, width_of
-from merian.learn.examples import Augmentation, Masking, PackedBarcodes, PackedPictures
+from merian.learn.examples import Masking, PackedBarcodes
 from merian.learn.forest import ForestLabels
 from merian.learn.heads import build_heads
 from merian.learn.learned_names import KEY, learned_names
@@ -34,8 +34,9 @@ from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.order import epoch_order
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
+from merian.learn.picture_building import of_pictures_alone, picture_examples
 from merian.learn.rank_labels import UNKNOWN, RankLabels
-from merian.learn.recipe import HIDING, WORDS, Data, Recipe
+from merian.learn.recipe import ALONE, HIDING, WORDS, Data, Recipe
 from merian.learn.recoded import Recoded
 from merian.learn.sampling import Sampler
 from merian.learn.saved import load_weights, model_folder, read_card
@@ -77,10 +78,9 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         ranks: Sequence[str] = () if aim is None else (recipe.objective.auxiliary_rank,)
         labels = None if aim is None else _of_aim(train, ranks)
         objective: Objective = _words(recipe, encoder, tokens, labels)
-        if recipe.encoder.frozen:
-            raise InputError(
-                f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
-            )
+    elif recipe.objective.kind in ALONE:
+        ranks, labels = (), None
+        objective = of_pictures_alone(recipe, encoder, begins=start is None)
     elif recipe.objective.kind == Nodes.kind:
         ranks, labels, classes = (), None, None
         if recipe.data.labels is None:
@@ -92,10 +92,14 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         ranks = _ranks(recipe, train)
         labels = _labels(train, ranks, recipe.objective.least)
         objective = _named(recipe, encoder, labels)
+    if recipe.encoder.frozen and recipe.objective.kind in (*WORDS, *ALONE):
+        raise InputError(
+            f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
+        )
     if start is None and tokens is not None and hasattr(encoder, "fit"):
         cast(Any, encoder).fit(lambda: _few(recipe, train, tokens))
     found = [
-        _examples(recipe, part, tokens, ranks, learns=part is train)
+        _examples(recipe, part, tokens, ranks, encoder, learns=part is train)
         for part in (train, valid)
         if part is not None
     ]
@@ -343,14 +347,18 @@ def _of_aim(pack: Pack, ranks: Sequence[str]) -> RankLabels:
 
 
 def _examples(
-    recipe: Recipe, pack: Pack, tokens: Words | None, ranks: Sequence[str], *, learns: bool
+    recipe: Recipe,
+    pack: Pack,
+    tokens: Words | None,
+    ranks: Sequence[str],
+    encoder: nn.Module,
+    *,
+    learns: bool,
 ) -> Examples:
     """Return examples; of those only looked at, no more is changed than what is hidden."""
     data = recipe.data
     if tokens is None:
-        return PackedPictures(
-            pack, data.size, Augmentation() if data.augment and learns else None, ranks
-        )
+        return picture_examples(recipe, pack, ranks, encoder, learns=learns)
     share = recipe.objective.share if recipe.objective.kind in HIDING else 0.0
     masking = Masking(
         share,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from merian.errors import InputError
 from merian.learn.task import Batch, Objective
 
-__all__ = ["EncoderAlone", "described", "features", "width_of"]
+__all__ = ["EncoderAlone", "described", "features", "pixels_of", "width_of"]
 
 _KINDS = {
     "BarcodeBert": "barcode-bert",
@@ -44,8 +44,7 @@ def features(encoder: nn.Module, batch: Batch) -> Tensor:
     found: Tensor
     network: Any = encoder
     if "pixels" in batch and hasattr(encoder, "features"):
-        pixels = (batch["pixels"].permute(0, 3, 1, 2).float() - 127) / 128
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        pixels = pixels_of(batch)
         told = hasattr(encoder, "size") and "mm" in batch
         found = network.features(pixels, batch["mm"]) if told else network.features(pixels)
     elif "tokens" in batch and hasattr(encoder, "pooled"):
@@ -56,6 +55,12 @@ def features(encoder: nn.Module, batch: Batch) -> Tensor:
             "barcodes go to `pooled`, pictures to `features`"
         )
     return found
+
+
+def pixels_of(batch: Batch) -> Tensor:
+    """Return float[b, 3, h, w]: the pictures of a batch, (value - 127) / 128."""
+    pixels = (batch["pixels"].permute(0, 3, 1, 2).float() - 127) / 128
+    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def width_of(encoder: nn.Module) -> int:

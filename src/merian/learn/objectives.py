@@ -27,6 +27,7 @@ from merian.learn.hierarchy import (
 from merian.learn.modalities import Contrastive
 from merian.learn.next_words import NextWords
 from merian.learn.node_objective import Nodes
+from merian.learn.picture_autoencoder import PictureAutoencoder
 from merian.learn.task import Batch, Objective, Outcome
 
 __all__ = ["MaskedTokens", "Ranks", "build_objective"]
@@ -182,6 +183,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any], nn.Module], Objective]] = {
     MaskedTokens.kind: MaskedTokens.of_card,
     MaskedAutoencoder.kind: MaskedAutoencoder.of_card,
     NextWords.kind: NextWords.of_card,
+    PictureAutoencoder.kind: PictureAutoencoder.of_card,
     Ranks.kind: Ranks.of_card,
     Nodes.kind: Nodes.of_card,
     Contrastive.kind: Contrastive.of_card,

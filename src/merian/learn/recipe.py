@@ -16,6 +16,7 @@ from typing import Any
 from merian.errors import FormatError, InputError, NotFoundError, did_you_mean
 from merian.files import existing
 from merian.learn.recipe_keys import (
+    ALONE,
     HIDING,
     OPTIMIZERS,
     SAMPLERS,
@@ -31,6 +32,7 @@ from merian.learn.recipe_keys import (
 from merian.learn.tables import Source, fill, name_of, to_toml, written
 
 __all__ = [
+    "ALONE",
     "HIDING",
     "OPTIMIZERS",
     "RECIPE_TABLES",
@@ -146,6 +148,11 @@ def read_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
     for name, other in (("steps", "epochs"), ("epochs", "steps")):
         if f"training.{name}" in changed and f"training.{other}" not in changed:
             _drop(content, other)  # a length that is asked for takes the place of the recipe's
+    held = content.get("encoder")
+    if "encoder.from" in changed and isinstance(held, dict):  # a model brings its own sizes
+        for name in set(held) - {"from", "frozen"}:
+            if f"encoder.{name}" not in changed:
+                del held[name]
     return _from_content(content, source, Path(path).stem)
 
 
@@ -248,6 +255,12 @@ def _check(recipe: Recipe, source: Source) -> None:
     if recipe.objective.kind in WORDS and recipe.data.kind != "barcodes":
         raise source.error(
             f"{recipe.objective.kind} guesses words of barcodes; data.kind is {recipe.data.kind}",
+            "objective",
+            "kind",
+        )
+    if recipe.objective.kind in ALONE and recipe.data.kind != "pictures":
+        raise source.error(
+            f"{recipe.objective.kind} is for pictures; data.kind is {recipe.data.kind}",
             "objective",
             "kind",
         )

@@ -12,11 +12,13 @@ from typing import Any
 from merian.learn.tables import key
 
 __all__ = [
+    "ALONE",
     "AUXILIARY",
     "FORMS",
     "HIDING",
     "NAMING",
     "OPTIMIZERS",
+    "PATCHES",
     "SAMPLERS",
     "VARIANTS",
     "WORDS",
@@ -36,9 +38,11 @@ HIDING = ("masked-tokens", "masked-autoencoder")  # words are hidden, and guesse
 AUXILIARY = ("same-genus", "triplet", "genus")
 VARIANTS = ("leave", "blank", "through")
 WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
+PATCHES = "masked-patches"  # patches of pictures are hidden, and drawn
+ALONE = (PATCHES,)  # what pictures teach by themselves
 FORMS = ("coherent", "plain", "one-path")
 NAMING = ("ranks", "nodes")
-OBJECTIVES = (*WORDS, *NAMING)
+OBJECTIVES = (*WORDS, *ALONE, *NAMING)
 SAMPLERS = ("every", "weighted", "groups")
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
@@ -110,11 +114,19 @@ class ObjectivePart:
     """What it is trained for."""
 
     kind: str = key("the loss", choices=OBJECTIVES)
-    share: float = key("share of the words to hide", 0.5, above=0, high=0.99, only=HIDING)
+    share: float = key(
+        "share of the words or patches to hide", 0.5, above=0, high=0.99, only=(*HIDING, PATCHES)
+    )
     decoder_layers: int = key(
         "blocks of the decoder; 0 for as many as the encoder has", 0, low=0,
-        only=("masked-autoencoder",),
+        only=("masked-autoencoder", PATCHES),
     )  # fmt: skip
+    decoder_width: int = key(
+        "numbers of a word in the decoder, a multiple of 32", 512, low=32, only=(PATCHES,)
+    )
+    normalise: bool = key(
+        "draw patches that are brought to mean 0 and variance 1", True, only=(PATCHES,)
+    )
     variant: str = key(
         "what becomes of hidden words in the encoder: they leave; or stay, and nobody looks at "
         "them; or a mask goes through both stacks", "leave", choices=VARIANTS,
@@ -141,6 +153,7 @@ class ObjectivePart:
     smoothing: float | tuple[float, ...] = key(
         "share of a target that is spread: over all words, or over relatives; of ranks also a "
         "list, with a share for each but the lowest", 0.0, low=0, high=0.9,
+        only=(*WORDS, *NAMING),
     )  # fmt: skip
     even: float = key(
         "share of a target that is spread over all other classes", 0.0, low=0, high=0.9,

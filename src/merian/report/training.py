@@ -8,7 +8,7 @@ from typing import Any
 
 from merian.errors import InputError
 from merian.files import write_text
-from merian.learn.recipe import WORDS, read_recipe
+from merian.learn.recipe import ALONE, WORDS, read_recipe
 from merian.learn.run_log import read_log
 from merian.report.markdown import in_markdown
 from merian.report.page import Figures, Lines, Note, Part, Section, Table, Text, page
@@ -24,10 +24,15 @@ _READER = (
     "each other, and a classifier or a search can be built on them. It was trained without "
     "names, and by itself gives none."
 )
+_LOOKER = (
+    "An encoder: it gives every picture a vector, so that like lies near like. It has learned from "
+    "pictures alone and knows no names; a recipe for names can begin with its weights."
+)
 _USES = {
     "masked-tokens": _READER,
     "masked-autoencoder": _READER,
     "next-words": _READER,
+    "masked-patches": _LOOKER,
     "ranks": (
         "An encoder, and heads that give a probability to each class at each rank. The classes are "
         "those of its data: what belongs to none of them gets one of them all the same. To name "
@@ -252,4 +257,6 @@ def _use(run: Run) -> Section:
     parts: list[Part] = [Text(f"{use}\n\n{limits}")]
     if run.recipe.objective.kind in WORDS:
         parts.append(Note("The loss is that of guessing words, and no measure of naming."))
+    if run.recipe.objective.kind in ALONE:
+        parts.append(Note("The loss says how well its task is done, and is no measure of naming."))
     return Section("What it is for", parts)
