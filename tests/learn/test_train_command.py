@@ -70,8 +70,8 @@ def epochs_to_steps(name):
 
 # The others are these in another size or with other switches; they are trained without the command.
 FIRST = ("barcode-masked", "barcode-next", "barcode-ranks", "barcode-restored",
-         "barcode-spectrum", "picture-mae", "picture-mae-base-16",
-         "picture-nodes", "picture-ranks")  # fmt: skip
+         "barcode-spectrum", "picture-dino", "picture-dino-small-16", "picture-mae",
+         "picture-mae-base-16", "picture-nodes", "picture-ranks")  # fmt: skip
 
 
 # What learns from pictures alone, in sizes that two steps are not long in.
@@ -80,6 +80,14 @@ ALONE = {
     "picture-mae-base-16": (
         "data.size=32", "encoder.image_size=32", *NARROW, "encoder.hidden=32", "training.pieces=1",
         "objective.decoder_layers=1", "objective.decoder_width=32",
+    ),
+    "picture-dino": (
+        "data.size=32", "objective.small_size=16", f"encoder.pretrained={str(WEIGHTS).lower()}",
+        "objective.prototypes=16", "objective.projection=16", "objective.small_looks=1",
+    ),
+    "picture-dino-small-16": (
+        "data.size=32", "encoder.image_size=32", *NARROW, "encoder.hidden=32", "training.pieces=1",
+        "objective.small_size=16", "objective.prototypes=16", "objective.projection=16",
     ),
 }  # fmt: skip
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageFilter
 
 from merian.errors import InputError
 
-__all__ = ["Augmentation", "augmented", "square"]
+__all__ = ["Augmentation", "augmented", "look", "square"]
 
 Pixels = NDArray[np.uint8]
 
@@ -27,10 +27,14 @@ class Augmentation:
 
     Attributes:
         least: The least share of its square that a crop keeps: how much larger things may look.
+        most: The most that it keeps.
         stretch: The most that a crop is stretched; 1 is not at all, as shape is what names many.
         flips: Whether it is mirrored, half of the times.
         turns: "any" angle, since a specimen has no upper side, "quarters" of a circle, or "never".
         light: The most that brightness and contrast change, as a share.
+        colour: The most that colours pale or deepen, as a share.
+        grey: How often a picture loses its colours.
+        blur: How often it is blurred, by up to a hundredth of its size.
     """
 
     least: float = 0.6
@@ -38,8 +42,18 @@ class Augmentation:
     flips: bool = True
     turns: str = "any"
     light: float = 0.1
+    colour: float = 0.0
+    grey: float = 0.0
+    blur: float = 0.0
+    most: float = 1.0
 
     def __post_init__(self) -> None:
+        shares = (self.colour, self.grey, self.blur)
+        if not self.least <= self.most <= 1 or min(shares) < 0 or max(shares) > 1:
+            raise InputError(
+                f"a crop keeps at most {self.most:g}, which is from least to 1, and colour, grey "
+                f"and blur are shares from 0 to 1; found {', '.join(f'{s:g}' for s in shares)}"
+            )
         if not 0 < self.least <= 1 or self.stretch < 1 or not 0 <= self.light < 1:
             raise InputError(
                 "a crop keeps a share of more than 0 and at most 1, is stretched by 1 or more, and "
@@ -72,7 +86,14 @@ def augmented(
     The square is that of `square`, with the colour of the border around the picture, and what a
     crop that is turned sees beyond it has that colour too.
     """
-    share = random.uniform(asked.least, 1)
+    return look(image, size, asked, random)[0]
+
+
+def look(
+    image: Image.Image, size: int, asked: Augmentation, random: np.random.Generator
+) -> tuple[Pixels, float]:
+    """Return what `augmented` does, and how long the side of the crop is beside the square's."""
+    share = random.uniform(asked.least, asked.most)
     longer = math.exp(random.uniform(-1, 1) * math.log(asked.stretch) / 2)
     side = max(image.size) * math.sqrt(share)
     wide, high = side * longer, side / longer  # of the crop, in pixels of the picture
@@ -83,11 +104,25 @@ def augmented(
     angle = _angle(asked.turns, random)
     mirrored = -1.0 if asked.flips and random.random() < 0.5 else 1.0
     found = _turned(image, size, (wide, high), (middle[0], middle[1]), angle, mirrored)
+    return np.array(_lit(found, asked, random)), math.sqrt(share)
+
+
+def _lit(found: Image.Image, asked: Augmentation, random: np.random.Generator) -> Image.Image:
+    """Return a picture with light, colours and sharpness as chance says."""
     if asked.light:
         brightness, contrast = 1 + random.uniform(-asked.light, asked.light, 2)
         values = (np.arange(256) - 127.5) * contrast + 127.5 * brightness
         found = found.point(3 * np.clip(np.round(values), 0, 255).astype(int).tolist())
-    return np.array(found)
+    if asked.colour:
+        depth = 1 + random.uniform(-asked.colour, asked.colour)
+        found = ImageEnhance.Color(found).enhance(depth)
+    if asked.grey and random.random() < asked.grey:
+        found = found.convert("L").convert("RGB")
+    if asked.blur and random.random() < asked.blur:
+        found = found.filter(
+            ImageFilter.GaussianBlur(random.uniform(0.05, 1) * max(found.size) / 100)
+        )
+    return found
 
 
 def _angle(turns: str, random: np.random.Generator) -> float:

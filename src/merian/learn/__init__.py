@@ -46,6 +46,7 @@ _MODULES: dict[str, str] = {
     "Recoded": "recoded",
     "SOAP": "soap",
     "Sampler": "sampling",
+    "SelfDistillation": "distillation",
     "Shampoo": "shampoo",
     "SoftmaxTree": "heads",
     "Task": "task",

@@ -7,17 +7,18 @@ Pictures leave as uint8; the device makes numbers of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
+from PIL import Image
 
 from merian.barcode.tokens import MASK, PAD, UNKNOWN
 from merian.barcode.vocabulary import Words, preprocessing_of
 from merian.errors import InputError
-from merian.image.transforms import Augmentation, augmented, square
+from merian.image.transforms import Augmentation, look, square
 from merian.learn.pack import Pack
 from merian.learn.task import Batch, Indices
 from merian.nucleotides import reverse_complement
@@ -163,7 +164,12 @@ class PackedPictures(_Packed):
             raise InputError(f"pictures of {size} pixels; 1 or more expected")
         self.size, self.augment = size, augment
         # What a crop keeps must still be as large as what is made of it.
-        self._decoded = size if augment is None else math.ceil(size / math.sqrt(augment.least))
+        self._decoded = size if augment is None else self._as_large(size, augment)
+
+    @staticmethod
+    def _as_large(size: int, augment: Augmentation) -> int:
+        """Return how large a picture must be decoded, so that its smallest crop is that large."""
+        return math.ceil(size / math.sqrt(augment.least))
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -173,17 +179,21 @@ class PackedPictures(_Packed):
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read and decode some pictures."""
         pixels = np.empty((len(indices), self.size, self.size, 3), np.uint8)
+        for number, image in enumerate(self.pictures(indices)):
+            if self.augment is not None:
+                pixels[number], _ = look(image, self.size, self.augment, random)
+            else:
+                pixels[number] = square(image, self.size)
+        return {"pixels": torch.from_numpy(pixels), "labels": self.labels(indices)}
+
+    def pictures(self, indices: Indices) -> Iterator[Image.Image]:
+        """Yield some pictures, decoded no larger than is needed."""
         for number, content in enumerate(cast(list[bytes], self.pack.read(indices))):
             try:
-                image = decode(content, self._decoded)
+                yield decode(content, self._decoded)
             except BadPictureError as error:
                 name = self.names(indices[number : number + 1])[0]
                 raise InputError(
                     f"{self.pack.folder}: the picture of {name} cannot be read: it "
                     f"{error}; mend or remove it, and pack again"
                 ) from None
-            if self.augment is not None:
-                pixels[number] = augmented(image, self.size, self.augment, random)
-            else:
-                pixels[number] = square(image, self.size)
-        return {"pixels": torch.from_numpy(pixels), "labels": self.labels(indices)}

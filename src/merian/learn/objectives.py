@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from merian.errors import InputError, NotFoundError, did_you_mean
 from merian.learn.autoencoder import MaskedAutoencoder
+from merian.learn.distillation import SelfDistillation
 from merian.learn.encoding import described, features
 from merian.learn.guessing import HiddenWords
 from merian.learn.heads import RankHeads, build_heads
@@ -184,6 +185,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any], nn.Module], Objective]] = {
     MaskedAutoencoder.kind: MaskedAutoencoder.of_card,
     NextWords.kind: NextWords.of_card,
     PictureAutoencoder.kind: PictureAutoencoder.of_card,
+    SelfDistillation.kind: SelfDistillation.of_card,
     Ranks.kind: Ranks.of_card,
     Nodes.kind: Nodes.of_card,
     Contrastive.kind: Contrastive.of_card,

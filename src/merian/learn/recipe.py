@@ -18,6 +18,7 @@ from merian.files import existing
 from merian.learn.recipe_keys import (
     ALONE,
     HIDING,
+    LOOKS,
     OPTIMIZERS,
     SAMPLERS,
     WORDS,
@@ -263,6 +264,10 @@ def _check(recipe: Recipe, source: Source) -> None:
             f"{recipe.objective.kind} is for pictures; data.kind is {recipe.data.kind}",
             "objective",
             "kind",
+        )
+    if recipe.objective.kind == LOOKS and not recipe.data.augment:
+        raise source.error(
+            f"data.augment is false, and {LOOKS} learns from crops; leave it out", "data", "augment"
         )
     if isinstance(recipe.objective.smoothing, tuple) and recipe.objective.kind != "ranks":
         raise source.error(

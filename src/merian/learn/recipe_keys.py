@@ -16,6 +16,7 @@ __all__ = [
     "AUXILIARY",
     "FORMS",
     "HIDING",
+    "LOOKS",
     "NAMING",
     "OPTIMIZERS",
     "PATCHES",
@@ -39,7 +40,8 @@ AUXILIARY = ("same-genus", "triplet", "genus")
 VARIANTS = ("leave", "blank", "through")
 WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
 PATCHES = "masked-patches"  # patches of pictures are hidden, and drawn
-ALONE = (PATCHES,)  # what pictures teach by themselves
+LOOKS = "self-distillation"  # what a teacher says of some looks, a student says of all
+ALONE = (PATCHES, LOOKS)  # what pictures teach by themselves
 FORMS = ("coherent", "plain", "one-path")
 NAMING = ("ranks", "nodes")
 OBJECTIVES = (*WORDS, *ALONE, *NAMING)
@@ -150,6 +152,36 @@ class ObjectivePart:
     auxiliary_from: float = key(
         "from what share of the training on it counts", 0.0, low=0, high=1, only=HIDING
     )
+    small_looks: int = key(
+        "small looks at a picture, beside two large ones of data.size", 8, low=0, only=(LOOKS,)
+    )
+    small_size: int = key("width and height of a small look in pixels", 96, low=8, only=(LOOKS,))
+    crop: tuple[float, float] = key(
+        "what a small look keeps of a picture at least and at most; a large one keeps at least the "
+        "second", (0.05, 0.4), above=0, high=0.99, only=(LOOKS,),
+    )  # fmt: skip
+    prototypes: int = key("what looks are compared with", 65_536, low=2, only=(LOOKS,))
+    projection: int = key("numbers of the layers before them", 2048, low=1, only=(LOOKS,))
+    narrow: int = key("numbers that are compared with them", 256, low=1, only=(LOOKS,))
+    student_temperature: float = key("of the student's answers", 0.1, above=0, only=(LOOKS,))
+    teacher_temperature: tuple[float, float] = key(
+        "of the teacher's, at first and after its warm_up", (0.04, 0.07), above=0, only=(LOOKS,)
+    )
+    teacher_warm_up: float = key(
+        "share of the training in which it gets there", 0.05, low=0, high=1, only=(LOOKS,)
+    )
+    momentum: float = key(
+        "share of the teacher that stays at a step, at first; it rises to 1", 0.996,
+        low=0, high=1, only=(LOOKS,),
+    )  # fmt: skip
+    centre_momentum: float = key(
+        "the same of the mean of its answers, which is taken away", 0.9, low=0, high=1,
+        only=(LOOKS,),
+    )  # fmt: skip
+    rest: float = key(
+        "share of the training in which the prototypes do not learn", 0.01, low=0, high=1,
+        only=(LOOKS,),
+    )  # fmt: skip
     smoothing: float | tuple[float, ...] = key(
         "share of a target that is spread: over all words, or over relatives; of ranks also a "
         "list, with a share for each but the lowest", 0.0, low=0, high=0.9,

@@ -78,6 +78,9 @@ class Objective(nn.Module):
     def advance(self, progress: float) -> None:
         """Hear how much of the training is done, 0 to 1; called before each step."""
 
+    def stepped(self, progress: float) -> None:
+        """Hear that a step was taken, and how much of the training is done with it."""
+
     def stage(self, _progress: float, /) -> int:
         """Return how many parts of the loss have begun by then; at another its figures differ."""
         return 0

@@ -197,6 +197,7 @@ class _Run:
             self._fail(step, "the gradient", [*range(self.row.pieces)])
         for optimizer in self.optimizers:
             optimizer.step()
+        self.objective.stepped((step + 1) / self.steps)
         for means, weights in told:
             self._note(means, weights)
         if self.here.writes:

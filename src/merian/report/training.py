@@ -33,6 +33,7 @@ _USES = {
     "masked-autoencoder": _READER,
     "next-words": _READER,
     "masked-patches": _LOOKER,
+    "self-distillation": _LOOKER,
     "ranks": (
         "An encoder, and heads that give a probability to each class at each rank. The classes are "
         "those of its data: what belongs to none of them gets one of them all the same. To name "
