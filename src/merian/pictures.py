@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, UnidentifiedImageError
 
 from merian.errors import InputError
 
 __all__ = ["LIMIT", "BadPictureError", "Picture", "PictureFacts", "coloured", "decode", "facts",
-           "opened", "pixel_limit", "read_picture", "whole"]  # fmt: skip
+           "millimetres", "opened", "pixel_limit", "read_picture", "whole"]  # fmt: skip
 
 LIMIT = "MERIAN_PIXEL_LIMIT"
 """The environment variable with the most pixels that a picture may have."""
@@ -143,6 +143,21 @@ def facts(content: bytes) -> PictureFacts:
     if _ENDS.get(kind, b"") not in content[-_TAIL:]:
         raise BadPictureError("the file is cut short: its end marker is missing")
     return PictureFacts(kind, width, height, *told)
+
+
+def millimetres(width: ArrayLike, height: ArrayLike, px_per_mm: ArrayLike) -> NDArray[np.float32]:
+    """Return float32[..., 2]: the longer and the shorter side in mm; NaN where it is not known.
+
+    Args:
+        width: Of a picture in pixels.
+        height: The same.
+        px_per_mm: Pixels of a millimetre; NaN, zero or less is unknown.
+    """
+    scale = np.asarray(px_per_mm, np.float64)
+    known = np.isfinite(scale) & (scale > 0)
+    sides = np.stack(np.broadcast_arrays(np.asarray(width, np.float64), height, scale)[:2], axis=-1)
+    scaled = sides / np.where(known, scale, np.nan)[..., None]
+    return np.sort(scaled, axis=-1)[..., ::-1].astype(np.float32)
 
 
 def decode(content: bytes, least: int | None = None) -> Image.Image:

@@ -13,30 +13,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+
+from merian.pictures import millimetres
 
 __all__ = ["SizeInput", "millimetres"]
 
 _WAVES = 8
 _LONGEST = 32.0  # doublings: from a thousandth of a millimetre to a kilometre, and more
-
-
-def millimetres(width: ArrayLike, height: ArrayLike, px_per_mm: ArrayLike) -> NDArray[np.float32]:
-    """Return float32[..., 2]: the longer and the shorter side in mm; NaN where it is not known.
-
-    Args:
-        width: Of a picture in pixels.
-        height: The same.
-        px_per_mm: Pixels of a millimetre; NaN, zero or less is unknown.
-    """
-    scale = np.asarray(px_per_mm, np.float64)
-    known = np.isfinite(scale) & (scale > 0)
-    sides = np.stack(np.broadcast_arrays(np.asarray(width, np.float64), height, scale)[:2], axis=-1)
-    scaled = sides / np.where(known, scale, np.nan)[..., None]
-    return np.sort(scaled, axis=-1)[..., ::-1].astype(np.float32)
 
 
 class SizeInput(nn.Module):

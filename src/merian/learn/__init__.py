@@ -48,6 +48,7 @@ _MODULES: dict[str, str] = {
     "Sampler": "sampling",
     "SelfDistillation": "distillation",
     "Shampoo": "shampoo",
+    "SizedPicture": "looking",
     "SoftmaxTree": "heads",
     "Task": "task",
     "Trained": "progress",

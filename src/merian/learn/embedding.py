@@ -223,7 +223,7 @@ def _listed(source: Path, asked: Asked, out: Path, step: Progress) -> tuple[str,
         found = gather([source], asked, work, lambda what, done: step(what, done, 0))
         table = work / _ITEMS
         columns = "id, record, " + ("sequence" if asked.kind == "barcodes" else
-                                    "address, x, y, w, h")  # fmt: skip
+                                    "address, x, y, w, h, px_per_mm")  # fmt: skip
         with connect(memory=MEMORY, threads=1, spill=work / "spill") as con:
             con.execute(
                 f"COPY (SELECT row_number() OVER (ORDER BY id) - 1 AS place, {columns} FROM "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -10,8 +11,10 @@ import numpy as np
 
 from merian.catalogue.checks import literal
 from merian.database import connect
+from merian.learn.looking import SizedPicture
 from merian.learn.pack import open_pack
 from merian.learn.pack_pictures import BadPictureError, picture_bytes
+from merian.pictures import facts, millimetres
 
 __all__ = ["Few", "Items", "ListedItems", "PackedItems"]
 
@@ -46,7 +49,10 @@ class PackedItems:
         pack = open_pack(self.folder, self.part)
         rows = np.arange(first, stop)
         none = [""] * len(rows)
-        return Few(pack.ids(rows), pack.records(rows), list(pack.read(rows)), none, none)
+        items: list[Any] = list(pack.read(rows))
+        if pack.kind == "pictures" and pack.sized:
+            items = list(map(_sized, items, pack.millimetres(rows).tolist()))
+        return Few(pack.ids(rows), pack.records(rows), items, none, none)
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,23 @@ class ListedItems:
         return Few(ids, records, *_pictures_of(rows), [row[2] for row in rows])
 
 
+def _sized(picture: Any, sides: Sequence[float]) -> Any:
+    """Return a picture with its sides in mm, where they are known."""
+    if math.isnan(sides[0]):
+        return picture
+    return SizedPicture(picture, (sides[0], sides[1]))
+
+
 def _pictures_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[str]]:
     """Return the files of pictures, or why there is none."""
     items: list[Any] = []
     reasons = []
-    for _, _, address, *box in rows:
+    for _, _, address, *box, scale in rows:
         try:
-            items.append(picture_bytes(address, box))
+            content = picture_bytes(address, box)
+            told = facts(content) if scale else None
+            sides = millimetres(told.width, told.height, scale).tolist() if told else [math.nan]
+            items.append(_sized(content, sides))
             reasons.append("")
         except BadPictureError as error:
             items.append(None)

@@ -7,12 +7,13 @@ Pictures leave as uint8; the device makes numbers of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from merian.barcode.tokens import MASK, PAD, UNKNOWN
@@ -147,7 +148,9 @@ class PackedPictures(_Packed):
     """Pictures of a pack, all of one size.
 
     A batch holds ``pixels`` uint8[b, size, size, 3] and ``labels`` int64[b, ranks]. A picture that
-    is not square is filled up with the colour of its border, so that nothing is squeezed.
+    is not square is filled up with the colour of its border, so that nothing is squeezed. Where the
+    pack knows sizes it also holds ``mm`` float[b, 2], the longer and the shorter side in life, NaN
+    where not known; of a crop they are as much shorter as the crop is.
     """
 
     kind = "pictures"
@@ -179,12 +182,30 @@ class PackedPictures(_Packed):
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read and decode some pictures."""
         pixels = np.empty((len(indices), self.size, self.size, 3), np.uint8)
+        share = np.ones(len(indices), np.float32)
         for number, image in enumerate(self.pictures(indices)):
             if self.augment is not None:
-                pixels[number], _ = look(image, self.size, self.augment, random)
+                pixels[number], share[number] = look(image, self.size, self.augment, random)
             else:
                 pixels[number] = square(image, self.size)
-        return {"pixels": torch.from_numpy(pixels), "labels": self.labels(indices)}
+        found = {"pixels": torch.from_numpy(pixels), "labels": self.labels(indices)}
+        return found | self.sizes(indices, {"mm": share})
+
+    def sizes(self, indices: Indices, shares: Mapping[str, NDArray[np.float32]]) -> Batch:
+        """Return float[b, ..., 2] by name: sides in mm of parts whose sides are shares of a whole.
+
+        Args:
+            indices: The pictures.
+            shares: float32[b, ...]: by name, how long a side is beside that of the whole.
+        """
+        if not self.pack.sized:
+            return {}
+        whole = torch.from_numpy(np.array(self.pack.millimetres(indices)))
+        return {
+            name: torch.from_numpy(share)[..., None]
+            * whole.view(len(whole), *[1] * (share.ndim - 1), 2)
+            for name, share in shares.items()
+        }
 
     def pictures(self, indices: Indices) -> Iterator[Image.Image]:
         """Yield some pictures, decoded no larger than is needed."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,13 +28,25 @@ from merian.learn.engines import choose_engine, onnx_features
 from merian.learn.lighter import choose_precision, lighter
 from merian.pictures import BadPictureError, decode, read_picture
 
-__all__ = ["NetworkEncoder", "one_thread", "room"]
+__all__ = ["NetworkEncoder", "SizedPicture", "one_thread", "room"]
 
 # On a CPU the wide layers of a picture fit the cache one at a time; barcodes are short.
 _BATCH = {"barcode": 8, "image": 1}
 _BATCH_GPU = 64
 _FEW = {"barcode": 2048, "image": 64}  # items that are made ready at a time
 _ROOMS, _ROOM = 8, 16  # about so many lengths of a batch, and what they are multiples of
+
+
+class SizedPicture(NamedTuple):
+    """A picture of which is known how large it is in life.
+
+    Attributes:
+        picture: It, in any form that an encoder of pictures takes.
+        sides: The longer and the shorter side in mm.
+    """
+
+    picture: Any
+    sides: tuple[float, float]
 
 
 def room(words: int, most: int) -> int:
@@ -52,7 +64,8 @@ class NetworkEncoder:
     """An `Encoder` (see `merian.encoder`) that is a network of ours.
 
     A barcode is a sequence; a picture is a file's content or path, a `PIL.Image`, or pixels as
-    uint8[h, w, 3].
+    uint8[h, w, 3]. Networks that take the size in life are told that of a `SizedPicture`; of all
+    other pictures they are told that it is not known.
     """
 
     def __init__(
@@ -85,6 +98,7 @@ class NetworkEncoder:
                 f"the card of {name} does not say what is done to an item before its network "
                 f"({type(error).__name__}: {error})"
             ) from None
+        self._sized = hasattr(network, "size")  # it takes the size in life
         self._features: Any = self._light.features if modality == "image" else None
         if self.engine == "onnxruntime":
             self._features = onnx_features(self.network, self._size)
@@ -93,13 +107,16 @@ class NetworkEncoder:
         """Return float32[n, dim], rows of unit length; NaN where an item cannot be read."""
         found = np.full((len(items), self.dim), np.nan, np.float32)
         aside = rejects if rejects is not None else []
+        plain, sides = _apart(items)
         batch = _BATCH_GPU if self.device.startswith("cuda") else _BATCH[self.modality]
         with one_thread(), torch.inference_mode():
-            for rows, ready in self._ready(items, aside):
+            for rows, ready in self._ready(plain, aside):
                 for first in range(0, len(rows), batch):
                     few = ready[first : first + batch]
-                    vectors = self._look(np.stack([*few, *[few[0]] * (batch - len(few))]))
-                    found[rows[first : first + batch]] = vectors[: len(few)]
+                    own = rows[first : first + batch]
+                    full = [*own, *own[:1] * (batch - len(few))]
+                    shown = np.stack([*few, *few[:1] * (batch - len(few))])
+                    found[own] = self._look(shown, sides[full])[: len(few)]
         return found
 
     def _ready(
@@ -135,8 +152,8 @@ class NetworkEncoder:
         more = room(len(words), self._tokens.length) - len(words)
         return np.pad(words, (0, more), constant_values=PAD)
 
-    def _look(self, batch: Any) -> Floats:
-        """Return float32[b, dim] of unit length."""
+    def _look(self, batch: Any, sides: Floats) -> Floats:
+        """Return float32[b, dim] of unit length; of pictures the sides in mm are float32[b, 2]."""
         seen = torch.from_numpy(batch).to(self.device)
         with torch.autocast(
             self.device.split(":")[0], torch.bfloat16, enabled=self.precision == "bfloat16"
@@ -144,9 +161,21 @@ class NetworkEncoder:
             if self._tokens is not None:
                 vectors: Tensor = self._light.pooled(seen, seen != PAD)
             else:
-                vectors = self._features((seen.permute(0, 3, 1, 2).float() - 127) / 128)
+                pixels = (seen.permute(0, 3, 1, 2).float() - 127) / 128
+                more = [torch.from_numpy(sides).to(self.device)] if self._sized else []
+                vectors = self._features(pixels, *more)
         unit = nn.functional.normalize(vectors.float(), dim=1)
         return np.asarray(unit.cpu().numpy(), np.float32)
+
+
+def _apart(items: Sequence[Any]) -> tuple[list[Any], Floats]:
+    """Return items without their sizes, and those float32[n, 2], NaN where not known."""
+    sides = np.full((len(items), 2), np.nan, np.float32)
+    plain = list(items)
+    for row, item in enumerate(items):
+        if isinstance(item, SizedPicture):
+            plain[row], sides[row] = item
+    return plain, sides
 
 
 def _device(asked: str | None) -> str:

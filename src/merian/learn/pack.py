@@ -123,6 +123,18 @@ class Pack:
         """Return the ids of the records that they belong to."""
         return Strings.among(self._index, "record").take(self._rows(indices))
 
+    @property
+    def sized(self) -> bool:
+        """Whether it is known of any picture how large it is in life."""
+        return "mm" in self._index
+
+    def millimetres(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """Return float32[n, 2]: the longer and the shorter side in mm, NaN where not known."""
+        rows = self._rows(indices)
+        if not self.sized:
+            return np.full((len(rows), 2), np.nan, np.float32)
+        return cast(NDArray[np.float32], self._index["mm"][rows])
+
     def read(self, indices: ArrayLike) -> list[str] | list[bytes]:
         """Return sequences, or the files of pictures, in the order that was asked for."""
         rows = self._rows(indices)  # says what is out of range

@@ -64,7 +64,9 @@ FROM sequence x {_JOINS} WHERE x.sequence IS NOT NULL ORDER BY id
     "pictures": f"""
 SELECT x.mediaID AS id, coalesce({_SUBJECT}, x.mediaID) AS record, o.split,
     x.contentHash AS content, coalesce(x.accessURI, p.accessURI) AS address,
-    x.xFrac AS x, x.yFrac AS y, x.widthFrac AS w, x.heightFrac AS h, x.license, {_NAMES}
+    x.xFrac AS x, x.yFrac AS y, x.widthFrac AS w, x.heightFrac AS h,
+    if(x.accessURI IS NULL, coalesce(x.pixelsPerMillimetre, p.pixelsPerMillimetre),
+        x.pixelsPerMillimetre) AS px_per_mm, x.license, {_NAMES}
 FROM media x LEFT JOIN media p ON p.mediaID = x.derivedFromMediaID {_JOINS}
 WHERE coalesce(x.accessURI, p.accessURI) IS NOT NULL ORDER BY id
 """,

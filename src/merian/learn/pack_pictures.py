@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ import duckdb
 from merian.catalogue.checks import literal
 from merian.errors import InputError
 from merian.learn.pack_gather import Gathered, Progress
-from merian.pictures import BadPictureError, coloured, facts, whole
+from merian.pictures import BadPictureError, coloured, facts, millimetres, whole
 
 __all__ = ["BadPictureError", "look_at_all", "picture_bytes", "tar_pictures"]
 
@@ -36,29 +37,35 @@ Region = tuple[float, float, float, float]
 def look_at_all(
     con: duckdb.DuckDBPyConnection, found: Gathered, work: Path, step: Progress
 ) -> None:
-    """Make the table ``looked`` of good pictures: number, hash, and the suffix of the file."""
+    """Make the table ``looked`` of good pictures.
+
+    It has their number, hash, the suffix of the file, and the longer and the shorter side in life
+    in mm, NULL where that is not known.
+    """
     file = work / "looked.tsv"
     rows = con.execute(
-        "SELECT n, record, address, content, x, y, w, h FROM raw ORDER BY address, n"
+        "SELECT n, record, address, content, px_per_mm, x, y, w, h FROM raw ORDER BY address, n"
     )
     done, last = 0, ("", b"")
     with file.open("w", encoding="utf-8", newline="\n") as stream:
         while batch := rows.fetchmany(_BATCH):
             step("looking at pictures", done)
-            for n, record, address, known, *box in batch:
+            for n, record, address, known, scale, *box in batch:
                 try:
                     if address != last[0]:
                         last = ("", b"")  # a file that failed must not stand for the next region
                         last = (address, _read(address))
-                    content, suffix = _look_at(last[1], known, _region(box))
+                    content, suffix, *sides = _look_at(last[1], known, _region(box), scale)
                 except BadPictureError as bad:
                     found.rejects.append((address, "", record, str(bad)))
                 else:
-                    stream.write(f"{n}\t{content}\t{suffix}\n")
+                    told = "\t".join("" if math.isnan(side) else repr(side) for side in sides)
+                    stream.write(f"{n}\t{content}\t{suffix}\t{told}\n")
             done += len(batch)
     con.execute(
         f"CREATE TABLE looked AS SELECT * FROM read_csv({literal(file)}, delim = '\t', "
-        "columns = {'n': 'BIGINT', 'content': 'VARCHAR', 'suffix': 'VARCHAR'}, header = false, "
+        "columns = {'n': 'BIGINT', 'content': 'VARCHAR', 'suffix': 'VARCHAR', 'longer': 'DOUBLE', "
+        "'shorter': 'DOUBLE'}, header = false, "
         "auto_detect = false)"
     )
 
@@ -80,12 +87,21 @@ def _read(address: str) -> bytes:
         raise BadPictureError(f"cannot be opened ({error.strerror})") from None
 
 
-def _look_at(content: bytes, known: str | None, region: Region | None) -> tuple[str, str]:
-    """Return the hash of what is packed of a picture, and the suffix of its file."""
+def _look_at(
+    content: bytes, known: str | None, region: Region | None, scale: float | None
+) -> tuple[str, str, float, float]:
+    """Return the hash of what is packed of a picture, the suffix of its file, and its sides in mm.
+
+    They are NaN where the pixels of a millimetre are not known.
+    """
     found = hashlib.blake2b(content, digest_size=16).hexdigest()
     if known and region is None and len(known) == len(found) and known != found:
         raise BadPictureError("the file has changed since it was imported; import it again")
-    kind = facts(content).format
+    told = facts(content)
+    kind = told.format
+    size = told.width, told.height
+    left, top, right, below = (0, 0, *size) if region is None else _box(size, region)
+    sides = millimetres(right - left, below - top, scale or math.nan).tolist()
     if kind not in _SUFFIXES:
         raise BadPictureError(
             f"is a picture of the format {kind}, which is not packed; turn it into PNG"
@@ -93,8 +109,9 @@ def _look_at(content: bytes, known: str | None, region: Region | None) -> tuple[
     if region is not None:
         whole(content)
     if region is None:
-        return found, _SUFFIXES[kind]
-    return hashlib.blake2b(f"{found} {region}".encode(), digest_size=16).hexdigest(), "png"
+        return found, _SUFFIXES[kind], sides[0], sides[1]
+    own = hashlib.blake2b(f"{found} {region}".encode(), digest_size=16).hexdigest()
+    return own, "png", sides[0], sides[1]
 
 
 def picture_bytes(address: str, box: list[float | None]) -> bytes:
@@ -110,16 +127,21 @@ def picture_bytes(address: str, box: list[float | None]) -> bytes:
     return _cut(content, region)
 
 
+def _box(size: tuple[int, int], region: Region) -> tuple[int, int, int, int]:
+    """Return the pixels of a region: left, top, right and below; one of each at least."""
+    width, height = size
+    x, y, w, h = region
+    left, top = (min(max(round(at * full), 0), full - 1)
+                 for at, full in ((x, width), (y, height)))  # fmt: skip
+    right = min(max(round((x + w) * width), left + 1), width)
+    below = min(max(round((y + h) * height), top + 1), height)
+    return left, top, right, below
+
+
 def _cut(content: bytes, region: Region) -> bytes:
     """Return a region of a picture, upright, as a PNG."""
     image = whole(content)
-    width, height = image.size
-    x, y, w, h = region
-    left, top = (min(max(round(at * size), 0), size - 1)
-                 for at, size in ((x, width), (y, height)))  # fmt: skip
-    right = min(max(round((x + w) * width), left + 1), width)
-    below = min(max(round((y + h) * height), top + 1), height)
-    piece = image.crop((left, top, right, below))
+    piece = image.crop(_box(image.size, region))
     held = io.BytesIO()
     (piece if piece.mode in {"L", "RGB"} else coloured(piece)).save(held, "PNG")
     return held.getvalue()

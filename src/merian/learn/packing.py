@@ -3,7 +3,8 @@
     pack.json           what it is: kind, counts, ranks, shards with their sizes and hashes,
                         sources, licences, lock; it is what `merian.learn.pack` opens
     labels.json         the classes of each rank
-    index.safetensors   ids and classes of every example; of pictures, where in its shard each lies
+    index.safetensors   ids and classes of every example; of pictures, where in its shard each lies,
+                        and the sides in mm where they are known of any
     shards/             Parquet files of sequences, or tar files of pictures
     rejects.tsv         what was set aside, and why
 
@@ -127,7 +128,9 @@ def _write(
     step("writing the index", 0)
     ids, cells = _ids_of(con)
     write_tensors(
-        part / INDEX, {**ids, **places, "classes": classes.numbers[cells]}, f"{FORMAT} {VERSION}"
+        part / INDEX,
+        {**ids, **places, **_sizes_of(con, found.kind), "classes": classes.numbers[cells]},
+        f"{FORMAT} {VERSION}",
     )
     used = {c: names for c, names in classes.names.items() if names}
     write_json(part / LABELS, used)
@@ -228,6 +231,16 @@ def _ids_of(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, NDArray[Any]], ND
         **Strings.pack(bytes(ids)).arrays("id"), **Strings.pack(bytes(records)).arrays("record"),
     }  # fmt: skip
     return arrays, np.concatenate(cells)
+
+
+def _sizes_of(con: duckdb.DuckDBPyConnection, kind: str) -> dict[str, NDArray[Any]]:
+    """Return the sides of pictures in life, float32[n, 2]; nothing where none is known."""
+    if kind != "pictures":
+        return {}
+    rows = con.execute("SELECT longer, shorter FROM packed ORDER BY place").fetchnumpy()
+    sides = [np.ma.filled(rows[name].astype(np.float32), np.nan) for name in ("longer", "shorter")]
+    found = np.stack(sides, axis=1)
+    return {} if np.isnan(found).all() else {"mm": found}
 
 
 def _ended(texts: Sequence[str]) -> bytes:

@@ -22,7 +22,8 @@ class PackedLooks(PackedPictures):
     """Several looks at each picture of a pack.
 
     A batch holds ``large`` uint8[b, 2, size, size, 3], ``small`` uint8[b, looks, small, small, 3]
-    where small ones are asked for, and ``labels`` int64[b, 0].
+    where small ones are asked for, and ``labels`` int64[b, 0]. Where the pack knows sizes it also
+    holds ``large mm`` and ``small mm``, float[b, looks, 2].
 
     Args:
         pack: The pictures.
@@ -58,8 +59,12 @@ class PackedLooks(PackedPictures):
             name: np.empty((len(indices), many, size, size, 3), np.uint8)
             for name, many, size, _ in parts
         }
+        shares = {f"{name} mm": np.ones(array.shape[:2], np.float32)
+                  for name, array in pixels.items()}  # fmt: skip
         for number, image in enumerate(self.pictures(indices)):
             for name, many, size, asked in parts:
                 for each in range(many):
-                    pixels[name][number, each], _ = look(image, size, asked, random)
-        return found | {name: torch.from_numpy(array) for name, array in pixels.items()}
+                    at = number, each
+                    pixels[name][at], shares[f"{name} mm"][at] = look(image, size, asked, random)
+        found |= {name: torch.from_numpy(array) for name, array in pixels.items()}
+        return found | self.sizes(indices, shares)
