@@ -16,7 +16,7 @@ from merian.catalogue import Catalogue, Reading, Rows  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
 from merian.learn.embedding import embed  # noqa: E402
 from merian.learn.encoders import build_encoder  # noqa: E402
-from merian.learn.encoding import EncoderAlone  # noqa: E402
+from merian.learn.encoding import EncoderAlone, features  # noqa: E402
 from merian.learn.examples import Augmentation, PackedPictures  # noqa: E402
 from merian.learn.looking import SizedPicture  # noqa: E402
 from merian.learn.pack_gather import Asked  # noqa: E402
@@ -156,6 +156,26 @@ def test_a_recipe_teaches_a_network_that_is_told_the_size(name, changes, pack, t
     learned = weights[f"{which}.size.map.weight"]
     assert learned[:, -1].abs().sum() > 0  # that nothing is known of some
     assert learned[:, :-1].abs().sum() > 0
+
+
+def test_a_network_without_sizes_is_trained_on_with_them(pack, tmp_path):
+    torch.manual_seed(0)
+    network = build_encoder({"kind": "vit", **VIT})
+    prepared = {"preprocessing": {"size": 16}}
+    save_model(tmp_path / "m", EncoderAlone(network, "test"), prepared)
+    changes = (f"encoder.from={tmp_path / 'm'}", "encoder.millimetres=true", "data.size=16")
+    task = build_task(read_recipe("picture-ranks", changes), pack.folder)
+    encoder = task.objective.encoder
+    assert encoder.config.millimetres
+    batch = task.train.batch(np.arange(4), np.random.default_rng(0))
+    with torch.no_grad():
+        assert torch.equal(features(encoder, batch), features(network, batch))
+        encoder.size.map.weight.normal_()
+        assert not torch.equal(features(encoder, batch), features(network, batch))
+    save_model(tmp_path / "sized", EncoderAlone(encoder, "test"), prepared)
+    changes = (f"encoder.from={tmp_path / 'sized'}", "data.size=16")
+    again = build_task(read_recipe("picture-ranks", changes), pack.folder).objective.encoder
+    assert torch.equal(again.size.map.weight, encoder.size.map.weight)
 
 
 def test_an_encoder_is_told_the_size_of_each_picture(model):

@@ -179,7 +179,10 @@ def _continued(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Return the encoder of a run, with its weights."""
     folder, card = start.folder, start.card
-    encoder = build_encoder(card["objective"]["encoder"])
+    kept = dict(card["objective"]["encoder"])
+    if "millimetres" in kept:  # where that is new, it begins as nothing
+        kept["millimetres"] |= recipe.encoder.settings.get("millimetres") is True
+    encoder = build_encoder(kept)
     told = described(encoder)  # also what its card does not say, being older
     known = ["kind", *find_kind(told["kind"]).keys()]
     for name, value in {"kind": recipe.encoder.kind, **recipe.encoder.settings}.items():
@@ -199,7 +202,8 @@ def _continued(
             f"{folder}: was trained on {_briefly(card['preprocessing'])}, and [data] says "
             f"{_briefly(wanted)}; set it to that"
         )
-    encoder.load_state_dict(load_weights(folder, "encoder."))
+    new = {name: t for name, t in encoder.state_dict().items() if name.startswith("size.")}
+    encoder.load_state_dict(new | load_weights(folder, "encoder."))
     names = learned_names(card)
     before = {"starts_from": {"id": card["id"], "name": card["name"]}}
     return encoder, {**before, **({KEY: names} if names else {})}
