@@ -91,7 +91,9 @@ def test_a_split_is_asked_only_of_the_table_that_it_was_made_of(tmp_path):
         bioscan_split(table, tmp_path / "split")
 
 
-def test_what_is_no_table_is_told_with_its_line(tmp_path):
+def test_what_is_no_table_is_told_with_its_line(tmp_path, request):
+    before = csv.field_size_limit(10_000_000)  # as an import leaves it
+    request.addfinalizer(lambda: csv.field_size_limit(before))
     table = bioscan_table(tmp_path / "one.csv")
     lines = table.read_text(encoding="utf-8").splitlines()
     opened = "\n".join([*lines[:3], '"' + "A" * 140_000, *lines[3:]])

@@ -35,6 +35,7 @@ _COLUMNS = ("processid", "dna_barcode", "split", "genus", "species")
 _TRAIN, _ASKED = "train", ("test", "test_seen", "test_unseen")
 _ENDINGS = ("*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz")
 _MADE_OF = "table.json"
+_LONGEST = 100_000  # letters of a cell; barcodes have hundreds
 _ENCODING = "utf-8-sig"  # to find another out, five million rows would be read once more
 
 Aside = list[tuple[int, str, str]]
@@ -131,6 +132,7 @@ def _rows(table: Path, aside: Aside) -> Iterator[tuple[str, Row]]:
 
 def _told(reader: csv.DictReader[str], table: Path) -> Iterator[dict[str, str]]:
     """Yield the rows; say which line is none."""
+    before = csv.field_size_limit(_LONGEST)  # else it hangs on what has run before
     try:
         yield from reader
     except csv.Error as error:
@@ -138,3 +140,5 @@ def _told(reader: csv.DictReader[str], table: Path) -> Iterator[dict[str, str]]:
             f"cannot be read as a table ({error}); is a quote not closed?",
             path=table, line=reader.line_num,
         ) from None  # fmt: skip
+    finally:
+        csv.field_size_limit(before)
