@@ -23,7 +23,7 @@ from typing import Any
 
 from merian.errors import InputError
 
-__all__ = ["NEEDED", "measure", "race", "rate_figure"]
+__all__ = ["NEEDED", "measure", "race", "rate_figure", "times_figure"]
 
 NEEDED = {  # what is compared with what, and how many times as fast it is to be
     "training": ("train, Merian bfloat16", "train, transformers float32", 1.8),
@@ -172,18 +172,24 @@ def _answer(name: str, child: subprocess.Popen[str]) -> Mapping[str, Any]:
 
 
 def _compared(rates: Mapping[str, Sequence[float]]) -> Figures:
-    """Return how many times as fast ours is, with the least and the most of any round."""
+    """Return how many times as fast ours is, of what was measured."""
     figures: Figures = {}
     for name, (ours, other, _) in NEEDED.items():
         if ours not in rates or other not in rates:
             continue
-        pairs = [a / b for a, b in zip(rates[ours], rates[other], strict=True)]
-        figures[f"{name}: times as fast as {other.partition(', ')[2]}"] = {
-            "value": round(median(rates[ours]) / median(rates[other]), 2),
-            "low": round(min(pairs), 2), "high": round(max(pairs), 2), "n": len(pairs),
-            "unit": "times",
-        }  # fmt: skip
+        figures[f"{name}: times as fast as {other.partition(', ')[2]}"] = times_figure(
+            rates[ours], rates[other]
+        )
     return figures
+
+
+def times_figure(ours: Sequence[float], other: Sequence[float]) -> dict[str, object]:
+    """Return how many times as fast one is as another, with the least and the most of any round."""
+    pairs = [a / b for a, b in zip(ours, other, strict=True)]
+    return {
+        "value": round(median(ours) / median(other), 2), "low": round(min(pairs), 2),
+        "high": round(max(pairs), 2), "n": len(pairs), "unit": "times",
+    }  # fmt: skip
 
 
 def _near(model: Path | str, texts: list[str]) -> Figures:

@@ -8,12 +8,11 @@ processor time, so that what else the machine does weighs little.
 from __future__ import annotations
 
 import importlib.util
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-from merian.bench.encoder_speed import race, rate_figure
+from merian.bench.encoder_speed import race, rate_figure, times_figure
 from merian.errors import InputError, MissingExtraError
 
 NAME = "picture-encoder"
@@ -44,12 +43,7 @@ def run(rounds: int = 5, cores: int = 2) -> dict[str, dict[str, Any]]:
     for name, found in rates.items():
         figures[name] = rate_figure(found, _UNIT)
     for name in arms[1:]:
-        pairs = [a / b for a, b in zip(rates[name], rates[peer], strict=True)]
-        figures[f"{name}: times as fast as {peer}"] = {
-            "value": round(median(rates[name]) / median(rates[peer]), 2),
-            "low": round(min(pairs), 2), "high": round(max(pairs), 2), "n": len(pairs),
-            "unit": "times",
-        }  # fmt: skip
+        figures[f"{name}: times as fast as {peer}"] = times_figure(rates[name], rates[peer])
         engine = "torch" if name == ours else "onnxruntime"
         figures[f"{name}: largest difference"] = {
             "value": float(f"{_difference(wanted, engine):.2g}"), "n": wanted.size,

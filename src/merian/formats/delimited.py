@@ -12,11 +12,14 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from merian.catalogue.sources import Columns, Delimited
 from merian.errors import FormatError
 from merian.files import find_encoding, new_file, open_binary, open_text
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 __all__ = [
     "UNREADABLE",
@@ -33,6 +36,7 @@ __all__ = [
     "peek_columns",
     "place_in_words",
     "read_head",
+    "rows_behind",
     "terms_of",
     "write_delimited",
 ]
@@ -140,6 +144,28 @@ def read_head(path: Path, delimiter: str = "", quote: str | None = None) -> Head
     names, notes = _unique(_split(header, delimiter, quote))
     rows = tuple(tuple(_split(line, delimiter, quote)) for line in sample if line)
     return Head(path, encoding, delimiter, quote, start + 1, names, notes, rows)
+
+
+def rows_behind(
+    stream: IO[str], head: Head, lines: int | None = None, *, strict: bool = False
+) -> Reader:
+    """Return the rows of a table by the marks of its head, without those that stand before them.
+
+    Args:
+        stream: The table, from its beginning.
+        head: Of the table.
+        lines: How many are passed over; those of the head if not given.
+        strict: Whether a quote that is wrong is an error of csv.
+    """
+    for _ in range(head.header_lines if lines is None else lines):
+        stream.readline()
+    return csv.reader(
+        stream,
+        delimiter=head.delimiter,
+        quotechar=head.quote or None,
+        quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
+        strict=strict,
+    )
 
 
 def _refuse_binary(path: Path) -> None:

@@ -12,7 +12,6 @@ one. Other columns are passed over.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import numpy as np
 
 from merian.errors import FormatError, InputError
 from merian.files import content_hash, existing, open_text
-from merian.formats.delimited import read_head
+from merian.formats.delimited import read_head, rows_behind
 from merian.learn.forest import Forest, ForestLabels
 from merian.learn.forest import Path as NodePath
 
@@ -95,14 +94,7 @@ def read_label_table(path: Path | str) -> LabelTable:
         )
     found: dict[str, set[Label]] = {}
     with open_text(file, head.encoding) as stream:
-        for _ in range(head.header_lines):
-            stream.readline()
-        rows = csv.reader(
-            stream,
-            delimiter=head.delimiter,
-            quotechar=head.quote or None,
-            quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
-        )
+        rows = rows_behind(stream, head)
         for cells in rows:
             if not any(cell.strip() for cell in cells):
                 continue

@@ -21,7 +21,7 @@ from pathlib import Path
 from merian.catalogue import RANKS, Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import existing, open_text
-from merian.formats.delimited import UNREADABLE, Head, head_text, read_head
+from merian.formats.delimited import UNREADABLE, Head, head_text, read_head, rows_behind
 from merian.formats.fasta import Record, Sequences
 from merian.formats.fasta_headers import flavour_of, lineage_terms
 from merian.formats.table_terms import guess, plain
@@ -137,15 +137,7 @@ class NamesTable:
         numbers: dict[tuple[str, ...], int] = {}
         example = ""
         with open_text(self.path, head.encoding) as stream:
-            for _ in range(skip):
-                stream.readline()
-            rows = csv.reader(
-                stream,
-                delimiter=head.delimiter,
-                quotechar=head.quote or None,
-                quoting=csv.QUOTE_MINIMAL if head.quote else csv.QUOTE_NONE,
-                strict=True,
-            )
+            rows = rows_behind(stream, head, skip, strict=True)
             for row in _whole(rows, self.path, skip):
                 keys = [row[place].strip() for place in roles.ids if place < len(row)]
                 if example and wanted.isdisjoint(keys):
