@@ -9,7 +9,6 @@ Reference: POSIX.1-2008, pax, ustar Interchange Format.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -22,16 +21,15 @@ import duckdb
 
 from merian.catalogue.checks import literal
 from merian.errors import InputError
+from merian.image.addresses import PictureFile, Region, pixels_of, read_file, region_of
 from merian.learn.pack_gather import Gathered, Progress
-from merian.pictures import BadPictureError, coloured, facts, millimetres, whole
+from merian.pictures import BadPictureError, coloured, whole
 
 __all__ = ["BadPictureError", "look_at_all", "picture_bytes", "tar_pictures"]
 
 _SUFFIXES = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp"}
 _BLOCK = 512
 _BATCH = 1_000
-
-Region = tuple[float, float, float, float]
 
 
 def look_at_all(
@@ -54,8 +52,8 @@ def look_at_all(
                 try:
                     if address != last[0]:
                         last = ("", b"")  # a file that failed must not stand for the next region
-                        last = (address, _read(address))
-                    content, suffix, *sides = _look_at(last[1], known, _region(box), scale)
+                        last = (address, read_file(address))
+                    content, suffix, *sides = _look_at(last[1], known, region_of(box), scale)
                 except BadPictureError as bad:
                     found.rejects.append((address, "", record, str(bad)))
                 else:
@@ -70,23 +68,6 @@ def look_at_all(
     )
 
 
-def _region(box: list[float | None]) -> Region | None:
-    """Return the part of a picture that is meant; None is all of it."""
-    x, y, w, h = box
-    if x is None or y is None or w is None or h is None or (x, y, w, h) == (0, 0, 1, 1):
-        return None
-    return x, y, w, h
-
-
-def _read(address: str) -> bytes:
-    if "://" in address and not address.startswith("file://"):
-        raise BadPictureError("is on the web; nothing is fetched, so bring the file and import it")
-    try:
-        return Path(address.removeprefix("file://")).read_bytes()
-    except OSError as error:
-        raise BadPictureError(f"cannot be opened ({error.strerror})") from None
-
-
 def _look_at(
     content: bytes, known: str | None, region: Region | None, scale: float | None
 ) -> tuple[str, str, float, float]:
@@ -94,24 +75,17 @@ def _look_at(
 
     They are NaN where the pixels of a millimetre are not known.
     """
-    found = hashlib.blake2b(content, digest_size=16).hexdigest()
-    if known and region is None and len(known) == len(found) and known != found:
-        raise BadPictureError("the file has changed since it was imported; import it again")
-    told = facts(content)
-    kind = told.format
-    size = told.width, told.height
-    left, top, right, below = (0, 0, *size) if region is None else _box(size, region)
-    sides = millimetres(right - left, below - top, scale or math.nan).tolist()
+    file = PictureFile.of(content)
+    found = file.content_of(region, known)
+    kind = file.told.format
     if kind not in _SUFFIXES:
         raise BadPictureError(
             f"is a picture of the format {kind}, which is not packed; turn it into PNG"
         )
     if region is not None:
         whole(content)
-    if region is None:
-        return found, _SUFFIXES[kind], sides[0], sides[1]
-    own = hashlib.blake2b(f"{found} {region}".encode(), digest_size=16).hexdigest()
-    return own, "png", sides[0], sides[1]
+    longer, shorter = file.sides(region, scale)
+    return found, _SUFFIXES[kind] if region is None else "png", longer, shorter
 
 
 def picture_bytes(address: str, box: list[float | None]) -> bytes:
@@ -120,28 +94,17 @@ def picture_bytes(address: str, box: list[float | None]) -> bytes:
     Raises:
         BadPictureError: There is none, or it cannot be read.
     """
-    content = _read(address)
-    region = _region(box)
+    content = read_file(address)
+    region = region_of(box)
     if region is None:
         return content
     return _cut(content, region)
 
 
-def _box(size: tuple[int, int], region: Region) -> tuple[int, int, int, int]:
-    """Return the pixels of a region: left, top, right and below; one of each at least."""
-    width, height = size
-    x, y, w, h = region
-    left, top = (min(max(round(at * full), 0), full - 1)
-                 for at, full in ((x, width), (y, height)))  # fmt: skip
-    right = min(max(round((x + w) * width), left + 1), width)
-    below = min(max(round((y + h) * height), top + 1), height)
-    return left, top, right, below
-
-
 def _cut(content: bytes, region: Region) -> bytes:
     """Return a region of a picture, upright, as a PNG."""
     image = whole(content)
-    piece = image.crop(_box(image.size, region))
+    piece = image.crop(pixels_of(image.size, region))
     held = io.BytesIO()
     (piece if piece.mode in {"L", "RGB"} else coloured(piece)).save(held, "PNG")
     return held.getvalue()
