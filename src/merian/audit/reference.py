@@ -114,7 +114,7 @@ def _opened(
                 f"{libraries[0]}: is a library, and is audited by itself; give one library, or "
                 "the files of several references"
             )
-        yield Library.open(libraries[0]), ()
+        yield Library.open(libraries[0]).of_kind("barcode"), ()
         return
     with TemporaryDirectory(prefix="merian-audit-") as made:
         done = build_library(

@@ -168,7 +168,7 @@ def read_side(
     path = existing(path, f"{what} file or library")
     with closing(_Gathered(work / f"{what}.sequences")) as gathered:
         if (path / HEADER).is_file():
-            library = Library.open(path)
+            library = Library.open(path).of_kind("barcode")
             _take_library(gathered, library)
             side = gathered.side(library.hash)
         else:

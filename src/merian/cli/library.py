@@ -40,19 +40,24 @@ def build(
     genetic_code: int | None = None,
     each_marker: bool = False,
     encoder: str | None = None,
+    pictures: bool = False,
+    images: Path | None = None,
+    processes: int | None = None,
     set: tuple[str, ...] = (),
     quiet: printed.Quiet = False,
 ) -> None:
-    """Make a library of sequences whose names you trust.
+    """Make a library of sequences, or of pictures, whose names you trust.
 
     A reference is a sequence with a name. "Aus cf. bus", "Aus sp. 3" and "Aus sp." are not names
     of a species: such references count as unnamed ones of their genus. What cannot be taken in
-    (fewer than 50 called bases, protein, no name) is set aside with its line and the reason.
+    (fewer than 50 called bases, protein, a damaged picture, no name) is set aside with its line and
+    the reason.
 
     Args:
         references: Files with sequences and their lineages: FASTA for SINTAX, UNITE, MIDORI2,
             coidb, QIIME or DADA2, tables of BOLD, or whatever else `merian import` reads; and
-            folders of catalogues.
+            folders of catalogues. With --pictures, folders of pictures with a folder for each
+            species, tables that name pictures, and catalogues.
         out: The folder to make.
         taxonomy: A taxonomy that `merian taxonomy build` made: the names are matched to it.
             Without it the lineages imply the tree, and where they disagree the majority decides.
@@ -75,21 +80,25 @@ def build(
         each_marker: Build a library for each marker, in a folder of its own under --out.
         encoder: Keep vectors of the references too, as one more evidence: barcode-spectrum, which
             is fitted to the references themselves, a run of `merian train`, or the folder of a
-            model. None if not given.
+            model. None if not given; of pictures efficientnet-lite0, trained on ImageNet.
+        pictures: Take in the pictures and not the sequences.
+        images: The folder with the pictures that a table names.
+        processes: How many embed pictures; as many as there are cores if not given.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
-    from merian.identify import PARTS
+    from merian.identify import PARTS, PICTURE_PARTS
     from merian.library import build_each, build_library
 
     if not references:
         raise InputError("give the references: merian library build REFERENCE... -o LIBRARY")
     checklist = _checklist(taxonomy)
     settings = replace(
-        _settings(format, map, marker, names, set),
+        _settings(format, map, marker, names, set, images, processes),
         primers=_primers(primers, primer_mismatches, keep_trimmed),
         screening=_screening(screen, genetic_code),
         encoder=encoder,
+        pictures=pictures,
     )
     if each_marker:
         if marker is not None:
@@ -111,7 +120,7 @@ def build(
             out,
             checklist=checklist,
             settings=settings,
-            parts=PARTS,
+            parts=PICTURE_PARTS if pictures else PARTS,
             progress=job.step,
         )
     _print_summary(done, out, quiet)
@@ -128,6 +137,8 @@ def add(
     marker: str | None = None,
     names: Path | None = None,
     encoder: str | None = None,
+    images: Path | None = None,
+    processes: int | None = None,
     set: tuple[str, ...] = (),
     quiet: printed.Quiet = False,
 ) -> None:
@@ -138,30 +149,34 @@ def add(
 
     Args:
         library: The folder of the library.
-        references: Files with sequences and their lineages.
+        references: Files with sequences or pictures, as the library is, and their lineages.
         taxonomy: The taxonomy that the library was built with, if it was built with one.
         format: The format of the files; found from their content if not given.
         map: What a column means, as column=term: --map Art=species. Once or more often.
         marker: Take only this gene, such as COI-5P.
         names: A table with the names of the sequences of FASTA files.
         encoder: To make sure that the library has this one; it takes its own in any case.
+        images: The folder with the pictures that a table names.
+        processes: How many embed pictures; as many as there are cores if not given.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
         quiet: Print the answer and nothing else.
     """
-    from merian.identify import PARTS
-    from merian.library import add_to_library
+    from merian.identify import PARTS, PICTURE_PARTS
+    from merian.library import Library, add_to_library
 
     if not references:
         raise InputError("give the references: merian library add LIBRARY REFERENCE...")
     checklist = _checklist(taxonomy)
-    settings = replace(_settings(format, map, marker, names, set), encoder=encoder)
+    said = _settings(format, map, marker, names, set, images, processes)
+    settings = replace(said, encoder=encoder)
+    pictures = Library.open(library).kind == "picture"
     with printed.working(f"Adding to {library}", quiet) as job:
         done = add_to_library(
             library,
             references,
             checklist=checklist,
             settings=settings,
-            parts=PARTS,
+            parts=PICTURE_PARTS if pictures else PARTS,
             progress=job.step,
         )
     _print_summary(done, library, quiet)
@@ -212,9 +227,11 @@ def _held(library: Library) -> list[tuple[str, object]]:
     checklist = library.header["checklist"]
     lines: list[tuple[str, object]] = [
         ("references", f"{counts['records']:,}"),
-        ("entries (a sequence under a name)", f"{counts['entries']:,}"),
-        ("different sequences", f"{counts['sequences']:,}"),
+        (f"entries (a {library.holds} under a name)", f"{counts['entries']:,}"),
+        (f"different {library.holds}s", f"{counts[library.holds + 's']:,}"),
     ]
+    if "individuals" in counts:
+        lines.append(("specimens", f"{counts['individuals']:,}"))
     lines += [(f"taxa, {rank}", f"{count:,}") for rank, count in counts["taxa"].items()]
     lines.append(("unnamed groups", f"{counts['unnamed_groups']:,}"))
     lines.append(("taxonomy", str(lock)))
@@ -230,6 +247,8 @@ def _held(library: Library) -> list[tuple[str, object]]:
     if "encoder" in library.header:
         made = library.header["encoder"]
         lines.append(("vectors of", f"{made['name']} ({made['id']}), {made['dim']} numbers"))
+        if "from" in made:
+            lines.append(("weights of", f"{made['from']['package']} ({made['from']['licence']})"))
         learned = made["learned_names"]
         lines += [(f"names that it learned, {rank}", f"{n:,}") for rank, n in learned.items()]
     conflicts = library.header.get("conflicts", {})
@@ -252,13 +271,18 @@ def _settings(
     marker: str | None,
     names: Path | None,
     extra: tuple[str, ...],
+    images: Path | None,
+    processes: int | None,
 ) -> Settings:
     from merian.files import existing
     from merian.library import Settings
 
     if names is not None:
         existing(names, "table of names")
-    return Settings(format, options_of(format, map, extra), marker, names)
+    if processes is not None and processes < 1:
+        raise InputError(f"--processes {processes}: expected 1 or more")
+    options = replace(options_of(format, map, extra), images=images)
+    return Settings(format, options, marker, names, processes=processes)
 
 
 def _primers(
@@ -300,7 +324,8 @@ def _print_summary(done: Summary, folder: Path, quiet: bool) -> None:
     print("the library now holds: " + ", ".join(f"{n} {count:,}" for n, count in held.items()))
     _say_conflicts(done.library, folder, quiet)
     if done.set_aside:
-        print(printed.printable(f"set aside; those with a sequence are listed in {done.rejects}:"))
+        listed = f"set aside; those with a {done.library.holds} are listed in {done.rejects}:"
+        print(printed.printable(listed))
         printed.print_table(("references", "reason"), [(n, r) for r, n in done.set_aside.items()])
 
 

@@ -4,10 +4,12 @@ from merian.identify.determination import Determination, Match, Outcome, Trace
 from merian.identify.identifier import Identifier
 from merian.identify.learning import learn_barcodes
 from merian.identify.promise import Choice, Promise, Stratum
+from merian.library import Part
 from merian.library.index import write_index
 
 __all__ = [
     "PARTS",
+    "PICTURE_PARTS",
     "Choice",
     "Determination",
     "Identifier",
@@ -20,3 +22,6 @@ __all__ = [
 
 PARTS = (write_index, learn_barcodes)
 """What a library needs to answer, for `merian.library.build_library` and `add_to_library`."""
+
+PICTURE_PARTS: tuple[Part, ...] = ()
+"""The same of a library of pictures: its vectors are there in any case."""

@@ -79,7 +79,7 @@ class Identifier:
     def open(library: Library | Path | str, choice: Choice | None = None) -> Identifier:
         """Open a library for answers."""
         opened = library if isinstance(library, Library) else Library.open(library)
-        return Identifier(opened, choice or Choice())
+        return Identifier(opened.of_kind("barcode"), choice or Choice())
 
     def promised(self) -> list[str]:
         """Say in plain words what is promised, for whole barcodes and for pieces."""

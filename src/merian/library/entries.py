@@ -134,7 +134,8 @@ def by_reason(rejects: Iterable[Reject]) -> dict[str, int]:
     Particulars are left out: what stands between quotes (an id), and behind a colon.
     """
     plain = (re.sub(r""" (['"]).*\1""", "", reject.reason) for reject in rejects)
-    counts = Counter(reason.split(":")[0] for reason in plain)
+    # A colon may stand in a bracket, of which no half is left.
+    counts = Counter(re.sub(r" \([^)]*$", "", reason.split(":")[0]) for reason in plain)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -202,11 +203,17 @@ def _nothing_left(gathered: Gathered, reasons: list[str | None], marked: bool) -
     rejects = _rejects(gathered, reasons, marked)
     counts = by_reason(rejects)
     if gathered.without_sequence and not marked:
-        counts["no sequence"] = gathered.without_sequence
+        counts[gathered.lacking] = gathered.without_sequence
     told = "; ".join(f"{why} ({count:,})" for why, count in counts.items())
     files = ", ".join(gathered.files.strings())
     advice = "Expected nucleotides, each with a name"
-    if NAMELESS in counts:
+    if gathered.lacking == "no picture":
+        advice = (
+            "Expected pictures with names: a folder for each species, a table with a column of "
+            "files (--map column=accessURI), or a catalogue. Names without a rank (Copepoda) need "
+            "--taxonomy, which knows their place"
+        )
+    elif NAMELESS in counts:
         advice = (
             "A reference needs a lineage: `merian formats fasta` says which headers are read, and "
             "--map says which columns of a table hold names"
@@ -308,8 +315,8 @@ def _texts(gathered: Gathered, sequences: Longs, work: Path) -> tuple[NDArray[np
     text, starts = gathered.text(), _longs(gathered.starts)
     if len(sequences) == len(starts) - 1 and bool((np.diff(sequences) == 1).all()):
         return text, starts  # each distinct sequence once: as it lies on the disk
-    if not len(sequences):
-        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    if not starts[-1] or not len(sequences):  # pictures have no text
+        return np.empty(0, np.uint8), np.zeros(len(sequences) + 1, np.int64)
     begin, stop = starts[sequences], starts[sequences + 1]
     with (work / "entries").open("wb") as stream:
         for first, last in zip(begin.tolist(), stop.tolist(), strict=True):

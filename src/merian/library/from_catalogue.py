@@ -1,4 +1,4 @@
-"""A catalogue as a source of references: its sequences, under the identifications that stand.
+"""A catalogue as a source of references: sequences or pictures, and the names that stand.
 
 Each import of the catalogue is a source of its own, called by what was imported, so that a
 reference still tells where it came from. Where the name that stands is one that `merian identify`
@@ -34,7 +34,19 @@ LEFT JOIN determination d ON d.occurrenceID = coalesce(s.occurrenceID, t.occurre
 LEFT JOIN run r ON r.runID = d.runID
 WHERE s.sequence IS NOT NULL
 """
-_HASH = f"SELECT count(*), bit_xor(md5_number_lower(CAST(x AS VARCHAR))) FROM ({_SEQUENCES}) x"
+_PICTURES = f"""
+SELECT x.mediaID AS key, coalesce(x.occurrenceID, t.occurrenceID) AS subject,
+    coalesce(x.accessURI, p.accessURI) AS accessURI, x.contentHash,
+    x.xFrac, x.yFrac, x.widthFrac, x.heightFrac,
+    if(x.accessURI IS NULL, coalesce(x.pixelsPerMillimetre, p.pixelsPerMillimetre),
+        x.pixelsPerMillimetre) AS pixelsPerMillimetre, coalesce(x.runID, '') AS run,
+    coalesce(r.verb = 'identify', false) AS own, {_NAMES}
+FROM media x LEFT JOIN media p ON p.mediaID = x.derivedFromMediaID
+LEFT JOIN material t ON t.materialEntityID = x.materialEntityID
+LEFT JOIN determination d ON d.occurrenceID = coalesce(x.occurrenceID, t.occurrenceID)
+LEFT JOIN run r ON r.runID = d.runID
+WHERE coalesce(x.accessURI, p.accessURI) IS NOT NULL
+"""
 _OWN = "its name is an answer of merian identify that nobody has confirmed"
 _CHUNK = 10_000
 
@@ -44,27 +56,31 @@ def is_catalogue(path: Path) -> bool:
     return (path / "catalogue.duckdb").is_file()
 
 
-def source_hash(path: Path) -> str:
-    """Return the hash of a file's bytes; of a catalogue, of its sequences and their names."""
+def source_hash(path: Path, pictures: bool = False) -> str:
+    """Return the hash of a file's bytes; of a catalogue, of what is asked of it, and the names."""
     if not is_catalogue(path):
         return content_hash(path)
     with Catalogue.open(path, read_only=True, memory=_MEMORY) as opened:
-        count, digest = opened.query(_HASH).fetch()[0]
+        sql = _PICTURES if pictures else _SEQUENCES
+        hashed = f"SELECT count(*), bit_xor(md5_number_lower(CAST(x AS VARCHAR))) FROM ({sql}) x"
+        count, digest = opened.query(hashed).fetch()[0]
     return f"{count}-{digest}"
 
 
-def read_catalogue(path: Path) -> Reading:
-    """Return what a catalogue holds of references."""
+def read_catalogue(path: Path, pictures: bool = False) -> Reading:
+    """Return what a catalogue holds of references: its sequences, or its pictures."""
+    sql = _PICTURES if pictures else _SEQUENCES
     with Catalogue.open(path, read_only=True, memory=_MEMORY) as opened:
         inputs = {str(run): given for run, given in opened.query("SELECT runID, inputs FROM run")}
-        asked = f"SELECT DISTINCT run FROM ({_SEQUENCES}) ORDER BY run"
+        asked = f"SELECT DISTINCT run FROM ({sql}) ORDER BY run"
         runs = [str(run) for (run,) in opened.query(asked)]
     if not runs:
-        raise FormatError("the catalogue holds no sequences", path=path)
+        held = "pictures" if pictures else "sequences"
+        raise FormatError(f"the catalogue holds no {held}", path=path)
     sources = []
     for run in runs:
         called = _called(path, inputs.get(run))
-        sources.append(Rows(called, "record", _Run(path, run, called)))
+        sources.append(Rows(called, "record", _Run(path, sql, run, called)))
     return Reading("catalogue", sources, (path,))
 
 
@@ -80,26 +96,27 @@ def _called(path: Path, inputs: object) -> Path:
 
 @dataclass(frozen=True)
 class _Run:
-    """The sequences that one import has brought, in the order of their ids."""
+    """What one import has brought, in the order of its ids."""
 
     path: Path
+    sql: str
     run: str
     called: Path
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        sql = f"SELECT * EXCLUDE (run) FROM ({_SEQUENCES}) WHERE run = '{_escaped(self.run)}' "
+        asked = f"SELECT * EXCLUDE (run) FROM ({self.sql}) WHERE run = '{_escaped(self.run)}'"
         rows: list[dict[str, object]] = []
         with Catalogue.open(self.path, read_only=True, threads=1, memory=_MEMORY) as opened:
-            found = opened.query(sql + "ORDER BY subject, key")
-            for line, (key, subject, gene, accession, text, own, *names) in enumerate(found, 1):
+            found = opened.query(f"SELECT key, subject, own, * EXCLUDE (key, subject, own) "
+                                 f"FROM ({asked}) ORDER BY subject, key")  # fmt: skip
+            terms = found.columns[3:]
+            for line, (key, subject, own, *cells) in enumerate(found, 1):
                 called = str(subject or key)
                 if own:
                     yield Reject(self.called, line, _OWN, called)
                     continue
-                rows.append({
-                    "occurrenceID": called, "targetGene": gene, "associatedSequences": accession,
-                    "sequence": text, "line": line, **dict(zip(_TERMS, names, strict=True)),
-                })  # fmt: skip
+                told = zip(terms, cells, strict=True)
+                rows.append({"occurrenceID": called, **dict(told), "line": line})
                 if len(rows) == _CHUNK:
                     yield _columns(rows)
                     rows = []

@@ -85,6 +85,7 @@ class Gathered:
         starts: Where each distinct sequence begins in the file, and where the last ends.
         rejects: What was set aside on the way.
         without_sequence: How many records had none.
+        lacking: What such records are said to have: "no sequence".
         notes: What the formats have to say.
         primers_found: By record, which primers were found (see `amplicon_loops`), if any were asked
             for.
@@ -103,6 +104,7 @@ class Gathered:
         self.markers, self.files = Numbers(), Numbers()
         self.rejects: list[Reject] = []
         self.without_sequence = 0
+        self.lacking = "no sequence"
         self.notes: list[str] = []
         self.primers_found = array("b")
         self.why: dict[int, str] = {}

@@ -80,6 +80,7 @@ def header_of(
     edition: Path,
     number: str,
     checklist: TaxonomyLock | None,
+    pictures: bool = False,
 ) -> dict[str, Any]:
     """Return the header of a library, but for its counts.
 
@@ -88,6 +89,7 @@ def header_of(
         edition: Where the edition lies for now.
         number: As the folder of the edition will be called.
         checklist: The lock of the whole checklist that the names were matched to.
+        pictures: Whether it is a library of pictures; of one of sequences nothing is said.
     """
     lock = Taxonomy.open(edition / TAXONOMY).lock
     whole = checklist.as_dict() if checklist is not None else None
@@ -95,6 +97,7 @@ def header_of(
     asked = {"segments": [entry["run"] for entry in segments], "checklist": whole}
     return {
         "merian": stamp(FORMAT, VERSION, run_id("library", asked), lock.as_dict()),
+        **({"kind": "picture"} if pictures else {}),
         "hash": _hash([*made_of, content_hash(edition / ENTRIES), lock.hash]),
         "checklist": whole,
         "edition": f"editions/{number}",
@@ -116,10 +119,13 @@ def counts_of(library: Library) -> dict[str, Any]:
         used = np.bincount(segment.marker, minlength=len(segment.markers)).tolist()
         markers.update(dict(zip(segment.markers, used, strict=True)))
     digest = np.concatenate([segment.digest for segment in library.segments])
+    held: dict[str, int] = {f"{library.holds}s": len(np.unique(digest.view("u8,u8")))}
+    if library.kind == "picture":
+        held["individuals"] = len(np.unique(library.individuals))
     return {
         "entries": len(library),
         "records": library.records,
-        "sequences": len(np.unique(digest.view("u8,u8"))),
+        **held,
         "unnamed_groups": len(library.group_name),
         "taxa": {rank: taxa[RANKS.index(rank)] for rank in MAIN_RANKS if taxa[RANKS.index(rank)]},
         "named_to": {RANKS[rank]: int(n) for rank, n in enumerate(named.tolist()) if n},

@@ -26,7 +26,20 @@ from merian.catalogue.staging import Staging, line_of, source_of
 from merian.database import connect
 from merian.library.naming import COLUMNS
 
-__all__ = ["Progress", "Reject", "Row", "Staged", "staged"]
+__all__ = [
+    "NAMED",
+    "Progress",
+    "Reject",
+    "Row",
+    "Staged",
+    "batches",
+    "cluster_of",
+    "files_in",
+    "names_in",
+    "rejects_in",
+    "split_rows",
+    "staged",
+]
 
 Progress = Callable[[str, int], None]
 """Is told what is being done, and how many records were read so far."""
@@ -37,6 +50,12 @@ _BATCH = 10_000
 
 # Barcode clusters and species hypotheses; other concepts are numbers of the name itself.
 _CLUSTER = re.compile(r"BOLD:[A-Z]{3}\d{4,}|SH\d+\.\d+FU")
+
+# What names a record, in SQL over the view `determination` as d: concept, label and `COLUMNS`.
+NAMED = ", ".join(
+    ["coalesce(d.taxonConceptID, '')", "coalesce(d.verbatimIdentification, '')",
+     *(f"d.{quoted(column)}" for column in COLUMNS)]
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,12 @@ class Reject:
     reason: str
 
 
+def cluster_of(concept: str, label: str) -> str:
+    """Return the BIN or species hypothesis that a concept or a label tells, or ""."""
+    found = _CLUSTER.search(concept) or _CLUSTER.search(label)
+    return found[0] if found else ""
+
+
 class Staged:
     """The references of one reading, in a database that is thrown away."""
 
@@ -83,29 +108,23 @@ class Staged:
         self._staging = staging
         # A table may name its sequences by their accessions alone.
         self._has_sequences = "sequence" in {*staging.terms("record"), *staging.terms("sequence")}
-        _complete(staging)
 
     @property
     def files(self) -> list[str]:
         """The files, as they were given."""
-        return [str(f) for (f,) in self._staging.run("SELECT file FROM files ORDER BY source")]
+        return files_in(self._staging)
 
     def names(self) -> list[str]:
         """Return every distinct text in which a name of a genus or a species may stand."""
-        found = [
-            self._staging.run(f"SELECT DISTINCT {c} FROM determination WHERE {c} IS NOT NULL")
-            for c in ("genus", "species", "scientificName")
-        ]
-        return [str(text) for rows in found for (text,) in rows]
+        return names_in(self._staging)
 
     def rows(self) -> Iterator[Row]:
         """Return what is said of each good sequence, in the order of the input."""
-        cells = ", ".join(f"d.{quoted(column)}" for column in COLUMNS)
         sql = f"""
             SELECT s.ord, {source_of("s.ord")}, {line_of("s.ord")},
                    coalesce(s.subject, s.nucleotideSequenceID),
                    coalesce(s.associatedSequences, ''), coalesce(s.targetGene, ''),
-                   coalesce(d.taxonConceptID, ''), coalesce(d.verbatimIdentification, ''), {cells}
+                   {NAMED}
             FROM (SELECT q.*, coalesce(q.occurrenceID, t.occurrenceID) AS subject
                   FROM sequence q LEFT JOIN material t ON t.materialEntityID = q.materialEntityID
                  ) s
@@ -114,11 +133,8 @@ class Staged:
         """
         for batch in self._batches(sql):
             for place, file, line, key, accession, marker, concept, label, *rest in batch:
-                cluster = _CLUSTER.search(concept) or _CLUSTER.search(label)
-                yield Row(
-                    place, key, file, line, accession, marker,
-                    cluster[0] if cluster else "", label, tuple(rest),
-                )  # fmt: skip
+                cluster = cluster_of(concept, label)
+                yield Row(place, key, file, line, accession, marker, cluster, label, tuple(rest))
 
     def identifiers(self) -> Iterator[tuple[int, tuple[str | None, ...]]]:
         """Return the place of each good sequence and what else its specimen is known by."""
@@ -149,18 +165,8 @@ class Staged:
 
     def rejects(self) -> Iterator[Reject]:
         """Return what was set aside before it had a name: no sequence, or none that is one."""
-        self._staging.flush_rejects()
-        sql = f"""
-            SELECT r.file, r.line, coalesce(o.occurrenceID, r.content, ''), r.reason
-            FROM rejects r JOIN files f ON f.file = r.file
-            LEFT JOIN occurrence o
-                ON {source_of("o.ord")} = f.source AND {line_of("o.ord")} = r.line
-            WHERE r.scope = 'row' OR r.term = 'sequence'
-            ORDER BY f.source, r.line, r.reason
-        """
-        for batch in self._batches(sql):
-            for file, line, key, reason in batch:
-                yield Reject(file, line, " ".join(key.split()[:1]), reason)
+        for file, line, key, reason in rejects_in(self._staging, "'sequence'"):
+            yield Reject(file, line, " ".join(key.split()[:1]), reason)
 
     def without_sequence(self) -> int:
         """Return how many records came without any sequence; a table of specimens has many."""
@@ -174,26 +180,76 @@ class Staged:
         return max(0, without - refused)
 
     def _batches(self, sql: str) -> Iterator[list[tuple[Any, ...]]]:
-        result = self._staging.con.execute(sql)
-        while batch := result.fetchmany(_BATCH):
-            yield batch
+        return batches(self._staging, sql)
+
+
+def batches(staging: Staging, sql: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Return the rows of a query, some thousand at a time."""
+    result = staging.con.execute(sql)
+    while batch := result.fetchmany(_BATCH):
+        yield batch
+
+
+def files_in(staging: Staging) -> list[str]:
+    """Return the files, as they were given."""
+    return [str(file) for (file,) in staging.run("SELECT file FROM files ORDER BY source")]
+
+
+def names_in(staging: Staging) -> list[str]:
+    """Return every distinct text in which a name of a genus or a species may stand."""
+    found = [
+        staging.run(f"SELECT DISTINCT {c} FROM determination WHERE {c} IS NOT NULL")
+        for c in ("genus", "species", "scientificName")
+    ]
+    return [str(text) for rows in found for (text,) in rows]
+
+
+def rejects_in(
+    staging: Staging, terms: str, join: str = "JOIN"
+) -> Iterator[tuple[str, int | None, str, str]]:
+    """Return file, line, record or content, and reason of what was set aside.
+
+    Args:
+        staging: The rows.
+        terms: The terms whose values count, besides whole rows, as a list in SQL.
+        join: With LEFT JOIN also of files that are no source themselves: pictures of a folder.
+    """
+    staging.flush_rejects()
+    sql = f"""
+        SELECT r.file, r.line, coalesce(o.occurrenceID, r.content, ''), r.reason
+        FROM rejects r {join} files f ON f.file = r.file
+        LEFT JOIN occurrence o
+            ON {source_of("o.ord")} = f.source AND {line_of("o.ord")} = r.line
+        WHERE r.scope = 'row' OR r.term IN ({terms})
+        ORDER BY f.source, r.line, r.reason
+    """
+    for batch in batches(staging, sql):
+        yield from batch
 
 
 @contextmanager
 def staged(reading: Reading, work: Path, progress: Progress) -> Iterator[Staged]:
-    """Read what a format found.
+    """Read the sequences that a format found.
 
     Args:
         reading: Where the rows are.
         work: A folder for what does not fit into memory.
         progress: Is told how far it is.
     """
+    with split_rows(reading, work, progress) as staging:
+        yield Staged(staging)
+
+
+@contextmanager
+def split_rows(reading: Reading, work: Path, progress: Progress) -> Iterator[Staging]:
+    """Read what a format found, and split it into tables that look like those of a catalogue."""
     con = connect(memory=_MEMORY, spill=work / "spill")
     try:
         staging = Staging(con, work, progress)
         staging.load(reading)
         split(staging)
-        yield Staged(staging)
+        _complete(staging)
+        yield staging
     finally:
         con.close()
 

@@ -11,10 +11,10 @@ from merian.errors import InputError
 from merian.files import content_hash
 from merian.formats import Options
 from merian.library.amplicon import Primers
-from merian.library.encoder import encoder_said, same_encoder
+from merian.library.encoder import PICTURE_ENCODER, check_encoder, encoder_said, same_encoder
 from merian.library.screening import Screening
 
-__all__ = ["Settings", "continued"]
+__all__ = ["Settings", "checked", "continued"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Settings:
         primers: Between which the references are cut.
         screening: How suspects are looked for; None for not at all.
         encoder: Whose vectors are kept beside the sequences; None for none.
+        pictures: Whether it is the pictures that are taken in, and not the sequences.
+        processes: How many embed pictures at most; as many as the machine has cores if None.
     """
 
     format: str | None = None
@@ -38,6 +40,8 @@ class Settings:
     primers: Primers | None = None
     screening: Screening | None = None
     encoder: str | None = None
+    pictures: bool = False
+    processes: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was said, for the header."""
@@ -51,12 +55,40 @@ class Settings:
             "primers": self.primers.as_dict() if self.primers else None,
             "screening": self.screening.as_dict() if self.screening else None,
             "encoder": encoder_said(self.encoder) if self.encoder else None,
+            "images": str(self.options.images) if self.options.images else None,
         }
         return {name: value for name, value in said.items() if value}
 
 
+def checked(settings: Settings, each: bool = False) -> Settings:
+    """Return the settings of a build; what does not go together is told.
+
+    Args:
+        settings: What was said.
+        each: Whether a library for each marker is meant.
+    """
+    if settings.pictures:
+        senseless = {
+            "--primers": settings.primers is not None,
+            "--screen": settings.screening is not None,
+            "--marker": settings.marker is not None,
+            "--names": settings.names is not None,
+            "--each-marker": each,
+        }
+        given = [option for option, said in senseless.items() if said]
+        if given:
+            raise InputError(f"{', '.join(given)}: for sequences; a library of pictures has none")
+        settings = replace(settings, encoder=settings.encoder or PICTURE_ENCODER)
+    if settings.encoder is not None:
+        check_encoder(settings.encoder, settings.pictures)
+    return settings
+
+
 def continued(header: Mapping[str, Any], settings: Settings, folder: Path) -> Settings:
     """Return the settings of an addition: primers, screening, encoder are those of the build."""
+    settings = replace(settings, pictures=header.get("kind") == "picture")
+    if settings.pictures:
+        checked(replace(settings, encoder=None))
     if settings.encoder is not None:
         same_encoder(header, settings.encoder, folder)
     first = dict(header["segments"][0]["settings"]) if header.get("segments") else None

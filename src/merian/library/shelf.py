@@ -42,7 +42,7 @@ def open_shelf(places: Path | str | Sequence[Path | str]) -> dict[str, Library]:
     folders = [folder for place in given for folder in _folders(existing(place, "library"))]
     found: dict[str, Library] = {}
     for folder in folders:
-        library = Library.open(folder)
+        library = Library.open(folder).of_kind("barcode")
         same = [name for name, other in found.items() if other.hash == library.hash]
         if same:
             raise InputError(f"{folder}: is the same library as {same[0]}; give each once")

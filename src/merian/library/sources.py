@@ -16,6 +16,7 @@ from merian.library.amplicon import settle
 from merian.library.from_catalogue import is_catalogue, read_catalogue, source_hash
 from merian.library.gather import Gathered
 from merian.library.names_table import NamesTable, ids_of, named
+from merian.library.pictures import GatheredPictures
 from merian.library.reading import Progress
 from merian.library.segment import Segment
 from merian.library.settings import Settings
@@ -38,7 +39,7 @@ def unknown(
     fresh: dict[Path, str] = {}
     known = []
     for path in files:
-        digest = source_hash(path)
+        digest = source_hash(path, settings.pictures)
         if names:
             digest = hashlib.blake2b((digest + names).encode(), digest_size=16).hexdigest()
         if digest in seen:
@@ -54,7 +55,7 @@ def readings_of(
 ) -> list[tuple[Path, Reading]]:
     """Return what there is to read; a wrong file is told before any is read."""
     found = [
-        (path, read_catalogue(path))
+        (path, read_catalogue(path, settings.pictures))
         if is_catalogue(path)
         else (path, read_path(path, settings.options, settings.format))
         for path in paths
@@ -86,7 +87,8 @@ def gathering(
     earlier: Sequence[Segment] = (),
 ) -> Iterator[Gathered]:
     """Read all references; ``earlier`` is what the library has."""
-    with Gathered(work, settings.primers) as gathered:
+    made = GatheredPictures(work) if settings.pictures else Gathered(work, settings.primers)
+    with made as gathered:
         for path, reading in readings:
             tell(f"reading {path.name}", 0)
             gathered.take(reading, tell)

@@ -1,12 +1,14 @@
 """A reference library: one folder that can be copied, opens at once, and grows by appending.
 
+It is of one kind: of barcodes or of pictures.
+
     library.json  what it is: format, version, run, counts, lock, and which of the folders below
                   count; it is written last, so that a killed addition has changed nothing
     segments/000  what the build brought, 001 what the first addition ... (see `segment`)
     editions/000  what holds for all of them together, made anew each time (see `edition`)
 
-An entry is a sequence under a name. Entries are numbered through all segments, and keep their
-number for as long as the library lives.
+An entry is a sequence or a picture under a name. Entries are numbered through all segments, and
+keep their number for as long as the library lives.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.errors import FormatError, NotFoundError
+from merian.errors import FormatError, InputError, NotFoundError
 from merian.files import existing
+from merian.image.addresses import Region, apart
 from merian.library.edition import Edition, open_edition
 from merian.library.segment import Segment, open_segment
 from merian.stamp import check_stamp
@@ -40,7 +43,8 @@ class Reference:
         id: Of the record, as its file gives it.
         file: The file, as it was given.
         line: Its line there, from 1; of a table the header counts.
-        accession: In a public archive, or "".
+        accession: In a public archive, or ""; of a picture, where it is (see
+            `merian.image.addresses`).
         marker: The gene, or "".
         concept: Its BIN or species hypothesis, or "".
         label: The name as it came, character by character, or "".
@@ -96,6 +100,42 @@ class Library(Edition):
         """Return the number of entries."""
         return len(self.node)
 
+    @property
+    def kind(self) -> str:
+        """What it is of: barcode or picture."""
+        return str(self.header.get("kind", "barcode"))
+
+    @property
+    def holds(self) -> str:
+        """What an entry is, in a word: sequence or picture."""
+        return "picture" if self.kind == "picture" else "sequence"
+
+    def of_kind(self, kind: str) -> Library:
+        """Return itself, or say that it is of the other kind."""
+        if self.kind != kind:
+            asked = "barcodes" if kind == "barcode" else "pictures"
+            raise InputError(
+                f"{self.folder}: is a library of {self.holds}s, and one of {asked} is needed here"
+            )
+        return self
+
+    @cached_property
+    def individuals(self) -> NDArray[np.int64]:
+        """By entry, a number that entries of one specimen share: that of the id of its record.
+
+        An id that two sources have is taken for one specimen, since what is not known to be apart
+        must not bear witness for each other.
+        """
+        number: dict[str, int] = {}
+        first = self.record[self.first_record[:-1]].tolist()
+        ids = (self._id(record) for record in first)
+        return np.array([number.setdefault(key, len(number)) for key in ids], np.int64)
+
+    def picture_of(self, entry: int) -> tuple[str, Region | None]:
+        """Return where the picture of an entry is, and which region of it is meant."""
+        self.of_kind("picture")
+        return apart(self.records_of(entry)[0].accession)
+
     @cached_property
     def first_entry(self) -> tuple[int, ...]:
         """The number of the first entry of each segment, and of the next that will be."""
@@ -148,10 +188,18 @@ class Library(Edition):
         rows = self.record[self.first_record[entry] : self.first_record[entry + 1]]
         return [self.reference(row) for row in rows.tolist()]
 
+    def _row(self, record: int) -> tuple[Segment, int]:
+        """Return the segment that brought a record, and its row there."""
+        number = bisect_right(self._first_of_records, record) - 1
+        return self.segments[number], record - self._first_of_records[number]
+
+    def _id(self, record: int) -> str:
+        segment, row = self._row(record)
+        return segment.id[row]
+
     def reference(self, record: int) -> Reference:
         """Return one record by its number in the library."""
-        number = bisect_right(self._first_of_records, record) - 1
-        segment, row = self.segments[number], record - self._first_of_records[number]
+        segment, row = self._row(record)
         return Reference(
             id=segment.id[row],
             file=segment.files[int(segment.file[row])],

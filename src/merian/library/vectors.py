@@ -5,8 +5,8 @@ in common, as whole numbers: its length is about 4,000. So products of two are w
 none of their partial sums is beyond what 32 bits of a float hold exactly, and a cosine has the same
 bytes whatever the batch, the number of threads and the library of linear algebra.
 
-A segment keeps those of the entries that it brought, under the id of the encoder. A query is asked
-on both of its strands, since an entry has but one.
+A segment keeps those of the entries that it brought, under the id of the encoder. A barcode is
+asked on both of its strands, since an entry has but one; a picture as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ from merian.tensors import map_tensors, write_tensors
 if TYPE_CHECKING:
     from merian.encoder import Encoder
 
-__all__ = ["CENTRE", "Kinship", "raw_vectors", "scaled", "write_vectors"]
+__all__ = [
+    "CENTRE",
+    "Kinship",
+    "Raw",
+    "raw_vectors",
+    "scaled",
+    "sequence_vectors",
+    "write_vectors",
+]
 
 CENTRE = "centre.safetensors"
 _FORMAT = "merian-vectors 1.0"
@@ -48,9 +56,9 @@ def vectors_file(segment: Path, encoder: str) -> Path:
     return segment / f"vectors.{encoder}.safetensors"
 
 
-def raw_vectors(eye: Encoder, sequences: Sequence[str]) -> Raw:
-    """Return float16[n, dim] of unit length; 0 where an encoder cannot read a sequence."""
-    found = eye.encode(sequences)
+def raw_vectors(eye: Encoder, items: Sequence[Any]) -> Raw:
+    """Return float16[n, dim] of unit length; 0 where an encoder cannot read an item."""
+    found = eye.encode(items)
     return np.nan_to_num(found, copy=False).astype(np.float16)
 
 
@@ -63,16 +71,12 @@ def scaled(raw: Raw, centre: NDArray[np.float32]) -> Scaled:
     return found
 
 
-def write_vectors(
-    own: Segment, segment: Path, eye: Encoder, encoder: Path, progress: Progress
-) -> None:
-    """Embed the entries of a segment. Those of the first one decide what they have in common.
+def sequence_vectors(own: Segment, eye: Encoder, progress: Progress) -> Raw:
+    """Embed the sequences of the entries of a segment.
 
     Args:
         own: The segment.
-        segment: Where it lies for now.
         eye: The encoder.
-        encoder: The folder of the library where it lies.
         progress: Is told how many entries are embedded.
     """
     raw = np.zeros((own.entries, eye.dim), np.float16)
@@ -80,6 +84,18 @@ def write_vectors(
         progress("embedding", first)
         stop = min(first + _AT_ONCE, own.entries)
         raw[first:stop] = raw_vectors(eye, [own.letters(row) for row in range(first, stop)])
+    return raw
+
+
+def write_vectors(raw: Raw, segment: Path, eye: Encoder, encoder: Path) -> None:
+    """Write the vectors of a segment. Those of the first one decide what they have in common.
+
+    Args:
+        raw: By entry; whole numbers are written into their place.
+        segment: Where it lies for now.
+        eye: The encoder.
+        encoder: The folder of the library where it lies.
+    """
     if not (encoder / CENTRE).exists():
         total = np.zeros(eye.dim)
         for first in range(0, len(raw), _BLOCK):
@@ -105,10 +121,12 @@ class Kinship:
     Attributes:
         encoder: Its folder.
         vectors: int16[entries, dim] of each segment.
+        kind: Of what: barcode or picture.
     """
 
     encoder: Path
     vectors: Sequence[Scaled]
+    kind: str = "barcode"
 
     @staticmethod
     def open(library: Library) -> Kinship | None:
@@ -127,7 +145,7 @@ class Kinship:
                     path=file,
                 )
             found.append(rows)
-        return Kinship(library.folder / told["folder"], found)
+        return Kinship(library.folder / told["folder"], found, library.kind)
 
     @cached_property
     def eye(self) -> Any:
@@ -141,31 +159,38 @@ class Kinship:
         """What the entries have in common."""
         return _centre(self.encoder)
 
-    def encode(self, sequences: Sequence[str]) -> Scaled:
-        """Return int16[n, dim] of clean sequences."""
-        return scaled(raw_vectors(self.eye, sequences), self.centre)
+    def encode(self, items: Sequence[Any]) -> Scaled:
+        """Return int16[n, dim] of clean sequences or of pictures; 0 where one cannot be read."""
+        return scaled(raw_vectors(self.eye, items), self.centre)
 
-    def of(self, queries: Sequence[str]) -> Iterator[Cosines]:
-        """Yield, query by query, float32[2, entries]: the cosines of its strands to all entries.
+    def of(self, queries: Sequence[Any]) -> Iterator[Cosines]:
+        """Yield, query by query, its cosines to all entries.
+
+        They are float32[2, entries] of a sequence, for its strands, and float32[1, entries] of a
+        picture.
 
         Args:
-            queries: Clean sequences.
+            queries: Clean sequences; or pictures, in any form that `merian.learn.load_model` says
+                that they can have.
         """
-        both = self.encode([*queries, *map(reverse_complement, queries)])
+        asked = [queries]
+        if self.kind == "barcode":
+            asked.append([*map(reverse_complement, queries)])
+        found = self.encode([item for strand in asked for item in strand])
+        every = found.reshape(len(asked), len(queries), -1)
         for first in range(0, len(queries), _TOGETHER):
-            stop = min(first + _TOGETHER, len(queries))
-            few = np.concatenate([both[first:stop], both[len(queries) + first :][: stop - first]])
-            found = self._products(few)
-            yield from found.reshape(2, stop - first, -1).swapaxes(0, 1)
+            few = every[:, first : first + _TOGETHER]
+            products = self._products(few.reshape(-1, every.shape[2]))
+            yield from products.reshape(*few.shape[:2], -1).swapaxes(0, 1)
 
-    def to(self, sequences: Sequence[str], entries: Sequence[int]) -> list[float]:
-        """Return the cosine of each sequence to one entry."""
-        if not sequences:
+    def to(self, items: Sequence[Any], entries: Sequence[int]) -> list[float]:
+        """Return the cosine of each item to one entry."""
+        if not items:
             return []
         every = np.concatenate([[0], np.cumsum([len(rows) for rows in self.vectors])])
         segment = np.searchsorted(every, entries, side="right") - 1
         own = [self.vectors[s][e - every[s]] for s, e in zip(segment, entries, strict=True)]
-        whole = (self.encode(sequences).astype(np.int64) * np.array(own)).sum(axis=1)
+        whole = (self.encode(items).astype(np.int64) * np.array(own)).sum(axis=1)
         found: list[float] = _cosines(whole.astype(np.float32)).tolist()
         return found
 
