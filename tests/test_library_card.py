@@ -85,7 +85,8 @@ def test_the_clades_that_are_told_are_as_many_as_a_page_can_show(library):
 def test_a_clade_has_a_figure_of_its_own_where_it_has_genera_enough():
     """Answers at the family are right; those at the genus are wrong in one family."""
     from merian.identify.ladder import Ladder
-    from merian.identify.promise import Promise, Simulations
+    from merian.identify.promise import Promise
+    from merian.identify.simulations import Simulations
 
     sizes = (ENOUGH, ENOUGH, 5)
     genera = sum(sizes)

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from merian.identify.barcode import Described
-from merian.identify.fitting import _PULL, fit, log_probabilities, score, taken
+from merian.identify.described import Described
+from merian.identify.fitting import PULL, fit, log_probabilities, score, taken
 
 
 def made(seed: int, queries: int = 400):
@@ -51,7 +51,7 @@ def test_the_weights_are_those_of_no_slope():
             standard[0] = weight[0] + weight[1:] @ mean[1:]
             pulled += standard @ standard
         log = log_probabilities(score(described, weights), described.offset)
-        return -(importance @ log[true]) + _PULL * pulled / 2
+        return -(importance @ log[true]) + PULL * pulled / 2
 
     least = loss(found)
     for kind, weight in enumerate(found):

@@ -14,7 +14,8 @@ from merian.identify.by_length import lines_of, promises_of
 from merian.identify.ladder import Ladder, ladder_of
 from merian.identify.lengths import LONGEST, SHORTEST, lengths_of
 from merian.identify.novelty import _piece, simulate
-from merian.identify.promise import Choice, Promise, Simulations
+from merian.identify.promise import Choice, Promise
+from merian.identify.simulations import Simulations
 
 
 def joined(parts: list[Simulations]) -> Simulations:

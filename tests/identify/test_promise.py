@@ -7,7 +7,8 @@ from merian.errors import InputError
 from merian.identify import Choice, strata
 from merian.identify.ladder import Ladder
 from merian.identify.posterior import Chains, chains_of, mix_of, posterior_of
-from merian.identify.promise import ENOUGH, Simulations, promise_of, stands
+from merian.identify.promise import ENOUGH, promise_of, stands
+from merian.identify.simulations import Simulations
 
 RANKS = ("family", "genus", "species")
 

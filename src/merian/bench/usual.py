@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.files import write_text
-from merian.identify.barcode import Described
+from merian.identify.described import Described
 from merian.identify.fitting import fit, log_probabilities, score
 from merian.identify.ladder import ladder_of
 from merian.identify.learning import Cases, cases_of

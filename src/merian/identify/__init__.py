@@ -3,8 +3,8 @@
 from merian.identify.determination import Determination, Match, Outcome, Trace
 from merian.identify.identifier import Identifier
 from merian.identify.learning import learn_barcodes
+from merian.identify.learning_pictures import learn_pictures
 from merian.identify.promise import Choice, Promise, Stratum
-from merian.library import Part
 from merian.library.index import write_index
 
 __all__ = [
@@ -23,5 +23,5 @@ __all__ = [
 PARTS = (write_index, learn_barcodes)
 """What a library needs to answer, for `merian.library.build_library` and `add_to_library`."""
 
-PICTURE_PARTS: tuple[Part, ...] = ()
-"""The same of a library of pictures: its vectors are there in any case."""
+PICTURE_PARTS = (learn_pictures,)
+"""The same of a library of pictures."""

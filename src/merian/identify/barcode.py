@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.identify.described import Described, in_order
 from merian.identify.distances import Distances, log_distance, two_least
 from merian.identify.ladder import Ladder
 from merian.identify.lengths import lengths_of
 from merian.library.neighbours import Neighbours
 
-__all__ = ["OF_KIN", "OF_ROOT_KIN", "Clades", "Described", "Simulated", "describe"]
+__all__ = ["OF_KIN", "OF_ROOT_KIN", "Clades", "Simulated", "describe"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
@@ -77,30 +77,6 @@ class Simulated:
     level: NDArray[np.int8]
     inner: Distances
     lowest: Distances
-
-
-@dataclass(frozen=True)
-class Described:
-    """The outcomes of queries and the numbers that describe them.
-
-    Attributes:
-        offset: int64[queries + 1]; where the outcomes of each query begin.
-        rung: int32; the rung that an outcome is, or has something new under it; -1 the root.
-        length: int8[queries]; how much of a barcode each query is (see `lengths`).
-        places: By rank, from the highest, then for the root: where its outcomes are.
-        features: By rank, then for the root: one row for each of these.
-    """
-
-    offset: NDArray[np.int64]
-    rung: NDArray[np.int32]
-    length: NDArray[np.int8]
-    places: tuple[NDArray[np.int64], ...]
-    features: tuple[Floats, ...]
-
-    @property
-    def query(self) -> NDArray[np.int64]:
-        """The query of each outcome."""
-        return np.repeat(np.arange(len(self.offset) - 1), np.diff(self.offset))
 
 
 @dataclass(frozen=True)
@@ -188,7 +164,8 @@ def describe(
             nearest = log_distance(best[near.query])
             features.append(_with_kin(_of_clades(common, near, children, nearest), near))
     features.append(_of_root(log_distance(best), most, missing, _most_kin(neighbours, count)))
-    return _in_order(found, features, _lengths(neighbours, count, clades.length))
+    asked = [(near.query, near.rung) for near in found]
+    return in_order(asked, features, _lengths(neighbours, count, clades.length))
 
 
 def _lengths(neighbours: Neighbours, count: int, reference: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -349,21 +326,3 @@ def _of_root(nearest: Floats, shared: Floats, missing: Floats, kin: Floats | Non
     own = [nearest, *bends, shared, missing, missing * nearest]
     own += [] if kin is None else [kin]
     return np.stack([np.ones(len(nearest)), *own], axis=1)
-
-
-def _in_order(found: list[_Near], features: list[Floats], length: NDArray[np.int8]) -> Described:
-    """Put the outcomes of each query side by side."""
-    count = len(length)
-    query = np.concatenate([*(near.query for near in found), np.arange(count)])
-    rung = np.concatenate([*(near.rung for near in found), np.full(count, -1)])
-    order = np.argsort(query, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    bounds = np.cumsum([0, *(len(rows) for rows in features)])
-    return Described(
-        np.searchsorted(query[order], np.arange(count + 1)).astype(np.int64),
-        rung[order].astype(np.int32),
-        length,
-        tuple(place[a:b] for a, b in pairwise(bounds)),
-        tuple(features),
-    )

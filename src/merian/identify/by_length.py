@@ -12,7 +12,8 @@ import numpy as np
 
 from merian.identify.ladder import Ladder
 from merian.identify.lengths import LONGEST, NAMES, SHORT, SHORTEST
-from merian.identify.promise import ENOUGH, Choice, Promise, Simulations, promise_of
+from merian.identify.promise import ENOUGH, Choice, Promise, promise_of
+from merian.identify.simulations import Simulations
 
 __all__ = ["lines_of", "promises_of"]
 

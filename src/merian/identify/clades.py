@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from merian.identify import strata
 from merian.identify.ladder import Ladder
 from merian.identify.posterior import chains_of, posterior_of
-from merian.identify.promise import ENOUGH, Promise, Simulations, stands
+from merian.identify.promise import ENOUGH, Promise, stands
+from merian.identify.simulations import Simulations
 
 __all__ = ["HOLDS", "NOT_SHOWN", "TOO_FEW", "Fared", "promise_by_clade"]
 

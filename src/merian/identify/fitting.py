@@ -14,13 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.identify.barcode import Described
+from merian.identify.described import Described
 
-__all__ = ["fit", "log_probabilities", "score", "taken"]
+__all__ = ["PULL", "fit", "log_probabilities", "score", "taken"]
 
 Floats = NDArray[np.float64]
 
-_PULL = 2.0  # towards the usual weights, in standard deviations of a number
+PULL = 2.0
+"""Towards the usual weights, in standard deviations of a number."""
+
 _STEPS, _ENOUGH = 50, 1e-7
 
 
@@ -67,6 +69,7 @@ def fit(
     importance: Floats,
     usual: Sequence[Floats],
     near: Sequence[Floats] | None = None,
+    pull: float = PULL,
 ) -> list[Floats]:
     """Return the weights of each kind of outcome.
 
@@ -76,6 +79,7 @@ def fit(
         importance: Of each.
         usual: The weights that are right where nothing speaks against them.
         near: Weights from which to start, if some are known that are nearly right.
+        pull: How strongly weights are drawn towards the usual ones.
     """
     if not len(true):
         return [weight.copy() for weight in usual]
@@ -90,7 +94,7 @@ def fit(
         )
         for weights in (usual, near or usual)
     )
-    found = _newton(described, rows, true, importance, pulled, start)
+    found = _newton(described, rows, true, importance, pulled, start, pull)
     bounds = np.cumsum([0, *(r.shape[1] for r in rows)])
     return [
         _plain(found[a:b], *shape)
@@ -128,6 +132,7 @@ def _newton(
     importance: Floats,
     pulled: Floats,
     start: Floats,
+    pull: float,
 ) -> Floats:
     """Return the best weights of standardised numbers, all in one row."""
     query, offset = described.query, described.offset
@@ -139,14 +144,14 @@ def _newton(
             scores[place] = r @ weight[a:b]
         log = log_probabilities(scores, offset)
         away = weight - pulled
-        return float(-(importance @ log[true]) + _PULL / 2 * (away @ away)), log
+        return float(-(importance @ log[true]) + pull / 2 * (away @ away)), log
 
     weight = start.copy()
     value, log = loss(weight)
     for _ in range(_STEPS):
         slope, bend = _slopes(described, rows, true, importance, np.exp(log), query)
-        slope += _PULL * (weight - pulled)
-        bend[np.diag_indices_from(bend)] += _PULL
+        slope += pull * (weight - pulled)
+        bend[np.diag_indices_from(bend)] += pull
         step = np.linalg.solve(bend, slope)
         gain = float(slope @ step)
         size = 1.0

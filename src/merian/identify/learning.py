@@ -10,10 +10,11 @@ It is part of an edition, since every addition changes what is near to what.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +22,27 @@ from numpy.typing import NDArray
 from merian.errors import FormatError
 from merian.files import write_json
 from merian.identify import strata
-from merian.identify.barcode import OF_KIN, OF_ROOT_KIN, Clades, Described, Simulated, describe
+from merian.identify.barcode import OF_KIN, OF_ROOT_KIN, Clades, Simulated, describe
+from merian.identify.described import Described
 from merian.identify.distances import Distances, distances_of, nearest_of
 from merian.identify.fitting import fit, log_probabilities, score, taken
 from merian.identify.ladder import Ladder, ladder_of
 from merian.identify.novelty import Episodes, simulate
-from merian.identify.promise import Simulations
+from merian.identify.simulations import Simulations
 from merian.library import Library
 from merian.library.reading import Progress
 from merian.stamp import run_id, stamp
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["Cases", "Learnt", "cases_of", "learn_barcodes", "open_learnt", "usual_weights"]
+__all__ = [
+    "FOLDS", "Cases", "Learnt", "cases_of", "cross_fitted", "genus_rank", "learn_barcodes",
+    "open_learnt", "records_of", "share_of_species", "true_outcomes", "usual_weights",
+]  # fmt: skip
 
 _ARRAYS, _CARD = "barcode.safetensors", "barcode.json"
 _FORMAT, _VERSION = "merian-barcode-evidence", "1.0"
-_FOLDS = 8
+FOLDS = 8
+"""How many times weights are fitted without some genera, to judge these."""
 _PIECE = 0.3  # of what a whole record counts, as most queries are whole
 _ALIKE = 3.0  # the episodes of one record say as much as one in so many of independent ones
 _NEGLIGIBLE = 1e-6  # the probability of an outcome that a promise need not know of
@@ -82,7 +88,7 @@ def cases_of(library: Library, ladder: Ladder, episodes: Episodes) -> Cases:
     clades = _clades(library, ladder, inner, lowest)
     simulated = Simulated(episodes.own, episodes.level, inner, lowest)
     described = describe(episodes.neighbours, len(episodes), clades, simulated)
-    true = _true_outcomes(described, episodes)
+    true = true_outcomes(described, episodes.true)
     return Cases(described, true, _importance(library, ladder, episodes), clades.scale)
 
 
@@ -98,15 +104,20 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
         # From what is known alone nothing is learnt about what is new, nor the other way round.
         importance = np.zeros(len(episodes))
     weights = fit(described, true, importance, usual)
-    genus = ladder.path[episodes.own, _genus_rank(ladder)]
-    scores = _cross_fitted(described, true, importance, usual, weights, genus)
+    genus = ladder.path[episodes.own, genus_rank(ladder)]
+
+    def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
+        # From the weights of all genera, since the search ends at the same ones but sooner.
+        return fit(part, own, worth, usual, weights)
+
+    scores = cross_fitted(described, true, importance, _fold_of(genus), fitted)
     log = log_probabilities(scores, described.offset)
     loss = float(importance @ -log[true] / importance.sum()) if importance.any() else None
     # A promise is about names, so what has none does not count for it; nor does what is assumed.
     named = (ladder.group[ladder.path[episodes.own, -1]] < 0) & ~episodes.assumed
     keep = ((log > np.log(_NEGLIGIBLE)) | (described.rung < 0)) & named[described.query]
     size = np.bincount(described.query[keep], minlength=len(episodes))[named]
-    weight = _share_of_species(library, ladder, episodes)
+    weight = _shares(library, ladder, episodes)
     arrays = {
         "scale": cases.scale,
         "offset": np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
@@ -117,9 +128,10 @@ def learn_barcodes(library: Library, _segment: Path, edition: Path, progress: Pr
         "weight": weight[named].astype(np.float32),
         "true": episodes.true[named].astype(np.int32),
         "length": described.length[named],
+        "own": ladder.path[episodes.own, -1][named].astype(np.int32),
     }
-    for name, fitted in zip((*ladder.ranks, "root"), weights, strict=True):
-        arrays[f"weights.{name}"] = fitted
+    for name, found in zip((*ladder.ranks, "root"), weights, strict=True):
+        arrays[f"weights.{name}"] = found
     write_tensors(edition / _ARRAYS, arrays, f"{_FORMAT} {_VERSION}")
     write_json(edition / _CARD, _card(library, ladder, episodes, loss))
 
@@ -135,11 +147,10 @@ def open_learnt(library: Library, ladder: Ladder) -> Learnt:
         )
     arrays = map_tensors(path)
     weights = [arrays[f"weights.{name}"] for name in (*ladder.ranks, "root")]
-    names = ("offset", "rung", "score", "stratum", "genus", "weight", "true", "length")
     return Learnt(
-        Clades(ladder, _records(library, ladder), arrays["scale"], library.lengths()),
+        Clades(ladder, records_of(library, ladder), arrays["scale"], library.lengths()),
         weights,
-        Simulations(*(arrays[name] for name in names)),
+        Simulations.among(arrays),
     )
 
 
@@ -163,13 +174,13 @@ def usual_weights(ranks: Sequence[str], *, kin: bool = False) -> list[Floats]:
     ]
 
 
-def _genus_rank(ladder: Ladder) -> int:
+def genus_rank(ladder: Ladder) -> int:
     """Return the rank whose taxa are judged by weights that were not fitted on them."""
     ranks = ladder.ranks
     return ranks.index("genus") if "genus" in ranks else max(0, len(ranks) - 2)
 
 
-def _records(library: Library, ladder: Ladder) -> NDArray[np.int64]:
+def records_of(library: Library, ladder: Ladder) -> NDArray[np.int64]:
     """Return how many records are of each rung of the lowest rank."""
     return np.bincount(
         ladder.path[:, -1], library.multiplicity.astype(np.float64), minlength=len(ladder)
@@ -212,36 +223,49 @@ def _clades(library: Library, ladder: Ladder, inner: Distances, lowest: Distance
         lowest.average(every, nothing),
         inner.average(every, nothing),
     )
-    return Clades(ladder, _records(library, ladder), scale, library.lengths())
+    return Clades(ladder, records_of(library, ladder), scale, library.lengths())
 
 
-def _true_outcomes(described: Described, episodes: Episodes) -> NDArray[np.int64]:
-    """Return the place of the true outcome of each episode: as low as there is one."""
+def true_outcomes(described: Described, true: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the place of the true outcome of each episode: as low as there is one.
+
+    Args:
+        described: The episodes.
+        true: By episode and rank, the true rung; -2 for what is left out.
+    """
     found = described.places[-1].copy()  # the root, unless something better is among the rest
     query = described.query
     for rank, places in enumerate(described.places[:-1]):
         owner = query[places]
-        right = described.rung[places] == episodes.true[owner, rank]
+        right = described.rung[places] == true[owner, rank]
         found[owner[right]] = places[right]
     return found
 
 
-def _share_of_species(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
+def share_of_species(species: NDArray[np.int32], stratum: NDArray[Any], many: Floats) -> Floats:
     """Return what each episode weighs in its stratum: species alike, in each its records alike.
 
-    Whole records and pieces are told apart: each have a stratum of their own.
+    Args:
+        species: The lowest rung of each.
+        stratum: Of each, a whole number.
+        many: How many records stand behind each.
     """
-    stratum = episodes.stratum.astype(np.int64) * 2 + episodes.piece
-    key = stratum * len(ladder) + ladder.path[episodes.own, -1]
+    key = stratum.astype(np.int64) * (int(species.max(initial=0)) + 1) + species
     number = np.unique(key, return_inverse=True)[1]
-    many = library.multiplicity[episodes.own].astype(np.float64)
     found: Floats = many / np.bincount(number, many)[number] if len(key) else many
     return found
 
 
+def _shares(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
+    """Return the same of barcodes. Whole ones and pieces have strata of their own."""
+    stratum = episodes.stratum.astype(np.int64) * 2 + episodes.piece
+    many = library.multiplicity[episodes.own].astype(np.float64)
+    return share_of_species(ladder.path[episodes.own, -1], stratum, many)
+
+
 def _importance(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
     """Return the importance of each episode: the strata as they usually are, whole or pieces."""
-    found = _share_of_species(library, ladder, episodes)
+    found = _shares(library, ladder, episodes)
     for piece, worth in ((False, 1.0), (True, _PIECE)):
         alike = episodes.piece == piece
         for stratum, share in enumerate(strata.USUAL):
@@ -253,30 +277,38 @@ def _importance(library: Library, ladder: Ladder, episodes: Episodes) -> Floats:
     return found
 
 
-def _cross_fitted(
+def _fold_of(genus: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return by which fold each episode is judged: those of a genus together."""
+    genera, number = np.unique(genus, return_inverse=True)
+    found: NDArray[np.int64] = (np.random.default_rng(0).permutation(len(genera)) % FOLDS)[number]
+    return found
+
+
+def cross_fitted(
     described: Described,
     true: NDArray[np.int64],
     importance: Floats,
-    usual: Sequence[Floats],
-    whole: Sequence[Floats],
-    genus: NDArray[np.int32],
+    fold: NDArray[np.int64],
+    fitted: Callable[[Described, NDArray[np.int64], Floats], Sequence[Floats]],
 ) -> Floats:
     """Return the scores of outcomes by weights that were fitted on other genera.
 
-    The search for these starts from the weights of all genera, since it ends at the same ones
-    wherever it starts, but sooner.
+    Args:
+        described: Simulated queries.
+        true: The place of the true outcome of each.
+        importance: Of each.
+        fold: Of each, one of `FOLDS`; a genus is in one of them.
+        fitted: Returns weights, given the first three of some queries.
     """
-    genera, number = np.unique(genus, return_inverse=True)
-    fold = (np.random.default_rng(0).permutation(len(genera)) % _FOLDS)[number]
     scores = np.zeros(len(described.rung))
     of_outcome = np.repeat(fold, np.diff(described.offset))
-    for turn in range(_FOLDS):
+    for turn in range(FOLDS):
         others = fold != turn
         if others.all():
             continue
         part = taken(described, others)
         moved = true[others] - described.offset[:-1][others] + part.offset[:-1]
-        weights = fit(part, moved, importance[others], usual, whole)
+        weights = fitted(part, moved, importance[others])
         here = of_outcome == turn
         scores[here] = score(described, weights)[here]
     return scores

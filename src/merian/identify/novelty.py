@@ -40,7 +40,7 @@ from merian.library.store import assemble
 from merian.library.vectors import Cosines
 from merian.processes import in_processes
 
-__all__ = ["Episodes", "simulate"]
+__all__ = ["Episodes", "chosen", "simulate"]
 
 _RECORDS = 6_000  # asked at most; more take longer and say little more
 _PIECES = 3_000  # of which pieces are asked too
@@ -104,7 +104,7 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
         progress: Is told how many records were asked.
     """
     learned = learned_of(library, ladder)
-    asked = _chosen(ladder, learned)
+    asked = chosen(ladder, learned, _RECORDS)
     if learned is not None:
         check_enough(library, ladder, asked, _SHOWN)
     assuming = not _shows(library, ladder, asked)
@@ -154,10 +154,15 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
     return Episodes(neighbours, own_, level_, stratum, true, single, cut_)
 
 
-def _chosen(ladder: Ladder, learned: Learned | None) -> NDArray[np.int64]:
+def chosen(ladder: Ladder, learned: Learned | None, most: int) -> NDArray[np.int64]:
     """Return the entries that are asked: of every species one, then of each another one.
 
     What stands in for a species because nothing below the genus is known is not asked.
+
+    Args:
+        ladder: Of the library.
+        learned: What its encoder has learned by name, if it has.
+        most: How many are asked at most.
     """
     lowest = ladder.path[:, -1]
     may = (ladder.node[lowest] >= 0) | (ladder.group[lowest] >= 0)
@@ -171,7 +176,7 @@ def _chosen(ladder: Ladder, learned: Learned | None) -> NDArray[np.int64]:
     turn = np.empty(len(order), np.int64)
     first = np.flatnonzero(begin)
     turn[by_species] = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
-    return order[np.argsort(turn, kind="stable")][:_RECORDS].astype(np.int64)
+    return order[np.argsort(turn, kind="stable")][:most].astype(np.int64)
 
 
 def _shows(library: Library, ladder: Ladder, asked: NDArray[np.int64]) -> bool:

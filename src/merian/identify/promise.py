@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from merian.identify import strata
 from merian.identify.ladder import Ladder
 from merian.identify.posterior import Chains, chains_of, posterior_of
+from merian.identify.simulations import Simulations
 
-__all__ = ["ENOUGH", "Choice", "Promise", "Simulations", "Stratum", "promise_of"]
+__all__ = ["ENOUGH", "Choice", "Promise", "Stratum", "promise_of"]
 
 Floats = NDArray[np.float64]
 
@@ -59,45 +60,6 @@ class Choice:
     alpha: float = 0.05
     novelty: tuple[float, float, float, float] | None = None
     by_rank: bool = False
-
-
-@dataclass(frozen=True)
-class Simulations:
-    """Simulated queries, as a model that has not seen their genera scores them.
-
-    Attributes:
-        offset: int64[queries + 1]; where the outcomes of each begin.
-        rung: int32; of each outcome.
-        score: float32; of each outcome.
-        stratum: int8[queries].
-        genus: int32[queries]; the rung of the genus.
-        weight: float32[queries]; species of a genus count alike in each stratum.
-        true: int32[queries, ranks]; the true rungs, -2 where the library is to lack them.
-        length: int8[queries]; how much of a barcode each is (see `lengths`).
-    """
-
-    offset: NDArray[np.int64]
-    rung: NDArray[np.int32]
-    score: NDArray[np.float32]
-    stratum: NDArray[np.int8]
-    genus: NDArray[np.int32]
-    weight: NDArray[np.float32]
-    true: NDArray[np.int32]
-    length: NDArray[np.int8]
-
-    def taken(self, chosen: NDArray[np.bool_]) -> Simulations:
-        """Return the queries that are chosen."""
-        size = np.diff(self.offset)
-        keep = np.repeat(chosen, size)
-        return Simulations(
-            np.concatenate([[0], np.cumsum(size[chosen])]).astype(np.int64),
-            self.rung[keep],
-            self.score[keep],
-            *(getattr(self, name)[chosen] for name in _OF_QUERIES),
-        )
-
-
-_OF_QUERIES = ("stratum", "genus", "weight", "true", "length")
 
 
 @dataclass(frozen=True)
@@ -219,7 +181,7 @@ class _Fit:
     def __init__(self, simulated: Simulations, chains: Chains, ladder: Ladder) -> None:
         self._simulated, self._chains, self._ladder = simulated, chains, ladder
         self._weight = simulated.weight.astype(np.float64)
-        self._wrong = np.logical_or.accumulate(chains.rung != simulated.true, axis=1)
+        self._wrong = _wrong(simulated, chains, ladder)
         self.stratum = strata.grouped(simulated.stratum)
         found = [
             np.unique(simulated.genus[self.stratum == number], return_inverse=True)
@@ -326,6 +288,19 @@ class _Fit:
                 error = float(weight[at] @ wrong[at]) / total if total else 0.0
                 if not total or (genera * error + 1) / (genera + 1) <= alpha:
                     break
+
+
+def _wrong(simulated: Simulations, chains: Chains, ladder: Ladder) -> NDArray[np.bool_]:
+    """Return at which ranks the best guesses are wrong.
+
+    Who stands on a stand-in says the name above it, and is as wrong as that is.
+    """
+    found: NDArray[np.bool_] = np.logical_or.accumulate(chains.rung != simulated.true, axis=1)
+    stand_in = (chains.rung >= 0) & (ladder.node[chains.rung] < 0) & (ladder.group[chains.rung] < 0)
+    for rank in range(found.shape[1]):
+        above = found[:, rank - 1] if rank else np.zeros(len(found), bool)
+        found[:, rank] = np.where(stand_in[:, rank], above, found[:, rank])
+    return found
 
 
 def _guaranteed(errors: Floats) -> float:

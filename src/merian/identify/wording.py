@@ -45,6 +45,8 @@ class Case:
         species: The named species that are nearest, all equally: name, genus, records.
         usual_length: Bases of a usual reference.
         unmet: Whether nothing near was found.
+        kind: Of the evidence: barcode, picture or consensus.
+        says: Of a consensus, what each kind of evidence says.
     """
 
     rank: str
@@ -58,6 +60,8 @@ class Case:
     species: Sequence[tuple[str, str, int]]
     usual_length: float
     unmet: bool
+    kind: str = "barcode"
+    says: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,21 @@ def _flags(case: Case) -> tuple[str, ...]:
     """Return what a user should look at."""
     if case.unmet:
         return ("no_match",)
+    if case.kind == "consensus":
+        new = {"novel": case.present + case.unnamed < 1 / 2, "unnamed": bool(case.best.group)}
+        return tuple(sorted(flag for flag, holds in new.items() if holds))
     nearest = case.matches[0]
     genera = {genus for _, genus, _ in case.species}
     close = nearest.identity >= _CLOSE
     alone = len(case.species) == 1 and case.species[0][2] == 1 and case.rank == "species"
+    barcode = case.kind == "barcode"
     true = {
-        "distant": nearest.identity < _DISTANT,
-        "equal": close and len(genera) > 1,
+        "distant": barcode and nearest.identity < _DISTANT,
+        "equal": barcode and close and len(genera) > 1,
         "novel": case.present + case.unnamed < 1 / 2,
         "other_strand": nearest.reverse,
-        "shared_barcode": close and len(case.species) > 1,
-        "short": nearest.overlap < _SHORT * case.usual_length,
+        "shared_barcode": barcode and close and len(case.species) > 1,
+        "short": barcode and nearest.overlap < _SHORT * case.usual_length,
         "single_reference": alone and case.species[0][0] == case.name,
         "unnamed": bool(case.best.group),
     }
@@ -132,16 +140,19 @@ def _explanation(case: Case) -> str:
     """Return one sentence."""
     if case.unmet:
         return "No reference of the library shares enough with it to be aligned."
-    nearest = case.matches[0]
     stood = (
         f"{case.rank.capitalize()} {case.name} at {_percent(case.probability)}"
         if case.name
         else "No name at any rank is sure enough"
     )
-    near = (
-        f"nearest is {nearest.name} ({nearest.id}) with {_percent(nearest.identity, 1)} of "
-        f"{nearest.overlap} bases"
-    )
+    if case.kind == "consensus":
+        return f"{stood}: {'; '.join(case.says)}."
+    nearest = case.matches[0]
+    near = f"nearest is {nearest.name} ({nearest.id})"
+    if case.kind == "barcode":
+        near += f" with {_percent(nearest.identity, 1)} of {nearest.overlap} bases"
+    else:
+        near += f", {nearest.identity:.2f} alike"
     return f"{stood}: {near}{_why_not_lower(case)}."
 
 

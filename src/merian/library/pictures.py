@@ -9,7 +9,7 @@ found out when it is embedded (see `picture_vectors`).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from merian.catalogue import Reading
 from merian.catalogue.staging import Staging, line_of, source_of
 from merian.image.addresses import PictureFile, Region, address_of, read_file, region_of
 from merian.library.gather import Gathered
-from merian.library.naming import Namings
+from merian.library.naming import LINEAGE, Namings
 from merian.library.reading import (
     NAMED,
     Progress,
@@ -74,8 +74,18 @@ def _told(staging: Staging) -> Iterator[_Told]:
             concept, label, *cells = named
             region = region_of((x, y, w, h))
             row = Row(ord_, key, file, line, address_of(place, region), "",
-                      cluster_of(concept, label), label, tuple(cells))  # fmt: skip
+                      _kind_of(concept, label, cells), label, tuple(cells))  # fmt: skip
             yield _Told(row, place, known, region, scale)
+
+
+def _kind_of(concept: str, label: str, cells: Sequence[str | None]) -> str:
+    """Return what a picture that is not named to a species is one kind with.
+
+    Its BIN; else all that have its label are one kind, as the classes of plankton and of sea
+    floors are: "calanoid, long antennae". Without a label, all that have its lowest name.
+    """
+    named = next((cell for cell in reversed(cells[: len(LINEAGE)]) if cell), "")
+    return cluster_of(concept, label) or label or named
 
 
 class GatheredPictures(Gathered):

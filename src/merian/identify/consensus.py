@@ -1,0 +1,265 @@
+"""The consensus: what all evidence of a record says together, with a promise of its own.
+
+That two libraries are each right as often as they promise says nothing about what they say
+together. So what they have learnt on is paired: a simulated barcode and a simulated picture of one
+species, of which both libraries lack as much, or of which only one has it. On these pairs it is
+learnt what each kind of evidence is worth beside the other, and the promise is chosen on them; it
+is kept in each of these cases by itself, whatever their mixture is. Given what a record is, its
+barcode is taken to say nothing about how its picture looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.identify import strata
+from merian.identify.described import Described
+from merian.identify.evidence import Evidence
+from merian.identify.fitting import fit, score
+from merian.identify.fusion import Said, Voice, fuse, prior_of
+from merian.identify.joint import Joint, join
+from merian.identify.ladder import ROOT
+from merian.identify.learning import FOLDS, cross_fitted
+from merian.identify.posterior import Posterior, posterior_of
+from merian.identify.promise import Choice, Promise, promise_of
+from merian.identify.simulations import Simulations
+
+__all__ = ["Consensus", "Together"]
+
+_PAIRS = 4_000  # simulated records at most, for each set of libraries
+_PULL = 20.0  # of the worth of evidence towards 1
+_ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
+_SEED = 0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """What is known of several libraries that are asked about one record.
+
+    Attributes:
+        worth: Of the prior, and of what each library says.
+        promises: For records of which all lack as much; then, for each of the libraries, of which
+            it alone has the species.
+    """
+
+    worth: Floats
+    promises: tuple[Promise, ...]
+
+    @property
+    def promise(self) -> Promise:
+        """What holds in all cases: the last has the strictest thresholds."""
+        return self.promises[-1]
+
+
+@dataclass(frozen=True)
+class _Simulated:
+    """A record that is simulated: what it is, and what each library says of it."""
+
+    species: int
+    absent: int  # what all libraries lack; ROOT if one has the species
+    case: int
+    voices: tuple[Voice, ...]
+
+
+class Consensus:
+    """Several libraries that answer about one record.
+
+    Attributes:
+        joint: Their tree.
+        choice: What was chosen.
+    """
+
+    joint: Joint
+    choice: Choice
+
+    def __init__(self, evidence: Mapping[str, Evidence], choice: Choice) -> None:
+        self._evidence = [*evidence.values()]
+        self.choice = choice
+        self.joint = join(
+            [one.library for one in self._evidence], [one.ladder for one in self._evidence]
+        )
+        ladder = self.joint.ladder
+        taxa = (ladder.node >= 0) | (ladder.group >= 0)
+        self._priors = [
+            prior_of(ladder, taxa & (base[:-1] == np.arange(len(ladder))), strata.USUAL)
+            for base in self.joint.base
+        ]
+        self._prior = prior_of(ladder, taxa, strata.USUAL)
+        self._mix = strata.expanded(choice.novelty)
+        self._together = cache(self._learn)
+        self._simulated_voices = cache(self._voices_of)
+
+    def together(self, libraries: Sequence[int]) -> Together:
+        """Return what is known of some libraries together; learnt when it is first asked."""
+        return self._together(tuple(sorted(set(libraries))))
+
+    def posterior(self, voices: Sequence[Voice]) -> Posterior:
+        """Return what a record may be.
+
+        Args:
+            voices: What the libraries say of it.
+        """
+        said = fuse(self.joint, voices, self._priors)
+        worth = self.together([voice.library for voice in voices]).worth
+        scores = self._rows(said)[:, 1:] @ worth
+        offset = np.array([0, len(said.rung)], np.int64)
+        return posterior_of(scores, offset, said.rung, self.joint.ladder, self._mix)
+
+    def _rows(self, said: Said) -> Floats:
+        """Return the numbers that describe outcomes: 1, the prior, and what each library says."""
+        prior = self._prior[said.rung]
+        return np.concatenate([np.ones((len(prior), 1)), prior[:, None], said.told], axis=1)
+
+    # -- learning -------------------------------------------------------------------------------
+
+    def _learn(self, libraries: tuple[int, ...]) -> Together:
+        usual = np.ones(2 + len(self._evidence))
+        usual[0] = 0
+        ladder = self.joint.ladder
+        records = self._simulate(libraries)
+        said = [fuse(self.joint, one.voices, self._priors) for one in records]
+        offset = np.cumsum([0, *(len(one.rung) for one in said)]).astype(np.int64)
+        empty = np.empty((0, len(usual)))
+        described = Described(
+            offset,
+            np.concatenate([np.empty(0, np.int32), *(one.rung for one in said)]).astype(np.int32),
+            np.zeros(len(records), np.int8),
+            (np.arange(offset[-1]),),
+            (np.concatenate([empty, *(self._rows(one) for one in said)]),),
+        )
+        true, stratum, genus, weight = self._truth(records)
+        place = _places(described, true)
+        importance = _importance(stratum, weight)
+
+        def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
+            return fit(part, own, worth, [usual], pull=_PULL)
+
+        (found,) = fitted(described, place, importance)
+        genera, number = np.unique(genus, return_inverse=True)
+        fold = (np.random.default_rng(_SEED).permutation(len(genera)) % FOLDS)[number.reshape(-1)]
+        scores = cross_fitted(described, place, importance, fold, fitted)
+        if len(genera) <= 1:
+            scores = score(described, [usual])
+        simulated = Simulations(
+            offset, described.rung, scores.astype(np.float32), stratum, genus, weight, true,
+            np.array([one.case for one in records], np.int8),
+        )  # fmt: skip
+        promises: list[Promise] = []
+        for case in range(1 + len(libraries)):
+            least = np.array([*promises[-1].thresholds.values()]) if promises else None
+            part = simulated.taken(simulated.length == case)
+            promises.append(promise_of(part, ladder, self.choice, least))
+        return Together(found[1:], tuple(promises))
+
+    def _simulate(self, libraries: tuple[int, ...]) -> list[_Simulated]:
+        """Return records that the libraries are asked about together."""
+        known = [self._simulated_voices(library) for library in libraries]
+        shared = sorted(set.intersection(*(set(one) for one in known)))
+        random = np.random.default_rng(_SEED)
+        found: list[_Simulated] = []
+        for species in random.permutation(np.array(shared, np.int64)).tolist():
+            found += self._of_species(species, [one[species] for one in known], random)
+            if len(found) >= _PAIRS:
+                break
+        return found
+
+    def _of_species(
+        self,
+        species: int,
+        known: Sequence[Mapping[int, Sequence[Voice]]],
+        random: np.random.Generator,
+    ) -> Iterator[_Simulated]:
+        """Return the records of a species, by what the libraries lack of it."""
+
+        def drawn(asked: Sequence[int]) -> tuple[Voice, ...]:
+            return tuple(
+                one[absent][int(random.integers(len(one[absent])))]
+                for one, absent in zip(known, asked, strict=True)
+            )
+
+        # What all lack is the same taxon, or it is one alone that has the species.
+        every = [absent for absent in known[0] if all(absent in one for one in known)]
+        for absent in every:
+            yield _Simulated(species, absent, 0, drawn([absent] * len(known)))
+        for alone in range(len(known)):
+            if ROOT not in known[alone]:
+                continue
+            others = [one for number, one in enumerate(known) if number != alone]
+            for absent in others[0]:
+                if absent != ROOT and all(absent in one for one in others):
+                    asked = [ROOT if n == alone else absent for n in range(len(known))]
+                    yield _Simulated(species, ROOT, 1 + alone, drawn(asked))
+
+    def _voices_of(self, library: int) -> dict[int, dict[int, list[Voice]]]:
+        """Return what a library says of its simulated queries: by species, by what is absent."""
+        evidence = self._evidence[library]
+        simulated, own = evidence.simulated, evidence.ladder
+        found: dict[int, dict[int, list[Voice]]] = {}
+        if not len(simulated.own):
+            return found
+        posterior = posterior_of(
+            simulated.score.astype(np.float64), simulated.offset, simulated.rung, own
+        )
+        path = own.paths(simulated.own)
+        level = (simulated.true >= 0).sum(axis=1) - 1
+        for number, (rungs, at) in enumerate(zip(path.tolist(), level.tolist(), strict=True)):
+            # A stand-in is not there in the joint tree; the first that has a name is.
+            below = [r for r in rungs[at + 1 :] if own.node[r] >= 0 or own.group[r] >= 0]
+            absent = int(self.joint.to[library][below[0]]) if below else ROOT
+            part = slice(int(posterior.offset[number]), int(posterior.offset[number + 1]))
+            voice = Voice.of(
+                self.joint, library, posterior.rung[part], posterior.probability[part], absent
+            )
+            species = int(self.joint.to[library][rungs[-1]])
+            found.setdefault(species, {}).setdefault(absent, []).append(voice)
+        return found
+
+    def _truth(
+        self, records: Sequence[_Simulated]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.int32], NDArray[np.float32]]:
+        """Return the true rungs of records, their stratum, their genus and their weight."""
+        ladder = self.joint.ladder
+        ranks = len(ladder.ranks)
+        species = np.array([one.species for one in records], np.int32)
+        absent = np.array([one.absent for one in records], np.int32)
+        path = ladder.paths(species)
+        level = np.where(absent == ROOT, ranks, ladder.rank[absent]) - 1
+        true = np.where(np.arange(ranks)[None, :] <= level[:, None], path, -2).astype(np.int32)
+        stratum = strata.of_outcomes(ladder.ranks)[level]
+        rank = ladder.ranks.index("genus") if "genus" in ladder.ranks else max(0, ranks - 2)
+        # Species of a genus count alike in each case and stratum.
+        case = np.array([one.case for one in records], np.int64)
+        key = (case * (ranks + 1) + stratum) * (len(ladder) + 1) + species
+        number = np.unique(key, return_inverse=True)[1].reshape(-1)
+        weight = (1 / np.bincount(number)[number]) if len(records) else np.empty(0)
+        return true, stratum, path[:, rank], weight.astype(np.float32)
+
+
+def _places(described: Described, true: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the place of the true outcome of each record: as low as there is one."""
+    found = described.offset[1:] - 1  # the root is the last outcome
+    query = described.query
+    for rank in range(true.shape[1]):
+        right = np.flatnonzero(described.rung == true[query, rank])
+        right = right[described.rung[right] >= 0]
+        found[query[right]] = right
+    return found
+
+
+def _importance(stratum: NDArray[np.int8], weight: NDArray[np.float32]) -> Floats:
+    """Return the importance of each record: the strata as they usually are."""
+    found = weight.astype(np.float64)
+    for number, usual in enumerate(strata.USUAL):
+        here = stratum == number
+        if here.any():
+            found[here] *= usual / found[here].sum()
+    if len(found):
+        found *= len(found) / _ALIKE / found.sum()
+    return found

@@ -1,0 +1,210 @@
+"""What a library of pictures learns about itself when it is built, and where that is kept.
+
+    picture.safetensors  the `likeness` and every entry's vector as it has them, the weights of what
+                         describes the outcomes, and the simulated pictures as models score them
+                         that have not seen their genera
+    picture.json         in words: of what library, from how much, with what loss
+
+As with barcodes (see `learning`) it is part of an edition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import FormatError
+from merian.files import write_json
+from merian.identify import strata
+from merian.identify.described import Described
+from merian.identify.fitting import fit, log_probabilities
+from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.learned import check_enough, learned_of
+from merian.identify.learning import cross_fitted, genus_rank, share_of_species, true_outcomes
+from merian.identify.likeness import Likeness, likeness_of
+from merian.identify.picture import FEATURES
+from merian.identify.picture_novelty import PictureEpisodes, fold_of, simulate_pictures
+from merian.identify.promise import ENOUGH
+from merian.identify.simulations import Simulations
+from merian.library import Library
+from merian.library.reading import Progress
+from merian.library.vectors import Kinship
+from merian.stamp import run_id, stamp
+from merian.tensors import map_tensors, write_tensors
+
+__all__ = ["LearntPictures", "learn_pictures", "open_learnt_pictures", "usual_picture_weights"]
+
+_ARRAYS, _CARD = "picture.safetensors", "picture.json"
+_FORMAT, _VERSION = "merian-picture-evidence", "1.0"
+_ALIKE = 3.0  # the episodes of one picture say as much as one in so many of independent ones
+_NEGLIGIBLE = 1e-6  # the probability of an outcome that a promise need not know of
+_OWN_PULL = 50.0  # of the weights of one rank towards those of all ranks above species
+_LENGTH = 4000.0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LearntPictures:
+    """What a library of pictures has learnt about itself.
+
+    Attributes:
+        likeness: In which taxa are parted.
+        alike: int16[entries, directions]; every entry's vector as that has it, of length 4,000.
+        weights: Of what describes the outcomes, by rank from the highest, then of the root.
+        simulated: What promises are chosen on.
+    """
+
+    likeness: Likeness
+    alike: NDArray[np.int16]
+    weights: Sequence[Floats]
+    simulated: Simulations
+
+
+def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Progress) -> None:
+    """Fit the evidence of pictures to a library that is being built."""
+    ladder = ladder_of(library)
+    kinship = Kinship.open(library)
+    assert kinship is not None, "a library of pictures has an encoder"
+    vectors = np.concatenate([np.asarray(rows) for rows in kinship.vectors])
+    genus = genus_rank(ladder)
+    learned = learned_of(library, ladder)
+    what = "asking it about its own pictures"
+    episodes = simulate_pictures(
+        vectors, ladder, library.individuals, genus, learned, lambda done: progress(what, done)
+    )
+    if learned is not None:
+        check_enough(library, ladder, np.unique(episodes.own), ENOUGH)
+    progress("learning how far names can be trusted", len(episodes))
+    likeness = likeness_of(vectors, ladder.path[:, -1])
+    alike = np.rint(likeness(vectors) * np.float32(_LENGTH)).astype(np.int16)
+    arrays: dict[str, NDArray[Any]] = {
+        "likeness.centre": likeness.centre, "likeness.map": likeness.map, "alike": alike,
+    }  # fmt: skip
+    weights, simulated, loss = _fitted(ladder, episodes, ladder.path[episodes.own, genus])
+    arrays |= vars(simulated)
+    for name, found in zip((*ladder.ranks, "root"), weights, strict=True):
+        arrays[f"weights.{name}"] = found
+    write_tensors(edition / _ARRAYS, arrays, f"{_FORMAT} {_VERSION}")
+    write_json(edition / _CARD, _card(library, ladder, episodes, loss))
+
+
+def open_learnt_pictures(library: Library) -> LearntPictures:
+    """Open what a library of pictures has learnt."""
+    path = library.edition_folder / _ARRAYS
+    if not path.exists():
+        raise FormatError(
+            "has not learnt how far its names can be trusted, as an earlier version made it; "
+            "build it anew",
+            path=library.folder,
+        )
+    arrays = map_tensors(path)
+    names = (*ladder_of(library).ranks, "root")
+    return LearntPictures(
+        Likeness(np.array(arrays["likeness.centre"]), np.array(arrays["likeness.map"])),
+        arrays["alike"],
+        [np.array(arrays[f"weights.{name}"]) for name in names],
+        Simulations.among(arrays),
+    )
+
+
+def usual_picture_weights(ranks: Sequence[str]) -> list[Floats]:
+    """Return the weights that others are drawn towards: those that say nothing."""
+    kinds = (*("above" for _ in ranks[:-1]), "species", "root")
+    return [np.zeros(len(FEATURES[kind])) for kind in kinds]
+
+
+def _fitted(
+    ladder: Ladder, episodes: PictureEpisodes, genus: NDArray[np.int32]
+) -> tuple[list[Floats], Simulations, float | None]:
+    """Return the weights, the episodes as weights score them that are not theirs, and the loss."""
+    described = episodes.described
+    true = true_outcomes(described, episodes.true)
+    share = share_of_species(
+        ladder.path[episodes.own, -1], episodes.stratum, np.ones(len(episodes))
+    )
+    importance = _importance(episodes.stratum, share)
+
+    def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
+        usual = _of_all_ranks(part, own, worth, ladder.ranks)
+        return fit(part, own, worth, usual, pull=_OWN_PULL)
+
+    weights = fitted(described, true, importance)
+    scores = cross_fitted(described, true, importance, fold_of(genus), fitted)
+    log = log_probabilities(scores, described.offset)
+    loss = float(importance @ -log[true] / importance.sum()) if importance.any() else None
+    keep = (log > np.log(_NEGLIGIBLE)) | (described.rung < 0)
+    size = np.bincount(described.query[keep], minlength=len(episodes))
+    simulated = Simulations(
+        np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+        described.rung[keep],
+        scores[keep].astype(np.float32),
+        episodes.stratum,
+        genus.astype(np.int32),
+        share.astype(np.float32),
+        episodes.true.astype(np.int32),
+        described.length,
+        ladder.path[episodes.own, -1].astype(np.int32),
+    )
+    return weights, simulated, loss
+
+
+def _importance(stratum: NDArray[np.int8], share: Floats) -> Floats:
+    """Return the importance of each episode: the strata as they usually are."""
+    found = share.copy()
+    for number, usual in enumerate(strata.USUAL):
+        here = stratum == number
+        if here.any():
+            found[here] *= usual / found[here].sum()
+    if len(found):
+        found *= len(found) / _ALIKE / found.sum()
+    if not 0 < np.count_nonzero(stratum) < len(stratum):
+        # From what is known alone nothing is learnt about what is new, nor the other way round.
+        found[:] = 0
+    return found
+
+
+def _of_all_ranks(
+    described: Described, true: NDArray[np.int64], importance: Floats, ranks: Sequence[str]
+) -> list[Floats]:
+    """Return the weights of a model that has the same for all ranks above species.
+
+    A library has few orders, and what was learnt of them alone would not hold for another one.
+    """
+    *above, species, root = usual_picture_weights(ranks)
+    together = Described(
+        described.offset,
+        described.rung,
+        described.length,
+        (np.concatenate(described.places[:-2]), *described.places[-2:])
+        if above
+        else described.places,
+        (np.concatenate(described.features[:-2]), *described.features[-2:])
+        if above
+        else described.features,
+    )
+    found = fit(together, true, importance, [*above[:1], species, root])
+    return [*(found[0] for _ in above), *found[-2:]]
+
+
+def _card(
+    library: Library, ladder: Ladder, episodes: PictureEpisodes, loss: float | None
+) -> dict[str, object]:
+    """Return what was learnt, in words."""
+    run = run_id("learn pictures", {"library": library.hash, "version": _VERSION})
+    counts = np.bincount(strata.grouped(episodes.stratum), minlength=len(strata.NAMES))
+    encoder = library.header["encoder"]
+    return {
+        "merian": stamp(_FORMAT, _VERSION, run, library.taxonomy.lock.as_dict()),
+        "library": library.hash,
+        "encoder": {key: encoder[key] for key in ("id", "name")},
+        "ranks": [*ladder.ranks],
+        "records_asked": len(np.unique(episodes.own)),
+        "simulated": dict(zip(strata.NAMES, counts.tolist(), strict=True)),
+        "loss_on_other_genera": loss,
+    }

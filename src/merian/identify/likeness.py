@@ -1,0 +1,103 @@
+"""What of a picture's vector tells taxa apart: a map learnt from a library's own pictures.
+
+Two pictures of one species differ by light, pose and background, and a general network's vector
+holds all of that. Where a library has several pictures of many taxa, it shows in which directions
+pictures of one taxon differ; these are made short (the within-class whitening of linear
+discriminant analysis: Fisher 1936, Annals of Eugenics 7:179; drawn towards no change where there
+is little to learn from). Nearness there is worth more than nearness as the network sees it, and
+nothing hangs on who the taxa are: one that was never seen is whitened as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Likeness", "likeness_of", "unit"]
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.integer[Any]]
+
+_PRIOR = 0.5  # pictures for each number of a vector, whose worth "all directions alike" has
+_DIRECTIONS = 512  # kept at most: those in which pictures differ most; with fewer new taxa suffer
+_LEARNT_FROM = 20_000  # pictures at most; more say little more
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """A linear map of vectors.
+
+    Attributes:
+        centre: float32[dim]; what is taken away first.
+        map: float32[dim, directions].
+    """
+
+    centre: Floats
+    map: Floats
+
+    def __call__(self, vectors: NDArray[Any]) -> Floats:
+        """Return float32[n, directions] of unit length, for vectors of any length."""
+        found = np.empty((len(vectors), self.map.shape[1]), np.float32)
+        for first in range(0, len(vectors), _BLOCK):
+            some = unit(vectors[first : first + _BLOCK])
+            found[first : first + _BLOCK] = unit((some - self.centre) @ self.map)
+        return found
+
+
+def unit(vectors: NDArray[Any]) -> Floats:
+    """Return rows of unit length; what is 0 stays 0."""
+    rows = np.asarray(vectors, np.float32)
+    length = np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+    found: Floats = (rows / np.maximum(length, 1e-9)).astype(np.float32)
+    return found
+
+
+def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
+    """Learn a map.
+
+    Args:
+        vectors: [n, dim], of any length.
+        taxon: Of each; those of one are to be alike.
+    """
+    if len(vectors) > _LEARNT_FROM:
+        some = np.sort(np.random.default_rng(0).permutation(len(vectors))[:_LEARNT_FROM])
+        vectors, taxon = vectors[some], taxon[some]
+    rows = unit(vectors)
+    count, dim = rows.shape
+    means, number = _means(rows, taxon)
+    centre = means.mean(axis=0) if len(means) else np.zeros(dim)
+    within, between = np.zeros((dim, dim)), np.zeros((dim, dim))
+    for first in range(0, count, _BLOCK):
+        part = slice(first, first + _BLOCK)
+        away = rows[part] - means[number[part]]
+        within += away.T @ away
+        whole = rows[part] - centre
+        between += whole.T @ whole
+    free = count - len(means)
+    spread = float(np.trace(within)) / dim / max(free, 1)
+    found = np.eye(dim)
+    if free > 0 and spread > 0:
+        prior = _PRIOR * dim
+        within = (within + prior * spread * np.eye(dim)) / (free + prior) / spread
+        values, axes = np.linalg.eigh(within)
+        found = (axes / np.sqrt(values)) @ axes.T
+    if dim > _DIRECTIONS:
+        _, axes = np.linalg.eigh(found.T @ between @ found)
+        found = found @ axes[:, -_DIRECTIONS:]
+    return Likeness(centre.astype(np.float32), found.astype(np.float32))
+
+
+def _means(rows: Floats, taxon: Integers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the mean of each taxon, and the number of the taxon of each row."""
+    kinds, number = np.unique(taxon, return_inverse=True)
+    found = np.zeros((len(kinds), rows.shape[1]))
+    if len(rows):
+        order = np.argsort(number, kind="stable")
+        size = np.bincount(number)
+        begin = np.cumsum(size) - size
+        found = np.add.reduceat(rows[order].astype(np.float64), begin, axis=0) / size[:, None]
+    return found, number.reshape(-1)

@@ -1,0 +1,135 @@
+"""The evidence of pictures by a library of them: see `picture` for what describes an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.identify.determination import Match
+from merian.identify.evidence import Asked
+from merian.identify.fitting import score
+from merian.identify.gallery import Gallery, gallery_of
+from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.learning_pictures import LearntPictures, open_learnt_pictures
+from merian.identify.likeness import unit
+from merian.identify.picture import describe_pictures
+from merian.identify.promise import Choice, Promise, promise_of
+from merian.identify.simulations import Simulations
+from merian.library import Library
+from merian.library.vectors import Kinship
+
+__all__ = ["PictureEvidence"]
+
+_TOLD = 10  # pictures that are kept of the near ones
+_TOGETHER = 32  # queries whose cosines are reckoned at a time
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Near:
+    """The pictures nearest to each query: entries, and both cosines to them."""
+
+    entry: NDArray[np.int64]  # [queries, told]
+    alike: Floats
+    seen: Floats
+
+
+class PictureEvidence:
+    """What a library of pictures says (see `evidence.Evidence`)."""
+
+    kind = "picture"
+    usual_length = 0.0
+
+    def __init__(self, library: Library) -> None:
+        self.library = library.of_kind("picture")
+        self.ladder: Ladder = ladder_of(library)
+        self._learnt: LearntPictures = open_learnt_pictures(library)
+        self.simulated: Simulations = self._learnt.simulated
+        kinship = Kinship.open(library)
+        assert kinship is not None, "a library of pictures has an encoder"
+        self.kinship: Kinship = kinship
+        self._gallery: Gallery = gallery_of(self.ladder, library.individuals)
+        order = self._gallery.entry
+        vectors = np.concatenate([np.asarray(rows) for rows in kinship.vectors])
+        self._seen, self._alike = unit(vectors[order]), unit(self._learnt.alike[order])
+        self._lengths = self._gallery.lengths(self._gallery.sums(self._alike))
+
+    def ask(self, queries: Sequence[Any]) -> Asked:
+        """Find what is near to vectors, as `merian.library.vectors.Kinship.encode` makes them.
+
+        Args:
+            queries: int16[dim] each.
+        """
+        parts = [
+            self._ask(np.stack(queries[first : first + _TOGETHER]))
+            for first in range(0, len(queries), _TOGETHER)
+        ]
+        offsets, begin = [np.zeros(1, np.int64)], 0
+        for part in parts:
+            offsets.append(part.offset[1:] + begin)
+            begin += int(part.offset[-1])
+        near = _Near(
+            np.concatenate([part.near.entry for part in parts]),
+            np.concatenate([part.near.alike for part in parts]),
+            np.concatenate([part.near.seen for part in parts]),
+        )
+        return Asked(
+            np.concatenate(offsets),
+            np.concatenate([part.rung for part in parts]),
+            np.concatenate([part.length for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            near,
+        )
+
+    def _ask(self, vectors: NDArray[np.int16]) -> Asked:
+        # One at a time: a row has the same bytes whatever stands beside it.
+        seen = np.stack([self._seen @ row for row in unit(vectors)])
+        alike = np.stack([self._alike @ row for row in self._learnt.likeness(vectors)])
+        described = describe_pictures(self._gallery, alike, seen, self._lengths)
+        scores = score(described, self._learnt.weights)
+        place = np.argsort(-alike, axis=1, kind="stable")[:, :_TOLD]
+        row = np.arange(len(place))[:, None]
+        near = _Near(self._gallery.entry[place], alike[row, place], seen[row, place])
+        return Asked(described.offset, described.rung, described.length, scores, near)
+
+    def matches(self, asked: Asked, number: int, count: int | None) -> list[Match]:
+        """Return the pictures nearest to one, the nearest first."""
+        near: _Near = asked.near
+        entries = near.entry[number].tolist()[:count]
+        return [
+            self._match(entry, float(alike), float(seen))
+            for entry, alike, seen in zip(
+                entries, near.alike[number], near.seen[number], strict=False
+            )
+        ]
+
+    def _match(self, entry: int, alike: float, seen: float) -> Match:
+        record = int(self.library.record[self.library.first_record[entry]])
+        name = self.library.name_of(entry)
+        return Match(entry, self.library.reference(record).id, name, alike, 0, 0, False, seen)
+
+    def nearest_species(self, asked: Asked, number: int) -> Sequence[tuple[str, str, int]]:
+        """Return the species of the nearest picture: name, genus, and how many pictures."""
+        path = self.ladder.path[asked.near.entry[number, 0]]
+        rung = int(path[-1])
+        if self.ladder.group[rung] >= 0 or self.ladder.node[rung] < 0:
+            return []
+        above = int(self.ladder.node[path[-2]]) if len(path) > 1 else -1
+        taxonomy = self.library.taxonomy
+        genus = taxonomy.name_of(above) if above >= 0 else ""
+        pictures = int((self.ladder.path[:, -1] == rung).sum())
+        return [(taxonomy.name_of(int(self.ladder.node[rung])), genus, pictures)]
+
+    def promises(self, choice: Choice) -> tuple[Promise, ...]:
+        """Return what is promised for one picture."""
+        return (promise_of(self.simulated, self.ladder, choice),)
+
+    def lines(self, promises: Sequence[Promise]) -> list[str]:
+        """Say in plain words what is promised."""
+        encoder = self.library.header["encoder"]
+        return [*promises[0].lines(), f"pictures are seen by {encoder['name']} ({encoder['id']})"]
