@@ -81,11 +81,12 @@ def _told(staging: Staging) -> Iterator[_Told]:
 def _kind_of(concept: str, label: str, cells: Sequence[str | None]) -> str:
     """Return what a picture that is not named to a species is one kind with.
 
-    Its BIN; else all that have its label are one kind, as the classes of plankton and of sea
-    floors are: "calanoid, long antennae". Without a label, all that have its lowest name.
+    Its BIN, or whatever concept is given; else all that have its label are one kind, as the classes
+    of plankton and of sea floors are: "calanoid, long antennae". Without a label, all that have its
+    lowest name.
     """
     named = next((cell for cell in reversed(cells[: len(LINEAGE)]) if cell), "")
-    return cluster_of(concept, label) or label or named
+    return cluster_of(concept, label) or concept or label or named
 
 
 class GatheredPictures(Gathered):
