@@ -178,7 +178,9 @@ def _write_table(staging: Staging, name: str, run: str) -> None:
     columns = ", ".join(quoted(c) for c in _columns(staging, f"new_{name}"))
     insert = f"INSERT INTO catalogue.main.{name} BY NAME SELECT {columns}, {run} AS runID"
     if name != "sequence" or not staging.texts_stay:
-        staging.run(f"{insert} FROM new_{name}")
+        # Records stand as they came, also those that came twice and were merged.
+        order = " ORDER BY ord" if name == "occurrence" else ""
+        staging.run(f"{insert} FROM new_{name}{order}")
         return
     # The texts stream past a table of keys. The optimizer sees as many rows on either side and
     # might put the texts into the table instead, which takes ten times the memory.

@@ -36,7 +36,7 @@ from merian.formats.registry import Format, Options
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue
 
-__all__ = ["FORMAT", "Record", "Sequences", "fake_barcodes", "read", "records", "sniff"]
+__all__ = ["FORMAT", "Record", "Sequences", "columns", "fake_barcodes", "read", "records", "sniff"]
 
 _SAMPLE = 500
 _CHUNK = 10_000
@@ -122,10 +122,10 @@ class Sequences:
             seen.add(identifier)
             rows.append(row)
             if len(rows) == _CHUNK:
-                yield _columns(rows)
+                yield columns(rows)
                 rows = []
         if rows:
-            yield _columns(rows)
+            yield columns(rows)
 
     def rows(self) -> Iterator[tuple[Record, dict[str, object]] | Reject]:
         """Return each record with its terms; nothing is remembered, so ids may come again."""
@@ -162,7 +162,7 @@ def _stem(path: Path) -> str:
     return name.rsplit(".", 1)[0] or name
 
 
-def _columns(rows: list[dict[str, object]]) -> Chunk:
+def columns(rows: list[dict[str, object]]) -> Chunk:
     """Turn rows into columns; a term that no row has is left out."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns: dict[str, list[object]] = {n: [row.get(n) for row in rows] for n in names}

@@ -35,9 +35,9 @@ from merian.files import existing
 from merian.formats.registry import Format, Options
 from merian.pictures import BadPictureError, PictureFacts, facts
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "SUFFIXES", "Pictures", "read_pictures"]
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
@@ -49,11 +49,11 @@ _CHUNK = 2_000
 
 def _sniff(path: Path) -> int:
     if path.is_file():
-        return 2 if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") else 0
+        return 2 if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") else 0
     if not path.is_dir() or (path / "meta.xml").exists():
         return 0
     for number, file in enumerate(_walk(path)):
-        if file.suffix.lower() in _SUFFIXES:
+        if file.suffix.lower() in SUFFIXES:
             return 2
         if number == _LOOKED_AT:
             break
@@ -72,23 +72,42 @@ def _walk(root: Path) -> Iterator[Path]:
 def _read(path: Path, _options: Options) -> Reading:
     path = existing(path, "folder of pictures").absolute()
     files = [path] if path.is_file() else list(_walk(path))
-    pictures = [file for file in files if file.suffix.lower() in _SUFFIXES]
+    pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not pictures:
         raise FormatError(
-            f"holds no picture ({', '.join(sorted(_SUFFIXES))}) among {len(files)} files",
+            f"holds no picture ({', '.join(sorted(SUFFIXES))}) among {len(files)} files",
             path=path,
         )
-    root = path if path.is_dir() else path.parent
+    if path.is_file():
+        return read_pictures([path])
     others = Counter(
-        f.suffix.lower() or "(none)" for f in files if f.suffix.lower() not in _SUFFIXES
+        f.suffix.lower() or "(none)" for f in files if f.suffix.lower() not in SUFFIXES
     )
-    notes = [_describe(root, pictures)]
+    notes = [_describe(path, pictures)]
     if others:
         listed = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))
         notes.append(f"files that are no pictures are passed over: {listed}")
     # The list of notes grows while the pictures are read: only then are doubles known.
-    chunks = _Pictures(root, pictures, notes)
+    chunks = Pictures(path, pictures, notes)
     return Reading("image-folder", (Rows(path, "record", chunks),), (path,), notes)
+
+
+def read_pictures(files: Sequence[Path]) -> Reading:
+    """Return single files of pictures, which are in no class whatever their folders are called.
+
+    Args:
+        files: Where they are. Those of one folder are one source.
+    """
+    found: dict[Path, list[Path]] = {}
+    for file in dict.fromkeys(existing(file, "picture").absolute() for file in files):
+        found.setdefault(file.parent, []).append(file)
+    notes = [f"pictures: {sum(map(len, found.values()))} (each given by itself, in no class)"]
+    sources = [
+        Rows(inside[0] if len(inside) == 1 else folder, "record", Pictures(folder, inside, notes))
+        for folder, inside in found.items()
+    ]
+    inputs = [file for inside in found.values() for file in inside]
+    return Reading("image-folder", sources, inputs, notes)
 
 
 def _describe(root: Path, pictures: Sequence[Path]) -> str:
@@ -109,12 +128,22 @@ def _place(root: Path, file: Path) -> tuple[str | None, str | None, str | None]:
 
 
 @dataclass(frozen=True)
-class _Pictures:
-    """The chunks of a folder, anew each time they are asked for."""
+class Pictures:
+    """The pictures of a folder, anew each time they are asked for.
+
+    Attributes:
+        root: The folder.
+        files: Those of its files that are pictures; `line` counts them from 1.
+        notes: What there is to say; doubles are told when all were read.
+    """
 
     root: Path
     files: Sequence[Path]
     notes: list[str]
+
+    def class_of(self, file: Path) -> str | None:
+        """Return the folder that a picture is sorted into, or None."""
+        return _place(self.root, file)[0]
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
         labels: dict[str, set[str]] = {}
