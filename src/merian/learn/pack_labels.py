@@ -19,7 +19,7 @@ from merian.formats.fasta_headers import is_placeholder
 from merian.taxonomy import read_labels
 from merian.taxonomy.ranks import RANK_NUMBER
 
-__all__ = ["CELLS", "COLUMNS", "LABEL", "UNKNOWN", "Classes", "class_names"]
+__all__ = ["CELLS", "COLUMNS", "LABEL", "UNKNOWN", "Classes", "class_names", "row_names"]
 
 LABEL = "label"
 COLUMNS = (*(rank for rank in RANKS if rank != "subspecies"), LABEL)
@@ -64,10 +64,17 @@ class Classes:
 
 
 def class_names(rows: Iterable[Cells]) -> list[list[str]]:
+    """Return the classes of rows: their names, where homonyms are told apart by their kingdoms.
+
+    Give each distinct row once, and all at once.
+    """
+    return _apart(row_names(rows))
+
+
+def row_names(rows: Iterable[Cells]) -> list[list[str]]:
     """Return the name of each of `COLUMNS` for rows of `CELLS`; "" is unknown.
 
-    Give each distinct row once, and all at once: labels are slow to read, and homonyms are told
-    apart by their kingdoms.
+    Give many rows at once, each once: labels are slow to read.
     """
     tables = [dict(zip(CELLS, row, strict=True)) for row in rows]
     texts = {
@@ -78,7 +85,7 @@ def class_names(rows: Iterable[Cells]) -> list[list[str]]:
     }
     read = {label.verbatim: label for label in read_labels(sorted(texts))}
     names = {text: (label.name or "", label.kind) for text, label in read.items()}
-    return _apart([_names_of(cells, names) for cells in tables])
+    return [_names_of(cells, names) for cells in tables]
 
 
 def _names_of(cells: dict[str, str | None], read: dict[str, tuple[str, str]]) -> list[str]:
