@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merian.cli import screen
@@ -42,16 +43,22 @@ def choice_of(alpha: float, novelty: str | None, promise: str) -> Choice:
     return Choice(alpha, shares, promise == "rank")
 
 
-def options_of(format: str | None, map: tuple[str, ...], extra: tuple[str, ...]) -> Options:
+def options_of(
+    format: str | None,
+    map: tuple[str, ...],
+    extra: tuple[str, ...],
+    images: Path | None = None,
+) -> Options:
     """Read what is said about files; a wrong format is told before anything is read.
 
     Args:
         format: Of all files, or None.
         map: Pairs of a column and a term.
         extra: Pairs of a setting and its value.
+        images: The folder with the pictures that a table names.
     """
     from merian.formats import Options, find_format
 
     if format is not None:
         find_format(format)
-    return Options(screen.pairs("--map", map), extra=screen.pairs("--set", extra))
+    return Options(screen.pairs("--map", map), images, extra=screen.pairs("--set", extra))

@@ -31,22 +31,27 @@ def identify(
     format: str | None = None,
     map: tuple[str, ...] = (),
     set: tuple[str, ...] = (),
+    images: Path | None = None,
+    taxonomy: Path | None = None,
     processes: int | None = None,
     report: Path | None = None,
     quiet: screen.Quiet = False,
 ) -> None:
-    """Name barcodes by a reference library.
+    """Name barcodes, pictures, or records of both by reference libraries.
 
     Each answer is the lowest taxon that the evidence supports, so that no more than the promised
-    share of answers is wrong. What is no barcode is set aside with its line and the reason. A
+    share of answers is wrong. What cannot be read is set aside with its line and the reason. A
     command that was stopped is continued when it is given again.
 
+    With a library of pictures, records are named: a picture and a barcode of one id are one record.
+    Each gives an answer, all together the consensus, which is the row of the record.
+
     Args:
-        queries: FASTA or FASTQ files, tables with a column of sequences, or the folder of a
-            catalogue.
-        library: The library that `merian library build` made. Once or more often, or a folder with
-            one library for each marker in it: each query is then answered by the library that it
-            is for.
+        queries: FASTA or FASTQ files, tables with a column of sequences or of pictures, pictures
+            and folders of pictures, or the folder of a catalogue.
+        library: A library that `merian library build` made, of barcodes or of pictures. Once or
+            more often, or a folder with one library for each marker in it: each query is then
+            answered by the library that it is for.
         out: The table to write: .tsv, .txt, .parquet, .jsonl or .json. With --table, the folder.
         into: A catalogue that holds the sequences: the answers are appended to it as
             identifications. The table is put into its folder runs/ if --out is not given.
@@ -68,10 +73,14 @@ def identify(
         set: A setting of one format alone, as name=value; see `merian formats NAME`. With --table
             distance=0.03 (of clusters), genus_distance=0.12, rows=features (or samples), and terms
             of DNA derived data such as target_gene=COI.
+        images: The folder with the pictures that a table names.
+        taxonomy: A checklist: with it labels of records contradict the evidence only where they
+            are no synonyms of what it says.
         processes: How many processes to use; as many as there are cores if not given.
         report: Write a page about the answers into this HTML file.
         quiet: Print the answer and nothing else.
     """
+    from merian.cli.identify_records import identify_records, of_records
     from merian.identify.job import identify_files
     from merian.identify.queries import Queries
 
@@ -86,6 +95,13 @@ def identify(
     if not queries:
         raise InputError("give the sequences: merian identify QUERY... --library LIB -o OUT")
     choice = choice_of(alpha, novelty, promise)
+    if of_records(queries, library):
+        identify_records(
+            queries, library, out, into, choice,
+            options_of(format, map, set, images), format, taxonomy, processes, novelty == BATCH,
+            report, quiet,
+        )  # fmt: skip
+        return
     asked = Queries(queries, options_of(format, map, set), format)
     estimate = novelty == BATCH
     out = _place(out, into, asked, library, choice, estimate)
@@ -98,9 +114,9 @@ def identify(
             asked, library, out,
             choice=choice, estimate=estimate, processes=processes, progress=job.step,
         )  # fmt: skip
-    _print_summary(found, quiet)
+    print_summary(found, quiet)
     if into is not None:
-        _append(into, found, quiet)
+        append(into, found, quiet)
     if report is not None:
         from merian.report.identified import write_identified
 
@@ -179,7 +195,7 @@ def _check_report(report: Path, asked: Queries, out: Path) -> None:
         raise InputError(f"{report}: is where the answers go; give the page another name")
 
 
-def _print_summary(found: Identified, quiet: bool) -> None:
+def print_summary(found: Identified, quiet: bool) -> None:
     """Print where the answers stand, what was set aside, and what is promised."""
     from merian.taxonomy import MAIN_RANKS
 
@@ -209,7 +225,7 @@ def _print_summary(found: Identified, quiet: bool) -> None:
         print(screen.printable(line))
 
 
-def _append(into: Path, found: Identified, quiet: bool) -> None:
+def append(into: Path, found: Identified, quiet: bool) -> None:
     """Append the answers to a catalogue, and print what that did."""
     from merian.identify.into_catalogue import append_answers
 

@@ -23,7 +23,7 @@ from merian.identify.determination import Determination
 from merian.taxonomy import MAIN_RANKS
 
 __all__ = [
-    "COLUMNS", "FORMAT", "SEVERAL", "VERSION", "answer_line", "check_suffix", "lines_of",
+    "COLUMNS", "FORMAT", "RECORDS", "SEVERAL", "VERSION", "answer_line", "check_suffix", "lines_of",
     "read_answers", "write_answers",
 ]  # fmt: skip
 
@@ -50,6 +50,11 @@ COLUMNS: Mapping[str, str] = {
 
 SEVERAL: Mapping[str, str] = {**COLUMNS, "library": "VARCHAR"}
 """Those of the answers of several libraries: which one each is of."""
+
+RECORDS: Mapping[str, str] = {
+    **SEVERAL, "evidence": "VARCHAR", "item": "VARCHAR"
+}  # fmt: skip
+"""Those of answers about records: of what evidence each is, and of which picture or sequence."""
 
 _DECIMALS = 6
 _NEAREST = 5  # references whose ids are listed

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from merian.files import new_file, only_writer, write_json, write_text
 from merian.identify.answers import lines_of
@@ -24,7 +24,7 @@ from merian.identify.queries import Query
 from merian.library.reading import Reject
 from merian.processes import in_order
 
-__all__ = ["CHUNK", "NONE", "Work", "answer_chunks", "sample", "work_on"]
+__all__ = ["CHUNK", "NONE", "Askable", "Work", "answer_chunks", "sample", "work_on"]
 
 CHUNK = 500
 """Queries, and what was set aside between them, that are done or not done together."""
@@ -36,6 +36,29 @@ _REMEMBERED = 50_000  # answers
 _JOB, _ANSWERS, _REJECTS = "job.json", ".jsonl", ".rejects.jsonl"
 
 T = TypeVar("T")
+
+
+class Askable(Protocol):
+    """What can be asked: a query, or a record of several.
+
+    Attributes:
+        id: Its id.
+        file: Where it stands.
+        line: There.
+        asked: What is asked. The same has the same answer.
+    """
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 - told above
+
+    @property
+    def file(self) -> str: ...  # noqa: D102
+
+    @property
+    def line(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def asked(self) -> str: ...  # noqa: D102
 
 
 class Work:
@@ -134,20 +157,21 @@ class _Chunk:
     """
 
     number: int
-    items: Sequence[Query | Reject]
+    items: Sequence[Askable | Reject]
     keys: list[bytes] = field(default_factory=list)
     known: dict[bytes, str] = field(default_factory=dict)
     fresh: list[bytes] = field(default_factory=list)
 
 
 def answer_chunks(
-    stream: Iterable[Query | Reject],
+    stream: Iterable[Askable | Reject],
     work: Work,
     here: Callable[[list[str]], list[str]],
     opener: str,
     arguments: Sequence[str],
     processes: int,
     progress: Callable[[int], None],
+    size: int = CHUNK,
 ) -> int:
     """Answer all queries, chunk by chunk, and return how many chunks there are.
 
@@ -159,14 +183,15 @@ def answer_chunks(
         arguments: What the opener is given.
         processes: How many at most.
         progress: Is told how many queries are done.
+        size: How many are in a chunk.
     """
     # Whatever is under way when a sequence comes again must still be known when that is needed.
-    memory = _Memory(max(_REMEMBERED, (4 * processes + 4) * CHUNK))
+    memory = _Memory(max(_REMEMBERED, (4 * processes + 4) * size))
     chunks = 0
 
     def unanswered() -> Iterator[tuple[_Chunk, list[Any]]]:
         nonlocal chunks
-        for items in _batched(stream, CHUNK):
+        for items in _batched(stream, size):
             chunks += 1
             if work.has(chunks - 1):
                 progress(len(items))

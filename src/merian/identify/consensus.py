@@ -11,7 +11,7 @@ barcode is taken to say nothing about how its picture looks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -21,7 +21,7 @@ from merian.identify import strata
 from merian.identify.described import Described
 from merian.identify.evidence import Evidence
 from merian.identify.fitting import fit, score
-from merian.identify.fusion import Said, Voice, fuse, prior_of
+from merian.identify.fusion import Said, Witness, fuse, prior_of
 from merian.identify.joint import Joint, join
 from merian.identify.ladder import ROOT
 from merian.identify.learning import FOLDS, cross_fitted
@@ -35,6 +35,7 @@ _PAIRS = 4_000  # simulated records at most, for each set of libraries
 _PULL = 20.0  # of the worth of evidence towards 1
 _ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
 _SEED = 0
+_NEVER = 1.1  # no probability reaches it
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +66,7 @@ class _Simulated:
     species: int
     absent: int  # what all libraries lack; ROOT if one has the species
     case: int
-    voices: tuple[Voice, ...]
+    witnesses: tuple[Witness, ...]
 
 
 class Consensus:
@@ -94,20 +95,20 @@ class Consensus:
         self._prior = prior_of(ladder, taxa, strata.USUAL)
         self._mix = strata.expanded(choice.novelty)
         self._together = cache(self._learn)
-        self._simulated_voices = cache(self._voices_of)
+        self._simulated_witnesses = cache(self._witnesses_of)
 
     def together(self, libraries: Sequence[int]) -> Together:
         """Return what is known of some libraries together; learnt when it is first asked."""
         return self._together(tuple(sorted(set(libraries))))
 
-    def posterior(self, voices: Sequence[Voice]) -> Posterior:
+    def posterior(self, witnesses: Sequence[Witness]) -> Posterior:
         """Return what a record may be.
 
         Args:
-            voices: What the libraries say of it.
+            witnesses: What the libraries say of it.
         """
-        said = fuse(self.joint, voices, self._priors)
-        worth = self.together([voice.library for voice in voices]).worth
+        said = fuse(self.joint, witnesses, self._priors)
+        worth = self.together([witness.library for witness in witnesses]).worth
         scores = self._rows(said)[:, 1:] @ worth
         offset = np.array([0, len(said.rung)], np.int64)
         return posterior_of(scores, offset, said.rung, self.joint.ladder, self._mix)
@@ -123,8 +124,14 @@ class Consensus:
         usual = np.ones(2 + len(self._evidence))
         usual[0] = 0
         ladder = self.joint.ladder
+        if len(libraries) == 1:
+            # Several pictures, or barcodes, by one library: they count by their mean, which is no
+            # surer than one of them, and what is promised for the least of them holds.
+            own = self._evidence[libraries[0]].promises(self.choice)[-1]
+            needed = {rank: own.thresholds.get(rank, _NEVER) for rank in ladder.ranks}
+            return Together(usual[1:], (replace(own, thresholds=needed),))
         records = self._simulate(libraries)
-        said = [fuse(self.joint, one.voices, self._priors) for one in records]
+        said = [fuse(self.joint, one.witnesses, self._priors) for one in records]
         offset = np.cumsum([0, *(len(one.rung) for one in said)]).astype(np.int64)
         empty = np.empty((0, len(usual)))
         described = Described(
@@ -160,7 +167,7 @@ class Consensus:
 
     def _simulate(self, libraries: tuple[int, ...]) -> list[_Simulated]:
         """Return records that the libraries are asked about together."""
-        known = [self._simulated_voices(library) for library in libraries]
+        known = [self._simulated_witnesses(library) for library in libraries]
         shared = sorted(set.intersection(*(set(one) for one in known)))
         random = np.random.default_rng(_SEED)
         found: list[_Simulated] = []
@@ -173,12 +180,12 @@ class Consensus:
     def _of_species(
         self,
         species: int,
-        known: Sequence[Mapping[int, Sequence[Voice]]],
+        known: Sequence[Mapping[int, Sequence[Witness]]],
         random: np.random.Generator,
     ) -> Iterator[_Simulated]:
         """Return the records of a species, by what the libraries lack of it."""
 
-        def drawn(asked: Sequence[int]) -> tuple[Voice, ...]:
+        def drawn(asked: Sequence[int]) -> tuple[Witness, ...]:
             return tuple(
                 one[absent][int(random.integers(len(one[absent])))]
                 for one, absent in zip(known, asked, strict=True)
@@ -197,11 +204,11 @@ class Consensus:
                     asked = [ROOT if n == alone else absent for n in range(len(known))]
                     yield _Simulated(species, ROOT, 1 + alone, drawn(asked))
 
-    def _voices_of(self, library: int) -> dict[int, dict[int, list[Voice]]]:
+    def _witnesses_of(self, library: int) -> dict[int, dict[int, list[Witness]]]:
         """Return what a library says of its simulated queries: by species, by what is absent."""
         evidence = self._evidence[library]
         simulated, own = evidence.simulated, evidence.ladder
-        found: dict[int, dict[int, list[Voice]]] = {}
+        found: dict[int, dict[int, list[Witness]]] = {}
         if not len(simulated.own):
             return found
         posterior = posterior_of(
@@ -214,11 +221,11 @@ class Consensus:
             below = [r for r in rungs[at + 1 :] if own.node[r] >= 0 or own.group[r] >= 0]
             absent = int(self.joint.to[library][below[0]]) if below else ROOT
             part = slice(int(posterior.offset[number]), int(posterior.offset[number + 1]))
-            voice = Voice.of(
+            witness = Witness.of(
                 self.joint, library, posterior.rung[part], posterior.probability[part], absent
             )
             species = int(self.joint.to[library][rungs[-1]])
-            found.setdefault(species, {}).setdefault(absent, []).append(voice)
+            found.setdefault(species, {}).setdefault(absent, []).append(witness)
         return found
 
     def _truth(

@@ -22,7 +22,7 @@ from merian.identify import strata
 from merian.identify.joint import Joint
 from merian.identify.ladder import ROOT, Ladder
 
-__all__ = ["Said", "Voice", "fuse", "outcomes_of", "prior_of"]
+__all__ = ["Said", "Witness", "fuse", "outcomes_of", "prior_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -31,7 +31,7 @@ _DOUBT = 1e-3  # of each posterior, the share that lies on the prior
 
 
 @dataclass(frozen=True, eq=False)
-class Voice:
+class Witness:
     """What one library says of a record, in the rungs of the joint tree.
 
     Attributes:
@@ -50,12 +50,12 @@ class Voice:
     @staticmethod
     def of(
         joint: Joint, library: int, rung: Ints, probability: Floats, absent: int = ROOT
-    ) -> Voice:
+    ) -> Witness:
         """Bring outcomes of a library into the joint tree; what stands at one rung is one."""
         found, number = np.unique(joint.to[library][rung], return_inverse=True)
         total = np.zeros(len(found))
         np.add.at(total, number.reshape(-1), probability)
-        return Voice(library, found, total, absent)
+        return Witness(library, found, total, absent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,41 +90,41 @@ def prior_of(ladder: Ladder, own: NDArray[np.bool_], mix: Floats) -> Floats:
     return found
 
 
-def outcomes_of(ladder: Ladder, voices: Sequence[Voice]) -> Ints:
-    """Return all that a record may be: what any voice thinks of, and all that stands above."""
-    asked = np.unique(np.concatenate([voice.rung for voice in voices]))
+def outcomes_of(ladder: Ladder, witnesses: Sequence[Witness]) -> Ints:
+    """Return all that a record may be: what any witness thinks of, and all that stands above."""
+    asked = np.unique(np.concatenate([witness.rung for witness in witnesses]))
     above = np.unique(ladder.paths(asked[asked != ROOT]))
     named = (ladder.node[above] >= 0) | (ladder.group[above] >= 0)
     return np.append(above[(above != ROOT) & named], ROOT).astype(np.int32)
 
 
-def fuse(joint: Joint, voices: Sequence[Voice], priors: Sequence[Floats]) -> Said:
-    """Return what voices say of each outcome of a record.
+def fuse(joint: Joint, witnesses: Sequence[Witness], priors: Sequence[Floats]) -> Said:
+    """Return what witnesses say of each outcome of a record.
 
     Args:
         joint: The joint tree.
-        voices: One at least; several of a library count by their mean.
+        witnesses: One at least; several of a library count by their mean.
         priors: Of each library, of its own outcomes (see `prior_of`).
     """
-    outcome = outcomes_of(joint.ladder, voices)
+    outcome = outcomes_of(joint.ladder, witnesses)
     told = np.zeros((len(outcome), len(joint.to)))
-    count = np.bincount([voice.library for voice in voices], minlength=len(joint.to))
-    for voice in voices:
-        here = _meant(joint, voice, outcome)
-        at = np.minimum(np.searchsorted(voice.rung, here), len(voice.rung) - 1)
-        share = np.where(voice.rung[at] == here, voice.probability[at], 0.0)
-        ratio = share / np.exp(priors[voice.library][here])
-        told[:, voice.library] += np.log((1 - _DOUBT) * ratio + _DOUBT) / count[voice.library]
+    count = np.bincount([witness.library for witness in witnesses], minlength=len(joint.to))
+    for witness in witnesses:
+        here = _meant(joint, witness, outcome)
+        at = np.minimum(np.searchsorted(witness.rung, here), len(witness.rung) - 1)
+        share = np.where(witness.rung[at] == here, witness.probability[at], 0.0)
+        ratio = share / np.exp(priors[witness.library][here])
+        told[:, witness.library] += np.log((1 - _DOUBT) * ratio + _DOUBT) / count[witness.library]
     return Said(outcome, told)
 
 
-def _meant(joint: Joint, voice: Voice, outcome: Ints) -> Ints:
+def _meant(joint: Joint, witness: Witness, outcome: Ints) -> Ints:
     """Return what each outcome is to a library: the lowest taxon that it has at or above it."""
-    found = joint.base[voice.library][outcome]
-    if voice.absent != ROOT:
+    found = joint.base[witness.library][outcome]
+    if witness.absent != ROOT:
         ladder = joint.ladder
-        rank = int(ladder.rank[voice.absent])
-        gone = ladder.paths(found)[:, rank] == voice.absent
-        under = joint.base[voice.library][ladder.parent[voice.absent]]
+        rank = int(ladder.rank[witness.absent])
+        gone = ladder.paths(found)[:, rank] == witness.absent
+        under = joint.base[witness.library][ladder.parent[witness.absent]]
         found = np.where((found != ROOT) & gone, under, found)
     return found.astype(np.int32)

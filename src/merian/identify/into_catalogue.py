@@ -1,4 +1,6 @@
-"""Answers into a catalogue: an identification for each sequence, appended and never overwritten.
+"""Answers into a catalogue: identifications, appended and never overwritten.
+
+Those of a sequence, of a picture, and of a record of several as their consensus.
 
 An answer carries the taxon that Merian stands by and the ranks above it, and nothing below. An
 answer that stands by nothing names nothing, and is not written. What an identification is called
@@ -24,13 +26,17 @@ from merian.catalogue.ingest import Progress
 from merian.catalogue.summary import Summary
 from merian.identify.answers import read_answers
 from merian.identify.job import Identified, stamp_of
+from merian.identify.record_job import beside
 from merian.taxonomy import MAIN_RANKS, TaxonomyLock
 
 __all__ = ["append_answers"]
 
 _BATCH = 5_000
+_TYPES = {"barcode": "nucleotideSequence", "picture": "media", "consensus": "consensus"}
+_SUBJECTS = {"barcode": "nucleotideSequenceID", "picture": "mediaID", "consensus": "occurrenceID"}
 _TERMS = (
-    "identificationID", "nucleotideSequenceID", "occurrenceID", "identificationType", "agentType",
+    "identificationID", "nucleotideSequenceID", "mediaID", "occurrenceID", "identificationType",
+    "agentType",
     "scientificName", "taxonRank", *MAIN_RANKS, "taxonomyLock", "identifiedBy",
     "identificationReferences", "identificationVerificationStatus", "probability",
     "identificationRemarks",
@@ -40,11 +46,12 @@ _TERMS = (
 def append_answers(
     folder: Path, found: Identified, progress: Progress | None = None
 ) -> Summary | None:
-    """Append an answer table to a catalogue that holds its sequences.
+    """Append an answer table to a catalogue that holds what was asked about.
 
     An answer's id is that of a sequence, or of an occurrence; where the occurrence has several
-    sequences, it is the occurrence that is identified. One that the catalogue does not have is set
-    aside.
+    sequences, it is the occurrence that is identified. Of records of several kinds of evidence each
+    single answer is an identification of its picture or sequence, and their consensus one of the
+    occurrence. One that the catalogue does not have is set aside.
 
     Args:
         folder: The catalogue.
@@ -60,16 +67,19 @@ def append_answers(
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=found.out.parent) as waiting:
         with Catalogue.open(folder, read_only=True) as opened:
             count = 0
-            for line, row in _subjects(opened, _standing(found.out)):
-                said = {**_row(row, method), **by[row.get("library") or ""]}
+            rows = _subjects(opened, _standing(found.out))
+            if found.disagreements is not None:
+                rows = _of_records(found.out)
+            for line, row in rows:
+                said = {**_row(row, method), **_by(by, row)}
                 said["identificationID"] = _key(said)
-                waiting.write(json.dumps([line, *(said[term] for term in _TERMS)]) + "\n")
+                waiting.write(json.dumps([line, *(said.get(term) for term in _TERMS)]) + "\n")
                 count += 1
         if not count:
             return None
         waiting.seek(0)
-        rows = Rows(found.out, "identification", _chunks(waiting))
-        reading = Reading("answers", (rows,), (found.out,))
+        source = Rows(found.out, "identification", _chunks(waiting))
+        reading = Reading("answers", (source,), (found.out,))
         with Catalogue.open(folder) as opened:
             return opened.ingest(
                 reading, verb="identify", arguments={"run": found.run}, progress=progress
@@ -91,6 +101,30 @@ def _by_library(found: Identified) -> dict[str, dict[str, str | None]]:
         }
         for name, lock in locks.items()
     }
+
+
+def _by(by: Mapping[str, dict[str, str | None]], row: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what is said of the libraries of an answer, and the kind of its evidence."""
+    names = (row.get("library") or "").split(";")
+    found = dict(by[names[0]])
+    if len(names) > 1:
+        every = [by[name] for name in names]
+        libraries = ", ".join(str(one["identifiedBy"]).rpartition(" ")[2] for one in every)
+        found["identifiedBy"] = f"Merian {__version__}, libraries {libraries}"
+        if len({one["taxonomyLock"] for one in every}) > 1:
+            found["taxonomyLock"] = None
+    if row.get("evidence"):
+        found["identificationType"] = _TYPES[row["evidence"]]
+    return found
+
+
+def _of_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return the answers of records that name something, single ones first."""
+    for table in (beside(path)[0], path):
+        for line, row in _standing(table):
+            term = _SUBJECTS[row["evidence"]]
+            key = row["id"] if term == "occurrenceID" else row["item"]
+            yield line, {**row, "nucleotideSequenceID": None, "occurrenceID": None, term: key}
 
 
 def _standing(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -126,13 +160,16 @@ def _row(row: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return what an identification says, of an answer."""
     above = MAIN_RANKS[: MAIN_RANKS.index(row["rank"]) + 1]
     nearest = f"; nearest references {row['nearest']}" if row["nearest"] else ""
+    media = {"mediaID": row["mediaID"]} if "mediaID" in row else {}
+    kind = row.get("evidence") or "barcode"
     return {
+        **media,
         "nucleotideSequenceID": row["nucleotideSequenceID"],
         "occurrenceID": row["occurrenceID"],
         "scientificName": row["name"],
         "taxonRank": row["rank"],
         **{rank: row[rank] if rank in above else None for rank in MAIN_RANKS},
-        "identificationReferences": f"{method}{nearest}",
+        "identificationReferences": f"{kind}{method}{nearest}",
         "probability": row["p"],
         "identificationRemarks": row["explanation"],
     }
@@ -144,7 +181,7 @@ def _method(found: Identified) -> str:
         mixture = "any mixture of known and unknown"
     else:
         mixture = f"known, new species, genus, family {', '.join(map(str, found.novelty))}"
-    return f"barcode, at most {100 * found.alpha:g} % wrong for {mixture}"
+    return f", at most {100 * found.alpha:g} % wrong for {mixture}"
 
 
 def _key(said: Mapping[str, Any]) -> str:

@@ -44,9 +44,12 @@ __all__ = [
     "answer_all",
     "check_not_asked",
     "check_one",
+    "done_before",
     "hash_of",
     "identify_files",
+    "kind_of_reason",
     "mix_of_queries",
+    "rejects_beside",
     "run_of",
     "stamp_of",
     "write_all",
@@ -87,6 +90,7 @@ class Identified:
         promise: The promise in plain words.
         strata: How simulated answers fared by what the library lacks (`Stratum`, by field).
         libraries: Where there are several, the hash of each, by name.
+        disagreements: Of records of several kinds of evidence, how many were found; else None.
         done_before: Whether all of it was there already.
     """
 
@@ -104,6 +108,7 @@ class Identified:
     promise: Sequence[str]
     strata: Sequence[Mapping[str, object]]
     libraries: Mapping[str, str] = field(default_factory=dict)
+    disagreements: int | None = None
     done_before: bool = False
 
 
@@ -137,7 +142,7 @@ def identify_files(
     shelf = open_shelf(library)
     tell("looking at the queries", 0)
     run = run_of(queries, shelf, choice, estimate=estimate)
-    if before := _done_before(out, run):
+    if before := done_before(out, run):
         return before
     panel = Panel.open(shelf, choice)
     with work_on(out, run) as work:
@@ -152,7 +157,7 @@ def identify_files(
 def check_not_asked(queries: Queries, out: Path) -> None:
     """Say so if what is to be written, or what lies beside it, is a file of queries."""
     asked = {path.resolve() for path in queries.paths}
-    for path in (out, _rejects_of(out)):
+    for path in (out, rejects_beside(out)):
         if path.resolve() in asked:
             raise InputError(f"{path}: holds the queries, and would be replaced; name another file")
 
@@ -202,14 +207,14 @@ def stamp_of(out: Path) -> dict[str, Any]:
     return content if ours else {}
 
 
-def _done_before(out: Path, run: str) -> Identified | None:
+def done_before(out: Path, run: str) -> Identified | None:
     """Return what was done, if the very same was done before and is still there."""
     content = stamp_of(out)
     if not out.is_file() or content.get("merian", {}).get("run") != run:
         return None
     if content.get("hash") != content_hash(out):
         return None
-    rejects = _rejects_of(out)
+    rejects = rejects_beside(out)
     if content["set_aside"] and not rejects.is_file():
         return None
     return Identified(
@@ -227,11 +232,13 @@ def _done_before(out: Path, run: str) -> Identified | None:
         promise=content["promise"],
         strata=content["strata"],
         libraries=content.get("libraries") or {},
+        disagreements=content.get("disagreements"),
         done_before=True,
     )
 
 
-def _rejects_of(out: Path) -> Path:
+def rejects_beside(out: Path) -> Path:
+    """Return where what was set aside is listed."""
     return Path(f"{out}.rejects.tsv")
 
 
@@ -289,9 +296,9 @@ def write_all(
     def see(row: Mapping[str, Any]) -> None:
         standing[row["rank"] or ""] += 1
 
-    rejects = _rejects_of(out)
+    rejects = rejects_beside(out)
     for row in work.rejects(chunks):
-        reasons[_kind(row[3])] += 1
+        reasons[kind_of_reason(row[3])] += 1
     if reasons:
         shown = lambda cell: "" if cell is None else " ".join(str(cell).split())  # noqa: E731
         columns = ("file", "line", "id", "reason")
@@ -326,9 +333,9 @@ def write_all(
     return found
 
 
-_NOT_KEPT = ("out", "run", "rejects", "done_before")
+_NOT_KEPT = ("out", "run", "rejects", "disagreements", "done_before")
 
 
-def _kind(reason: str) -> str:
+def kind_of_reason(reason: str) -> str:
     """Return a reason without its particulars."""
     return re.split(r":| \(", reason, maxsplit=1)[0].rstrip(".")

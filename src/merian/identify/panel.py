@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from merian.errors import InputError
 from merian.identify.answers import answer_line
@@ -21,7 +22,7 @@ from merian.library import Library
 from merian.library.neighbours import Finder, finder_of, resemblance
 from merian.library.shelf import genes_of, same_gene
 
-__all__ = ["Panel", "open_answerer", "picked", "picker"]
+__all__ = ["Panel", "open_answerer", "picked", "picker", "reopened"]
 
 Answerer = Callable[[Sequence[str]], list[str]]
 
@@ -160,12 +161,19 @@ def open_answerer(folders: str, expected: str, settings: str) -> Answerer:
         settings: The choice, and whether in full.
     """
     said = json.loads(settings)
-    chosen = said["choice"]
-    if chosen["novelty"] is not None:
-        chosen["novelty"] = tuple(chosen["novelty"])
-    choice = Choice(**chosen)
+    shelf, choice = reopened(folders, expected, said["choice"])
+    return Panel.open(shelf, choice, said["in_full"]).answerer()
+
+
+def reopened(
+    folders: str, expected: str, chosen: Mapping[str, Any]
+) -> tuple[dict[str, Library], Choice]:
+    """Return libraries, and what was chosen, as another process had them."""
+    told = dict(chosen)
+    if told["novelty"] is not None:
+        told["novelty"] = tuple(told["novelty"])
     shelf = {name: Library.open(folder) for name, folder in json.loads(folders)}
     for library, hash in zip(shelf.values(), json.loads(expected), strict=True):
         if library.hash != hash:
             raise InputError(f"{library.folder}: has changed meanwhile; give the command again")
-    return Panel.open(shelf, choice, said["in_full"]).answerer()
+    return shelf, Choice(**told)

@@ -9,6 +9,7 @@ million records take no more memory than a thousand.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -70,8 +71,8 @@ class Record:
         pictures: Each once.
         file: Where its first barcode comes from, or else its first picture.
         line: There, where that is known.
-        sequence_ids: Of the barcodes, in their catalogue.
-        media_ids: Of the pictures, in their catalogue.
+        sequence_ids: Of each barcode, in its catalogue; the first where several are the same.
+        media_ids: Of each picture, in its catalogue.
     """
 
     id: str
@@ -81,6 +82,16 @@ class Record:
     line: int | None = field(default=None, compare=False)
     sequence_ids: tuple[str, ...] = field(default=(), compare=False)
     media_ids: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def asked(self) -> str:
+        """What is asked, as JSON: barcodes and pictures, each with its id behind it."""
+        barcodes = [[*one, key] for one, key in zip(self.barcodes, self.sequence_ids, strict=True)]
+        pictures = [
+            [one.address, one.region, one.px_per_mm, one.content, key]
+            for one, key in zip(self.pictures, self.media_ids, strict=True)
+        ]
+        return json.dumps({"barcodes": barcodes, "pictures": pictures})
 
 
 class Records:
@@ -190,33 +201,32 @@ def _record(
     key: str, rows: Iterator[Row], paths: Sequence[Path], look: Look
 ) -> Iterator[Record | Reject]:
     """Return one record, after what had to be set aside of it."""
-    barcodes: dict[str, str] = {}
-    pictures: dict[PictureAsked, None] = {}
-    sequence_ids, media_ids = [], []
+    barcodes: dict[str, tuple[str, str]] = {}
+    pictures: dict[PictureAsked, str] = {}
     first = ""
     for _, source, format, kind, own, marker, sequence, address, *cells in rows:
         file = str(address) if format == "image-folder" else str(paths[source])
         if kind == "s":
             text, reason = read_query(sequence)
             if not reason:
-                barcodes[text] = barcodes.get(text) or " ".join(marker.split())
-                sequence_ids.append(own)
+                told, first_id = barcodes.get(text, ("", own))
+                barcodes[text] = (told or " ".join(marker.split()), first_id)
         else:
             looked = format == "image-folder"  # when it was taken in
             picture, reason = _asked(address, cells, None if looked else look)
             if picture is not None:
-                pictures[picture] = None
-                media_ids.append(own)
+                pictures.setdefault(picture, own)
             file = file if not reason else str(address)
         if reason:
             yield Reject(file, None, key, reason)
         else:
             first = first or file
     if barcodes or pictures:
-        told = sorted(((m, s) for s, m in barcodes.items()), key=lambda pair: pair[0])
+        ordered = sorted(((m, s, own) for s, (m, own) in barcodes.items()), key=lambda one: one[0])
         yield Record(
-            key, tuple(told), (*pictures,), first, None, tuple(sequence_ids), tuple(media_ids)
-        )
+            key, tuple((m, s) for m, s, _ in ordered), (*pictures,), first, None,
+            tuple(own for *_, own in ordered), tuple(map(str, pictures.values())),
+        )  # fmt: skip
 
 
 def _asked(

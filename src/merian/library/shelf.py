@@ -30,11 +30,14 @@ _ALIKE = (
 _GENES = {word: words.split()[0] for words in _ALIKE for word in words.split()}
 
 
-def open_shelf(places: Path | str | Sequence[Path | str]) -> dict[str, Library]:
+def open_shelf(
+    places: Path | str | Sequence[Path | str], *, pictures: bool = False
+) -> dict[str, Library]:
     """Open libraries, by name in the order in which they were given.
 
     Args:
         places: Folders of libraries, or a folder in which libraries stand.
+        pictures: Whether libraries of pictures may be among them.
     """
     given = [places] if isinstance(places, Path | str) else [*places]
     if not given:
@@ -42,7 +45,9 @@ def open_shelf(places: Path | str | Sequence[Path | str]) -> dict[str, Library]:
     folders = [folder for place in given for folder in _folders(existing(place, "library"))]
     found: dict[str, Library] = {}
     for folder in folders:
-        library = Library.open(folder).of_kind("barcode")
+        library = Library.open(folder)
+        if not pictures:
+            library.of_kind("barcode")
         same = [name for name, other in found.items() if other.hash == library.hash]
         if same:
             raise InputError(f"{folder}: is the same library as {same[0]}; give each once")

@@ -56,9 +56,17 @@ def vectors_file(segment: Path, encoder: str) -> Path:
     return segment / f"vectors.{encoder}.safetensors"
 
 
-def raw_vectors(eye: Encoder, items: Sequence[Any]) -> Raw:
-    """Return float16[n, dim] of unit length; 0 where an encoder cannot read an item."""
-    found = eye.encode(items)
+def raw_vectors(
+    eye: Encoder, items: Sequence[Any], rejects: list[tuple[int, str]] | None = None
+) -> Raw:
+    """Return float16[n, dim] of unit length; 0 where an encoder cannot read an item.
+
+    Args:
+        eye: The encoder.
+        items: What it takes.
+        rejects: What cannot be read is added here: its row, and why.
+    """
+    found = eye.encode(items, rejects)
     return np.nan_to_num(found, copy=False).astype(np.float16)
 
 

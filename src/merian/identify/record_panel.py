@@ -1,0 +1,292 @@
+"""A panel for records: each picture and barcode is answered by its library, then all together.
+
+What one library says of one picture or barcode is an answer of its own, and where a record has more
+than one of these the consensus of them is another (see `consensus`). A picture that cannot be read
+is set aside with its reason; the rest of its record is answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.identify.answers import answer_line
+from merian.identify.chunks import NONE
+from merian.identify.consensus import Consensus
+from merian.identify.determination import Determination
+from merian.identify.fusion import Witness
+from merian.identify.identifier import Identifier
+from merian.identify.ladder import Ladder
+from merian.identify.panel import picker, reopened
+from merian.identify.posterior import Posterior, chains_of
+from merian.identify.promise import Choice, stands
+from merian.identify.telling import Found, Teller, rounded
+from merian.image.addresses import pixels_of, read_file
+from merian.library import Library
+from merian.library.vectors import raw_vectors, scaled
+from merian.pictures import BadPictureError, coloured, millimetres, whole
+
+__all__ = ["RecordPanel", "open_record_answerer"]
+
+_TOLD = 3  # references of each kind of evidence in a consensus
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What one library says of one picture or barcode."""
+
+    library: str
+    item: str  # the id of the picture or the sequence
+    answer: Determination
+    posterior: Posterior
+    number: int  # of the query in that
+
+    @property
+    def outcomes(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """The rungs of all outcomes in the library's own ladder, and their probabilities."""
+        first, stop = self.posterior.offset[self.number : self.number + 2]
+        return self.posterior.rung[first:stop], self.posterior.probability[first:stop]
+
+
+class RecordPanel:
+    """Libraries of barcodes and of pictures that answer about records.
+
+    Attributes:
+        identifiers: By the name of the library.
+        choice: What was chosen.
+    """
+
+    identifiers: Mapping[str, Identifier]
+    choice: Choice
+
+    def __init__(self, shelf: Mapping[str, Library], choice: Choice) -> None:
+        self.choice = choice
+        self.identifiers = {name: Identifier(one, choice) for name, one in shelf.items()}
+        of = {n: one.evidence.kind for n, one in self.identifiers.items()}
+        self._barcodes = [name for name, kind in of.items() if kind == "barcode"]
+        self._pictures = [name for name, kind in of.items() if kind == "picture"]
+        self._number = {name: number for number, name in enumerate(self.identifiers)}
+        evidence = {name: one.evidence for name, one in self.identifiers.items()}
+        self.consensus = Consensus(evidence, choice)
+        joint = self.consensus.joint
+        self._teller = Teller(
+            joint.ladder, joint.names.__getitem__, joint.groups.__getitem__, choice.alpha
+        )
+        self._pick: Callable[[str], str] | None = None
+        if len(self._barcodes) > 1:
+            self._pick = picker({name: shelf[name] for name in self._barcodes})
+        self._eyes: dict[str, Any] = {}
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return what `open_record_answerer` needs to open the same in another process."""
+        libraries = {name: one.library for name, one in self.identifiers.items()}
+        folders = [(name, str(library.folder)) for name, library in libraries.items()]
+        hashes = [library.hash for library in libraries.values()]
+        return json.dumps(folders), json.dumps(hashes), json.dumps(asdict(self.choice))
+
+    def promise(self) -> list[str]:
+        """Say in plain words what is promised: by each library, and for the consensus."""
+        several = len(self.identifiers) > 1
+        lines = [
+            f"{name}: {line}" if several else line
+            for name, one in self.identifiers.items()
+            for line in one.promised()
+        ]
+        if self._barcodes and self._pictures:
+            for barcode in self._barcodes:
+                for picture in self._pictures:
+                    both = [self._number[barcode], self._number[picture]]
+                    told = self.consensus.together(both).promises[0].lines()
+                    who = f"{barcode} and {picture} together" if several else "together"
+                    lines += [f"{who}: {line}" for line in told]
+        return lines
+
+    def strata(self) -> list[dict[str, object]]:
+        """Return how simulated answers fared in each stratum, for each library."""
+        return [
+            {**asdict(stratum), "library": name}
+            for name, one in self.identifiers.items()
+            for stratum in one.promise.strata
+        ]
+
+    def answers(self, asked: Sequence[str]) -> list[str]:
+        """Return answers to records, as `merian.identify.records.Record.asked` gives them.
+
+        An answer is a line of JSON without brackets: the columns of an answer table, with
+        ``evidence``, ``library`` and ``item``; ``parts``, the single answers as rows of the same
+        columns; ``aside``, what could not be read and why. Or it is `chunks.NONE` and a reason.
+        """
+        records = [json.loads(text) for text in asked]
+        parts: list[list[_Part]] = [[] for _ in records]
+        aside: list[list[list[str]]] = [[] for _ in records]
+        self._ask_barcodes(records, parts, aside)
+        self._ask_pictures(records, parts, aside)
+        return [self._line(*both) for both in zip(parts, aside, strict=True)]
+
+    # -- barcodes -------------------------------------------------------------------------------
+
+    def _ask_barcodes(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        parts: list[list[_Part]],
+        aside: list[list[list[str]]],
+    ) -> None:
+        asked: dict[str, list[tuple[int, str, str]]] = {name: [] for name in self._barcodes}
+        for number, record in enumerate(records):
+            for marker, sequence, key in record["barcodes"]:
+                name = self._picked(f"{marker} {sequence}" if marker else sequence)
+                if name:
+                    asked[name].append((number, key, sequence))
+                elif self._barcodes:
+                    told = ", ".join(self._barcodes)
+                    aside[number].append([key, f"it is like nothing in any library: {told}"])
+                else:
+                    aside[number].append([key, "no library of barcodes was given"])
+        for name, rows in asked.items():
+            if rows:
+                self._ask(name, [(n, key) for n, key, _ in rows], [r[2] for r in rows], parts)
+
+    def _picked(self, text: str) -> str:
+        """Return the library that is for a barcode, or ""."""
+        if self._pick is not None:
+            return self._pick(text)
+        return self._barcodes[0] if self._barcodes else ""
+
+    def _ask(
+        self,
+        name: str,
+        rows: Sequence[tuple[int, str]],
+        queries: Sequence[Any],
+        parts: list[list[_Part]],
+    ) -> None:
+        answers, posterior = self.identifiers[name].weigh(queries)
+        for place, ((number, key), answer) in enumerate(zip(rows, answers, strict=True)):
+            parts[number].append(_Part(name, key, answer, posterior, place))
+
+    # -- pictures -------------------------------------------------------------------------------
+
+    def _ask_pictures(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        parts: list[list[_Part]],
+        aside: list[list[list[str]]],
+    ) -> None:
+        rows: list[tuple[int, str]] = []
+        items: list[Any] = []
+        for number, record in enumerate(records):
+            for address, region, scale, _, key in record["pictures"]:
+                if not self._pictures:
+                    aside[number].append([address, "no library of pictures was given"])
+                    continue
+                try:
+                    items.append(_item(address, region, scale))
+                    rows.append((number, key))
+                except BadPictureError as bad:
+                    aside[number].append([address, str(bad)])
+        raw: dict[str, tuple[NDArray[np.float16], set[int]]] = {}
+        for name in self._pictures if items else ():
+            kinship = self.identifiers[name].evidence.kinship  # type: ignore[attr-defined]
+            eye = self._eyes.setdefault(kinship.eye.id, kinship.eye)
+            if eye.id not in raw:
+                rejects: list[tuple[int, str]] = []
+                found = raw_vectors(eye, items, rejects)
+                raw[eye.id] = found, {row for row, _ in rejects}
+                for row, reason in rejects:
+                    aside[rows[row][0]].append([rows[row][1], reason])
+            vectors, bad_rows = raw[eye.id]
+            good = [row for row in range(len(rows)) if row not in bad_rows]
+            if good:
+                queries = scaled(vectors[good], kinship.centre)
+                self._ask(name, [rows[row] for row in good], [*queries], parts)
+
+    # -- together -------------------------------------------------------------------------------
+
+    def _line(self, parts: Sequence[_Part], aside: Sequence[Sequence[str]]) -> str:
+        if not parts:
+            reasons = "; ".join(reason for _, reason in aside) or "there is nothing to ask about"
+            return f"{NONE}{reasons}"
+        told: dict[str, object] = {"parts": [], "aside": aside}
+        if len(parts) == 1:
+            (part,) = parts
+            unknown = _unknown(self.identifiers[part.library].ladder, *part.outcomes)
+            return answer_line(part.answer, {**_own(part), "unknown": unknown, **told})
+        answer = self._together(parts)
+        libraries = ";".join(dict.fromkeys(part.library for part in parts))
+        own = {"evidence": "consensus", "library": libraries, "item": None}
+        rows = [self._row(part) for part in parts]
+        return answer_line(answer, {**own, **told, "parts": rows})
+
+    def _row(self, part: _Part) -> dict[str, Any]:
+        row: dict[str, Any] = json.loads(f"{{{answer_line(part.answer, _own(part))}}}")
+        ladder = self.identifiers[part.library].ladder
+        return {**row, "unknown": _unknown(ladder, *part.outcomes)}
+
+    def _together(self, parts: Sequence[_Part]) -> Determination:
+        """Return the consensus of several answers."""
+        consensus, joint = self.consensus, self.consensus.joint
+        witnesses = [
+            Witness.of(joint, self._number[part.library], *part.outcomes) for part in parts
+        ]
+        posterior = rounded(consensus.posterior(witnesses))
+        chains = chains_of(posterior, joint.ladder)
+        promise = consensus.together([one.library for one in witnesses]).promise
+        depth = stands(chains, joint.ladder, np.array([[*promise.thresholds.values()]]))
+        matches = [m for part in parts for m in part.answer.matches[:_TOLD]]
+        found = Found("consensus", matches, says=[_says(part) for part in parts])
+        return self._teller.determination(posterior, chains, int(depth[0]), 0, found)
+
+
+def _own(part: _Part) -> dict[str, Any]:
+    return {"evidence": part.answer.evidence, "library": part.library, "item": part.item}
+
+
+def _says(part: _Part) -> str:
+    """Return what one answer says, in a few words."""
+    answer = part.answer
+    if not answer.name:
+        return f"the {answer.evidence} alone names nothing"
+    share = min(100 * answer.probability, 99.9)
+    return f"the {answer.evidence} alone says {answer.rank} {answer.name} ({share:.0f} %)"
+
+
+def _unknown(
+    ladder: Ladder, rung: NDArray[np.int32], probability: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return by rank how probable it is that the library has nothing that it is."""
+    rank = np.where(rung >= 0, ladder.rank[rung], -1)
+    return {
+        name: round(float(probability[rank < place].sum()), _DECIMALS)
+        for place, name in enumerate(ladder.ranks)
+    }
+
+
+def _item(address: str, region: Sequence[float] | None, scale: float | None) -> Any:
+    """Return a picture as an encoder takes it."""
+    content = read_file(address)
+    item: Any = content
+    if region is not None or scale is not None:
+        image = whole(content)
+        if region is not None:
+            left, top, width, height = region
+            image = image.crop(pixels_of(image.size, (left, top, width, height)))
+        item = coloured(image)
+        if scale is not None:
+            from merian.learn import SizedPicture  # noqa: PLC0415 - torch
+
+            longer, shorter = millimetres(*image.size, scale).tolist()
+            item = SizedPicture(item, (longer, shorter))
+    return item
+
+
+def open_record_answerer(
+    folders: str, expected: str, settings: str
+) -> Callable[[Sequence[str]], list[str]]:
+    """Open libraries in a process of their own; see `merian.identify.panel.open_answerer`."""
+    shelf, choice = reopened(folders, expected, json.loads(settings))
+    return RecordPanel(shelf, choice).answers
