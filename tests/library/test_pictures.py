@@ -23,6 +23,8 @@ from merian.learn.looking import SizedPicture  # noqa: E402
 from merian.learn.saved import load_model, save_model, save_shipped  # noqa: E402
 from merian.library import Library, Settings, add_to_library, build_each, build_library  # noqa: E402
 from merian.library.vectors import Kinship  # noqa: E402
+from merian.report.library_card import card_of  # noqa: E402
+from merian.report.library_card_page import markdown_of, page_of  # noqa: E402
 
 from .conftest import bases, lineage  # noqa: E402
 from .test_from_catalogue import identify  # noqa: E402
@@ -152,6 +154,34 @@ def test_what_cannot_be_read_is_set_aside_and_the_rest_is_done(tmp_path, model):
     assert not any("(" in why and ")" not in why for why in done.set_aside)
 
 
+def test_a_picture_that_unpacks_to_too_much_is_set_aside(tmp_path, model, monkeypatch):
+    pics = folder_of(tmp_path / "pics", 3)
+    draw(pics / "Aus bus" / "vast.png", 5, (200, 100))
+    monkeypatch.setenv("MERIAN_PIXEL_LIMIT", "10000")
+    done = build([pics], tmp_path / "lib", model)
+    assert done.entries == 3
+    assert "would unpack to more than 10,000 pixels" in done.rejects.read_text()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_stopped_leaves_things_as_they_were(tmp_path, model, processes):
+    def stop(what, count):
+        if what == "embedding" and count:
+            raise KeyboardInterrupt
+
+    pics = folder_of(tmp_path / "pics", 40)
+    asked = settings(model, processes=processes)
+    with pytest.raises(KeyboardInterrupt):
+        build_library([pics], tmp_path / "lib", settings=asked, progress=stop)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pics"]
+    build([folder_of(tmp_path / "few", 3)], tmp_path / "lib", model)
+    before = held(tmp_path / "lib")
+    with pytest.raises(KeyboardInterrupt):
+        more = Settings(processes=processes)
+        add_to_library(tmp_path / "lib", [pics], settings=more, progress=stop)
+    assert held(tmp_path / "lib") == before
+
+
 def test_a_table_names_pictures_and_specimens_have_several(tmp_path, model):
     for i in range(5):
         draw(tmp_path / "pics" / f"{i}.png", i)
@@ -171,6 +201,29 @@ def test_a_table_names_pictures_and_specimens_have_several(tmp_path, model):
     assert done.set_aside["no picture"] == 1
     assert any("gone.png" in line and "cannot be opened" in line and "\t5\t" in line
                for line in done.rejects.read_text().splitlines())  # fmt: skip
+
+
+def test_a_class_of_a_lab_is_told_apart_and_is_no_species(tmp_path, model):
+    rows = [
+        "0,0.png,copepod_calanoid_eggs,Copepoda,Calanoida,",
+        "1,1.png,copepod_calanoid,Copepoda,Calanoida,",
+        "2,2.png,copepod_calanoid,Copepoda,Calanoida,",
+        "3,3.png,aus_bus,Copepoda,Calanoida,Aus bus",
+        "4,4.png,detritus_blob,,,",
+    ]
+    for i in range(5):
+        draw(tmp_path / f"{i}.png", i)
+    table = tmp_path / "table.csv"
+    table.write_text("id,file,label,class,order,species\n" + "\n".join(rows) + "\n")
+    options = Options({"label": "verbatimIdentification"})
+    done = build([table], tmp_path / "lib", model, options=options)
+    library = done.library
+    assert [library.name_of(entry) for entry in range(4)] == [
+        "Calanoida (copepod_calanoid_eggs)", "Calanoida (copepod_calanoid)",
+        "Calanoida (copepod_calanoid)", "Aus bus",
+    ]  # fmt: skip
+    assert library.unnamed.tolist() == [0, 1, 1, -1]
+    assert done.set_aside == {"no name at any rank": 1}
 
 
 def boxes(tmp_path, scales=("10", "20")):
@@ -355,6 +408,22 @@ def test_the_command_builds_adds_and_tells(tmp_path, model, capsys):
         assert told in shown
     assert "sequence" not in shown
     assert main(["library", "add", lib, str(pics), "--processes", "0"]) == 2
+
+
+def test_the_card_speaks_of_pictures(tmp_path, model, capsys):
+    pics = folder_of(tmp_path / "pics")
+    shutil.copy(pics / "Aus bus" / "0.png", pics / "Dus eus" / "other.png")
+    library = build([pics], tmp_path / "lib", model).library
+    card = card_of(library)
+    assert (card["kind"], card["shared_pictures"], card["promise"]) == ("picture", 2, None)
+    assert card["encoder"]["id"] == library.header["encoder"]["id"]
+    assert "lengths" not in card
+    for told in (markdown_of(card), page_of(card)):
+        assert "9 different pictures of 10 specimens" in told
+        assert "species that share a picture with another" in told
+        assert not any(word in told for word in ("barcode", "sequence", " bases", "promise"))
+    assert main(["library", "card", str(tmp_path / "lib"), "-o", str(tmp_path / "card.html")]) == 0
+    capsys.readouterr()
 
 
 def test_a_model_of_what_ships_is_a_model(tmp_path):

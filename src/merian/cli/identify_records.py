@@ -62,7 +62,9 @@ def identify_records(
     if out is None:
         if into is None:
             raise InputError("say where the answers go: -o OUT, or --into CATALOGUE, or both")
-        run = record_job.run_of_records(records, open_shelf(library, pictures=True), choice, checklist)
+        run = record_job.run_of_records(
+            records, open_shelf(library, pictures=True), choice, checklist
+        )
         out = into / "runs" / run / "answers.tsv"
     if into is not None:
         from merian.catalogue import Catalogue

@@ -4,10 +4,14 @@ A picture is a file, or a region of one. It keeps its address, so that it can be
 pixels stay where they are. A file that is missing, damaged or too large is set aside with its
 reason. That of a JPEG or PNG is looked at here without its pixels, so one that is damaged within is
 found out when it is embedded (see `picture_vectors`).
+
+What is not named to a species is told apart by its BIN, else by its label: no two pictures are the
+same, and the classes of an imaging lab (copepods with eggs) are what it can tell apart by eye.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +39,7 @@ from merian.pictures import BadPictureError
 __all__ = ["GatheredPictures"]
 
 _TOLD_AFTER = 500  # pictures between two words about how far it is
+_CLASS = re.compile(r"[a-z][^\s_]*(_\S*)+")
 
 # The scale of a region that has no file of its own may be that of the picture that it is cut from.
 _SQL = f"""
@@ -71,10 +76,11 @@ def _told(staging: Staging) -> Iterator[_Told]:
     """Return what is said of each picture, in the order of the input."""
     for batch in batches(staging, _SQL):
         for ord_, file, line, key, place, known, scale, x, y, w, h, *named in batch:
-            concept, label, *cells = named
+            concept, label, *names = named
+            cells = _named(label, tuple(names))
             region = region_of((x, y, w, h))
             row = Row(ord_, key, file, line, address_of(place, region), "",
-                      _kind_of(concept, label, cells), label, tuple(cells))  # fmt: skip
+                      _kind_of(concept, label, cells), label, cells)  # fmt: skip
             yield _Told(row, place, known, region, scale)
 
 
@@ -87,6 +93,17 @@ def _kind_of(concept: str, label: str, cells: Sequence[str | None]) -> str:
     """
     named = next((cell for cell in reversed(cells[: len(LINEAGE)]) if cell), "")
     return cluster_of(concept, label) or concept or label or named
+
+
+def _named(label: str, cells: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """Return the cells of a name, without what a lab's name of a class seems to say.
+
+    "copepod_calanoid" reads like a species, and a source that gives ranks knows better what it is.
+    """
+    ranks, species = cells[: len(LINEAGE)], cells[LINEAGE.index("species")]
+    if _CLASS.fullmatch(label) and any(ranks) and not species:
+        return (*ranks, *(None for _ in cells[len(LINEAGE) :]))
+    return cells
 
 
 class GatheredPictures(Gathered):

@@ -46,7 +46,7 @@ class Reference:
         accession: In a public archive, or ""; of a picture, where it is (see
             `merian.image.addresses`).
         marker: The gene, or "".
-        concept: Its BIN or species hypothesis, or "".
+        concept: Its BIN or species hypothesis; of a picture without one its label; or "".
         label: The name as it came, character by character, or "".
     """
 

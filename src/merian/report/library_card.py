@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from merian.identify import Choice, Identifier, lengths
 from merian.identify.clades import promise_by_clade
+from merian.identify.ladder import ladder_of
 from merian.identify.learning import open_learnt
 from merian.library import Library
 from merian.stamp import run_id, stamp
@@ -39,18 +40,23 @@ def card_of(library: Library, rank: str | None = None, alpha: float = 0.05) -> d
         rank: Of the clades that are told one by one; chosen if None.
         alpha: What would be promised.
     """
-    identifier = Identifier.open(library, Choice(alpha))
-    rank = rank or clade_rank(library, identifier.ladder.ranks)
-    ranks = [r for r in _RANKS if r in identifier.ladder.ranks]
+    pictures = library.kind == "picture"
+    identifier = None if pictures else Identifier.open(library, Choice(alpha))
+    ladder = ladder_of(library) if identifier is None else identifier.ladder
+    rank = rank or clade_rank(library, ladder.ranks)
+    ranks = [r for r in _RANKS if r in ladder.ranks]
+    own = {"kind": "picture", "encoder": library.header["encoder"]} if pictures else {
+        "lengths": _lengths(library)
+    }  # fmt: skip
     asked = {"library": library.hash, "rank": rank, "alpha": alpha}
     lock = library.taxonomy.lock.as_dict()
     return {
         "merian": stamp("merian-library-card", "1.0", run_id("card", asked), lock),
         "library": {"name": library.folder.name, "hash": library.hash},
         "counts": library.header["counts"],
-        "lengths": _lengths(library),
+        **own,
         "records_per_species": _records_per_species(library),
-        "shared_barcodes": int(_is_shared(library).sum()),
+        f"shared_{library.kind}s": int(_is_shared(library).sum()),
         "rank": rank,
         "clades": {r: _clades(library, r) for r in dict.fromkeys([*ranks, rank])},
         "taxonomy": library.header["checklist"] or lock,
@@ -58,7 +64,8 @@ def card_of(library: Library, rank: str | None = None, alpha: float = 0.05) -> d
         "set_aside": dict(_set_aside(library).most_common()),
         "conflicts": dict(library.header.get("conflicts", {})),
         "settings": library.header["segments"][0]["settings"],
-        "promise": _promise(identifier, rank),
+        # Of pictures nothing is learnt yet about how often names are wrong.
+        "promise": None if identifier is None else _promise(identifier, rank),
     }
 
 
@@ -96,7 +103,7 @@ def _records_per_species(library: Library) -> dict[str, int]:
 
 
 def _is_shared(library: Library) -> NDArray[np.bool_]:
-    """Return of each species, in the order of `_species_records`, whether it shares a barcode."""
+    """Return of each species, as `_species_records` has them, whether another has its barcode."""
     named = library.is_named()
     digest = np.concatenate([segment.digest for segment in library.segments])[named]
     species, own = np.unique(library.node[named], return_inverse=True)
@@ -133,7 +140,7 @@ def _clades(library: Library, rank: str) -> list[dict[str, Any]]:
                 "genera": _count(genus[rows]),
                 "species": int(own.sum()),
                 "species_with_one_record": int((own & (records == 1)).sum()),
-                "species_that_share_a_barcode": int((own & shared).sum()),
+                f"species_that_share_a_{library.kind}": int((own & shared).sum()),
                 "unnamed_groups": _count(library.unnamed[rows]),
                 "node": int(taxon),
             }

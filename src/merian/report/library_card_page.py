@@ -42,7 +42,9 @@ def page_of(card: Card) -> str:
     return page(
         f"The library {card['library']['name']}",
         _sections(card),
-        subtitle="What it covers, what it was made of, and where a promise can be given",
+        subtitle="What it covers, what it was made of, and where a promise can be given"
+        if card["promise"]
+        else "What it covers, and what it was made of",
         stamp=card["merian"],
     )
 
@@ -63,11 +65,12 @@ def markdown_of(card: Card) -> str:
 
 
 def _sections(card: Card) -> list[Section]:
-    return [_covers(card), _promise(card), _made_of(card), _aside(card)]
+    promised = [_promise(card)] if card["promise"] else []
+    return [_covers(card), *promised, _made_of(card), _aside(card)]
 
 
 def _covers(card: Card) -> Section:
-    counts, lengths, rank = card["counts"], card["lengths"], card["rank"]
+    counts, rank, kind = card["counts"], card["rank"], card.get("kind", "barcode")
     taxa = counts["taxa"]
     named = counts["named_to"].get("species", 0)
     figures: list[tuple[object, str]] = [
@@ -75,40 +78,71 @@ def _covers(card: Card) -> Section:
         (f"{100 * named / max(counts['records'], 1):.0f} %", "of them named to a species"),
         (taxa.get("species", 0), "species"),
         (taxa.get("genus", 0), "genus" if taxa.get("genus") == 1 else "genera"),
-        (card["shared_barcodes"], "species that share a barcode with another"),
+        (card[f"shared_{kind}s"], f"species that share a {kind} with another"),
     ]
+    if kind == "picture":  # many are classes of a lab and no species
+        figures.append((counts["unnamed_groups"], "unnamed groups"))
+    rows = card["clades"][rank]
+    parts: list[Part] = [] if kind == "picture" and not taxa.get("species") else [_records(card)]
+    return Section(
+        "What it covers",
+        [
+            Figures(figures),
+            Text(_pictures(card) if kind == "picture" else _sequences(card)),
+            Table(
+                (rank, "in", "references", "to species", "species", "one record", "share",
+                 "genera", "unnamed"),
+                [_clade(row, rank, kind) for row in rows[:_SHOWN]],
+                "References; how many are named to a species; species, those with one record, "
+                f"those that share a {kind} with another; genera; unnamed groups",
+                max(0, len(rows) - _SHOWN),
+            ),
+            *parts,
+        ],
+    )  # fmt: skip
+
+
+def _records(card: Card) -> Bars:
+    return Bars(
+        "Species by how many records each has",
+        [(f"{k} record{'' if k == '1' else 's'}", float(n))
+         for k, n in card["records_per_species"].items()],
+    )  # fmt: skip
+
+
+def _pictures(card: Card) -> str:
+    """Say how many pictures there are, and whose vectors are kept."""
+    counts, made = card["counts"], card["encoder"]
+    pictures, specimens = counts["pictures"], counts["individuals"]
+    told = (
+        f"{pictures:,} different picture{'' if pictures == 1 else 's'} of {specimens:,} "
+        f"specimen{'' if specimens == 1 else 's'}. Each is kept as {made['dim']:,} numbers by the "
+        f"encoder {made['name']} ({made['id']}); its pixels stay where they are."
+    )
+    if "from" in made:
+        came = made["from"]
+        told += (
+            f" The encoder's weights are those of the package {came['package']} ("
+            f"{came['training']}; {came['licence']})."
+        )
+    return told
+
+
+def _sequences(card: Card) -> str:
+    """Say of which marker the sequences are, and how long."""
+    counts, lengths = card["counts"], card["lengths"]
     markers = [f"{name} ({n:,})" for name, n in counts["markers"].items()]
     unsaid = counts["records"] - sum(counts["markers"].values())
     if markers and unsaid:
         markers.append(f"not said ({unsaid:,})")
     told = f"Markers: {', '.join(markers)}. " if markers else "The sources do not name the marker. "
-    rows = card["clades"][rank]
-    return Section(
-        "What it covers",
-        [
-            Figures(figures),
-            Text(
-                f"{told}Half of the sequences are {lengths['median']:,} bases or longer, nine in "
-                f"ten from {lengths['p05']:,} to {lengths['p95']:,}.{_cut(card)}"
-            ),
-            Table(
-                (rank, "in", "references", "to species", "species", "one record", "share",
-                 "genera", "unnamed"),
-                [_clade(row, rank) for row in rows[:_SHOWN]],
-                "References; how many are named to a species; species, those with one record, "
-                "those that share a barcode with another; genera; unnamed groups",
-                max(0, len(rows) - _SHOWN),
-            ),
-            Bars(
-                "Species by how many records each has",
-                [(f"{k} record{'' if k == '1' else 's'}", float(n))
-                 for k, n in card["records_per_species"].items()],
-            ),
-        ],
-    )  # fmt: skip
+    return (
+        f"{told}Half of the sequences are {lengths['median']:,} bases or longer, nine in "
+        f"ten from {lengths['p05']:,} to {lengths['p95']:,}.{_cut(card)}"
+    )
 
 
-def _clade(row: Mapping[str, Any], rank: str) -> tuple[object, ...]:
+def _clade(row: Mapping[str, Any], rank: str, kind: str) -> tuple[object, ...]:
     name = row["name"] or "(not said)"
     return (
         Name(name) if rank in _ITALIC and row["name"] else name,
@@ -117,7 +151,7 @@ def _clade(row: Mapping[str, Any], rank: str) -> tuple[object, ...]:
         row["named_to_species"],
         row["species"],
         row["species_with_one_record"],
-        row["species_that_share_a_barcode"],
+        row[f"species_that_share_a_{kind}"],
         row["genera"],
         row["unnamed_groups"],
     )
