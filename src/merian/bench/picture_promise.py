@@ -1,0 +1,318 @@
+"""Whether the promise holds for pictures, and for what pictures and barcodes say together.
+
+In a world, one library is built of pictures and one of barcodes. Some genera and some species are
+in neither, some species in one alone; the other specimens are asked, by picture and barcode. Of
+ISIIS (121 classes of plankton), a library is built of half of the pictures of most classes, and
+the rest is asked, with the classes that it lacks. An answer is wrong if it is neither the true
+taxon nor one above it; errors are means over genera (of ISIIS: classes), with 95 % intervals of
+these drawn again.
+
+A picture takes a thirtieth of a second of a core, and is looked at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import InputError
+from merian.files import existing
+from merian.formats import Options
+from merian.formats.delimited import write_delimited
+from merian.identify import PARTS, PICTURE_PARTS, Choice
+from merian.identify.answers import read_answers
+from merian.identify.record_job import beside, identify_records
+from merian.identify.records import Records
+from merian.library import Settings, build_library
+from merian.world import Settings as WorldSettings
+from merian.world import make_world
+
+__all__ = ["NAME", "WORKING", "run"]
+
+NAME = "picture-promise"
+WORKING = ("out", "processes")
+
+_PLACE = Path("../shared/data/plankton/isiis_planktonset1")
+_LINEAGES = Path("../shared/data/plankton/planktonzilla/planktonzilla_taxonomy.csv")
+_SOURCE = "planktonset1.0"
+_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
+_DRAWS = 2000
+_STRATA = ("species present", "species absent", "genus absent")
+
+Row = dict[str, str]
+Figures = dict[str, dict[str, object]]
+
+
+def run(
+    *,
+    isiis: Path = _PLACE,
+    lineages: Path = _LINEAGES,
+    world: Path | None = None,
+    species: int = 400,
+    specimens: int = 3000,
+    seed: int = 31,
+    alpha: float = 0.05,
+    parts: str = "world,isiis",
+    out: Path | None = None,
+    processes: int = 2,
+) -> Figures:
+    """Build the libraries, ask them and count wrong answers.
+
+    Args:
+        isiis: The folder of ISIIS, a folder for each class.
+        lineages: The table of Planktonzilla with the lineages of its classes.
+        world: A world that is there already; one is made if not given.
+        species: Of the world.
+        specimens: Of the world.
+        seed: Of the world, and of what is held out.
+        alpha: The share of wrong answers that is promised not to be exceeded.
+        parts: What is asked, with commas between: world, isiis.
+        out: Where the libraries and answers are kept; a temporary folder if not given.
+        processes: How many work at a time.
+    """
+    found: Figures = {}
+    with ExitStack() as stack:
+        work = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="merian-bench-")))
+        work.mkdir(parents=True, exist_ok=True)
+        if "world" in parts:
+            place = world
+            if place is None:
+                settings = WorldSettings(
+                    species=species, specimens=specimens, seed=seed, level=2, labels="full",
+                    trays=0, quadrats=0,
+                )  # fmt: skip
+                place = work / "world"
+                if not (place / "specimens.csv").exists():
+                    make_world(place, settings, processes=processes)
+            found |= _of_world(place, work, seed, alpha, processes)
+        if "isiis" in parts:
+            found |= _of_isiis(existing(isiis), existing(lineages), work, seed, alpha, processes)
+    return found
+
+
+# -- a world ------------------------------------------------------------------------------------
+
+
+def _of_world(world: Path, work: Path, seed: int, alpha: float, processes: int) -> Figures:
+    rows = [*_specimens(world)]
+    random = np.random.default_rng(seed)
+    genera = _drawn(random, {row["genus"] for row in rows}, 0.15)
+    names = {row["species"] for row in rows if row["genus"] not in genera}
+    order = random.permutation(sorted(names)).tolist()
+    count = len(order)
+    neither, barcodes, pictures = (
+        set(order[a * count // 100 : b * count // 100]) for a, b in ((0, 15), (15, 30), (30, 45))
+    )
+    reference: list[Row] = []
+    asked: list[Row] = []
+    for row in rows:
+        known = row["genus"] not in genera and row["species"] not in neither
+        (reference if known and random.random() < 0.6 else asked).append(row)
+    libraries = [
+        _library(
+            work / "world-pictures", [r for r in reference if r["species"] not in barcodes],
+            world / "images", pictures=True, processes=processes,
+        ),
+        _library(
+            work / "world-barcodes", [r for r in reference if r["species"] not in pictures],
+            world / "images", pictures=False, processes=processes,
+        ),
+    ]  # fmt: skip
+    held = [
+        {r["species"] for r in reference if r["species"] not in barcodes and r["image"]},
+        {r["species"] for r in reference if r["species"] not in pictures and r["sequence"]},
+    ]
+    answers = _asked(work / "world-answers.tsv", asked, world / "images", libraries, alpha,
+                     processes)  # fmt: skip
+    truth = {row["id"]: row for row in asked}
+    found: Figures = {}
+    for kind, own in (("picture", held[0]), ("barcode", held[1]), ("consensus", held[0] | held[1])):
+        rows_of = [row for row in answers if row["evidence"] == kind]
+        stratum = {key: _stratum(truth[key], own) for key in truth}
+        found |= _figures(f"world, {kind}", rows_of, truth, stratum, "genus")
+    both = [row for row in answers if row["evidence"] == "consensus"]
+    ids = {row["id"] for row in both}
+    for kind in ("picture", "barcode"):
+        alone = [row for row in answers if row["evidence"] == kind and row["id"] in ids]
+        found |= _depths(f"world, {kind} of records with both", alone, truth)
+    return found | _depths("world, consensus of records with both", both, truth)
+
+
+def _specimens(world: Path) -> Iterator[Row]:
+    """Return specimens under their true names; no copies, and no barcode of another one."""
+    with (world / "specimens.csv").open(encoding="utf-8", newline="") as stream:
+        told = {row["processid"]: row for row in csv.DictReader(stream)}
+    images = {path.stem: path for path in (world / "images").rglob("*") if path.is_file()}
+    with (world / "truth" / "specimens.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            key = row["processid"]
+            if row["copy_of"] or row["tube_of"]:
+                continue
+            image = images.get(key)
+            yield {
+                "id": key,
+                "image": str(image.relative_to(world / "images")) if image else "",
+                "sequence": told[key]["dna_barcode"],
+                **{rank: row.get(rank) or "Animalia" for rank in _RANKS},
+            }
+
+
+def _drawn(random: np.random.Generator, names: Iterable[str], share: float) -> set[str]:
+    order = random.permutation(sorted(names)).tolist()
+    return set(order[: round(share * len(order))])
+
+
+def _stratum(row: Row, held: set[str]) -> str:
+    if row["species"] in held:
+        return _STRATA[0]
+    genera = {name.split()[0] for name in held}
+    return _STRATA[1] if row["genus"] in genera else _STRATA[2]
+
+
+# -- ISIIS --------------------------------------------------------------------------------------
+
+
+def _of_isiis(
+    folder: Path, lineages: Path, work: Path, seed: int, alpha: float, processes: int
+) -> Figures:
+    rows = [*_plankton(folder, lineages)]
+    random = np.random.default_rng(seed)
+    new = _drawn(random, {row["label"] for row in rows}, 0.25)
+    reference: list[Row] = []
+    asked: list[Row] = []
+    for row in rows:
+        known = row["label"] not in new and random.random() < 0.5
+        (reference if known else asked).append(row)
+    library = _library(work / "isiis-pictures", reference, folder, pictures=True,
+                       processes=processes)  # fmt: skip
+    answers = _asked(work / "isiis-answers.tsv", asked, folder, [library], alpha, processes)
+    truth = {row["id"]: row for row in asked}
+    stratum = {
+        key: "class absent" if row["label"] in new else "class present"
+        for key, row in truth.items()
+    }
+    return _figures("ISIIS, picture", answers, truth, stratum, "label")
+
+
+def _plankton(folder: Path, lineages: Path) -> Iterator[Row]:
+    """Return the pictures of ISIIS with their lineages; what does not live is a kingdom too."""
+    with lineages.open(encoding="utf-8", newline="") as stream:
+        told = {r["Raw_Labels"]: r for r in csv.DictReader(stream) if r["Dataset"] == _SOURCE}
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png"))
+    if not files:
+        raise InputError(f"{folder}: holds no pictures; expected a folder for each class")
+    for file in files:
+        label = file.parent.name
+        row = told[label]
+        names = {rank: row[rank.capitalize()].capitalize() for rank in _RANKS}
+        if names["species"]:
+            names["species"] = f"{names['genus']} {names['species'].lower()}"
+        names["kingdom"] = names["kingdom"] or "Inanimata"
+        yield {"id": f"{label}/{file.stem}", "image": str(file.relative_to(folder)),
+               "label": label, **names}  # fmt: skip
+
+
+# -- asking -------------------------------------------------------------------------------------
+
+
+def _library(
+    folder: Path, rows: Sequence[Row], images: Path, *, pictures: bool, processes: int
+) -> Path:
+    """Build a library, if it is not there."""
+    if (folder / "library.json").exists():
+        return folder
+    table = folder.with_suffix(".csv")
+    skipped = "sequence" if pictures else "image"
+    _write(table, rows, without=(skipped,))
+    mapping = {"id": "occurrenceID"} | ({"image": "accessURI"} if pictures else {})
+    settings = Settings(
+        options=Options(mapping, images if pictures else None), pictures=pictures,
+        processes=processes,
+    )  # fmt: skip
+    build_library([table], folder, settings=settings, parts=PICTURE_PARTS if pictures else PARTS)
+    return folder
+
+
+def _asked(
+    out: Path, rows: Sequence[Row], images: Path, libraries: Sequence[Path], alpha: float,
+    processes: int,
+) -> list[dict[str, object]]:  # fmt: skip
+    """Return the answers about rows, of which no name is told."""
+    table = out.with_suffix(".csv")
+    _write(table, rows, without=("label", *_RANKS))
+    mapping = {"id": "occurrenceID", "image": "accessURI"}
+    records = Records([table], Options(mapping, images))
+    identify_records(records, tuple(libraries), out, choice=Choice(alpha), processes=processes)
+    return [*read_answers(out), *read_answers(beside(out)[0])]
+
+
+def _write(path: Path, rows: Sequence[Row], without: Sequence[str]) -> None:
+    columns = [name for name in rows[0] if name not in without]
+    write_delimited(path, columns, ([row[name] for name in columns] for row in rows), ",")
+
+
+# -- figures ------------------------------------------------------------------------------------
+
+
+def _figures(
+    name: str,
+    answers: Sequence[Mapping[str, object]],
+    truth: Mapping[str, Row],
+    stratum: Mapping[str, str],
+    group: str,
+) -> Figures:
+    """Return the error in each stratum and in all, and how deep answers go."""
+    found: Figures = {}
+    wrong = np.array([_is_wrong(row, truth[str(row["id"])]) for row in answers], np.float64)
+    of = np.array([truth[str(row["id"])][group] for row in answers])
+    kinds = np.array([stratum[str(row["id"])] for row in answers])
+    for kind in ("all", *sorted(set(kinds.tolist()))):
+        here = np.ones(len(kinds), bool) if kind == "all" else kinds == kind
+        found[f"{name}: wrong, {kind}"] = _error(wrong[here], of[here])
+    for kind in sorted(set(kinds.tolist())):
+        some = [row for row, own in zip(answers, kinds.tolist(), strict=True) if own == kind]
+        found |= _depths(f"{name}, {kind}", some, truth)
+    return found
+
+
+def _is_wrong(row: Mapping[str, object], truth: Row) -> bool:
+    rank = str(row["rank"] or "")
+    return bool(rank) and str(row["name"]).casefold() != truth.get(rank, "").casefold()
+
+
+def _error(wrong: NDArray[np.float64], group: NDArray[np.str_]) -> dict[str, object]:
+    """Return the mean over groups of the share of wrong answers, with its interval."""
+    groups, number = np.unique(group, return_inverse=True)
+    share = np.bincount(number, wrong) / np.bincount(number)
+    random = np.random.default_rng(0)
+    drawn = share[random.integers(len(share), size=(_DRAWS, len(share)))].mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return {
+        "value": round(100 * float(share.mean()), 2), "low": round(100 * float(low), 2),
+        "high": round(100 * float(high), 2), "n": len(wrong),
+        "unit": f"% wrong, mean over {len(groups)} groups",
+    }  # fmt: skip
+
+
+def _depths(
+    name: str, answers: Sequence[Mapping[str, object]], truth: Mapping[str, Row]
+) -> Figures:
+    """Return which share of answers names a rank or lower, rightly."""
+    found: Figures = {}
+    for rank in ("order", "family", "genus", "species"):
+        place = _RANKS.index(rank)
+        below = _RANKS[place:]
+        right = [
+            row["rank"] in below and not _is_wrong(row, truth[str(row["id"])]) for row in answers
+        ]
+        if right:
+            found[f"{name}: named rightly to {rank}"] = {
+                "value": round(100 * float(np.mean(right)), 1), "n": len(right), "unit": "%",
+            }  # fmt: skip
+    return found
