@@ -73,8 +73,7 @@ def test_what_is_told_of_every_taxon_is_that_of_its_pictures():
     cosines = rows[:3] @ rows.T
     cosines[0, 5:20] = ABSENT
     lengths = gallery.lengths(gallery.sums(rows))
-    for rank in range(len(ladder.ranks)):
-        told = gallery.told(cosines, rank, lengths[rank])
+    for rank, told in enumerate(gallery.told(cosines, lengths)):
         for stretch, rung in enumerate(gallery.rungs[rank].tolist()):
             own = gallery.path(rank) == rung
             assert gallery.stretch[rung] == stretch
@@ -157,6 +156,27 @@ def test_another_picture_of_the_same_specimen_is_no_other_specimen():
         query = found.described.query[found.described.places[-2]]
         whole = found.level[query] == len(ladder.ranks) - 1
         assert (species[whole, at].max() > 0.9999) == self_seen
+
+
+def test_what_has_lost_something_is_not_told_by_that():
+    """Where nothing else differs, no number may tell the right species or genus."""
+    ladder, vectors, _ = pictures(each=5)
+    noise = np.random.default_rng(3).normal(size=vectors.shape)
+    same = np.rint(4000 * unit(noise)).astype(np.int16)
+    found = simulated(ladder, same, np.arange(len(same)))
+    described, last = found.described, len(ladder.ranks) - 1
+    for kind, level in (("species", last), ("above", last - 1), ("above", last - 2)):
+        places = described.places[level]
+        query = described.query[places]
+        here = found.level[query] == level
+        true = described.rung[places] == found.true[query, level]
+        for name in (
+            "pictures",
+            *(["children", "single child"] if kind == "above" else ["single"]),
+        ):
+            value = described.features[level][:, FEATURES[kind].index(name)]
+            right, wrong = value[here & true].mean(), value[here & ~true].mean()
+            assert right == pytest.approx(wrong, abs=0.1), (kind, level, name)
 
 
 def test_a_group_without_a_species_is_left_out_as_one_kind():

@@ -25,6 +25,7 @@ ABSENT = np.float32(-2.0)
 """Below every cosine: of pictures that are not there, and of taxa none of which is there."""
 
 _NEAR = np.float32(0.1)  # cosines that are told apart when the near ones are counted
+_TINY = np.exp(-2 / _NEAR)  # what a picture at the other end of the world counts
 _SHORTEST = np.float32(0.05)  # a mean that is shorter points nowhere
 
 
@@ -75,32 +76,35 @@ class Gallery:
             for total, size in zip(sums, self.sizes(), strict=True)
         ]
 
-    def told(self, cosines: Floats, rank: int, lengths: Floats | None = None) -> Told:
-        """Return what cosines, [queries, n], say of every stretch of a rank.
+    def told(self, cosines: Floats, lengths: Sequence[Floats] | None = None) -> list[Told]:
+        """Return by rank what cosines, [queries, n], say of every stretch.
 
         Args:
             cosines: `ABSENT` where a picture is not there.
-            rank: Of the stretches.
-            lengths: Of their means, [queries or 1, stretches]; 1 if not given.
+            lengths: By rank, of the means of stretches, [queries or 1, stretches]; 1 if not given.
         """
-        starts = self.starts[rank]
+        starts = self.starts[-1]
         there = cosines > ABSENT
         best = np.maximum.reduceat(cosines, starts, axis=1)
         count = np.add.reduceat(there, starts, axis=1, dtype=np.float32)
         total = np.add.reduceat(np.where(there, cosines, 0), starts, axis=1, dtype=np.float64)
         weight = np.where(there, np.exp((cosines - 1) / _NEAR), 0)
         near = np.add.reduceat(weight, starts, axis=1, dtype=np.float64)
-        many = np.maximum(count, 1)
-        tiny = np.exp(-2 / _NEAR)
-        mean = total / many
-        if lengths is not None:
-            mean /= np.maximum(lengths, _SHORTEST)
-        return Told(
-            best,
-            mean.astype(np.float32),
-            (1 + _NEAR * np.log(np.maximum(near / many, tiny))).astype(np.float32),
-            count,
-        )
+        found = []
+        for rank in range(len(self.starts) - 1, -1, -1):
+            if rank < len(self.starts) - 1:  # of the stretches that lie in one of this rank
+                begin = np.searchsorted(self.above[rank + 1], np.arange(len(self.starts[rank])))
+                best = np.maximum.reduceat(best, begin, axis=1)
+                count, total, near = (
+                    np.add.reduceat(sums, begin, axis=1) for sums in (count, total, near)
+                )
+            many = np.maximum(count, 1)
+            mean = total / many
+            if lengths is not None:
+                mean /= np.maximum(lengths[rank], _SHORTEST)
+            soft = 1 + _NEAR * np.log(np.maximum(near / many, _TINY))
+            found.append(Told(best, mean.astype(np.float32), soft.astype(np.float32), count))
+        return found[::-1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,10 @@ As with barcodes (see `learning`) it is part of an edition.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,12 @@ from merian.library.vectors import Kinship
 from merian.stamp import run_id, stamp
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["LearntPictures", "learn_pictures", "open_learnt_pictures", "usual_picture_weights"]
+__all__ = [
+    "LearntPictures", "importance_of", "learn_pictures", "of_all_ranks", "open_learnt_pictures",
+    "usual_picture_weights",
+]  # fmt: skip
 
+_USUAL = "usual_picture_weights.json"
 _ARRAYS, _CARD = "picture.safetensors", "picture.json"
 _FORMAT, _VERSION = "merian-picture-evidence", "1.0"
 _ALIKE = 3.0  # the episodes of one picture say as much as one in so many of independent ones
@@ -113,10 +119,14 @@ def open_learnt_pictures(library: Library) -> LearntPictures:
     )
 
 
-def usual_picture_weights(ranks: Sequence[str]) -> list[Floats]:
-    """Return the weights that others are drawn towards: those that say nothing."""
-    kinds = (*("above" for _ in ranks[:-1]), "species", "root")
-    return [np.zeros(len(FEATURES[kind])) for kind in kinds]
+def usual_picture_weights() -> list[Floats]:
+    """Return the weights that stand where a library is too small to say anything itself.
+
+    They are those of any rank above species, of species, and of the root.
+    """
+    text = resources.files("merian.identify").joinpath(_USUAL).read_text("utf-8")
+    kept = json.loads(text)["weights"]
+    return [np.array(kept[kind], np.float64) for kind in ("above", "species", "root")]
 
 
 def _fitted(
@@ -128,11 +138,12 @@ def _fitted(
     share = share_of_species(
         ladder.path[episodes.own, -1], episodes.stratum, np.ones(len(episodes))
     )
-    importance = _importance(episodes.stratum, share)
+    importance = importance_of(episodes.stratum, share)
 
     def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
-        usual = _of_all_ranks(part, own, worth, ladder.ranks)
-        return fit(part, own, worth, usual, pull=_OWN_PULL)
+        # First what holds at all ranks, drawn towards what is usual; then each rank towards that.
+        above, *rest = fit(of_all_ranks(part), own, worth, usual_picture_weights())
+        return fit(part, own, worth, [*(above for _ in ladder.ranks[1:]), *rest], pull=_OWN_PULL)
 
     weights = fitted(described, true, importance)
     scores = cross_fitted(described, true, importance, fold_of(genus), fitted)
@@ -154,7 +165,7 @@ def _fitted(
     return weights, simulated, loss
 
 
-def _importance(stratum: NDArray[np.int8], share: Floats) -> Floats:
+def importance_of(stratum: NDArray[np.int8], share: Floats) -> Floats:
     """Return the importance of each episode: the strata as they usually are."""
     found = share.copy()
     for number, usual in enumerate(strata.USUAL):
@@ -169,27 +180,21 @@ def _importance(stratum: NDArray[np.int8], share: Floats) -> Floats:
     return found
 
 
-def _of_all_ranks(
-    described: Described, true: NDArray[np.int64], importance: Floats, ranks: Sequence[str]
-) -> list[Floats]:
-    """Return the weights of a model that has the same for all ranks above species.
+def of_all_ranks(described: Described) -> Described:
+    """Return the same outcomes, with all ranks above species as one kind.
 
     A library has few orders, and what was learnt of them alone would not hold for another one.
     """
-    *above, species, root = usual_picture_weights(ranks)
-    together = Described(
+    *above, species, root = zip(described.places, described.features, strict=True)
+    none = (np.empty(0, np.int64), np.empty((0, len(FEATURES["above"]))))
+    places, features = zip(*(above or [none]), strict=True)
+    return Described(
         described.offset,
         described.rung,
         described.length,
-        (np.concatenate(described.places[:-2]), *described.places[-2:])
-        if above
-        else described.places,
-        (np.concatenate(described.features[:-2]), *described.features[-2:])
-        if above
-        else described.features,
+        (np.concatenate(places), species[0], root[0]),
+        (np.concatenate(features), species[1], root[1]),
     )
-    found = fit(together, true, importance, [*above[:1], species, root])
-    return [*(found[0] for _ in above), *found[-2:]]
 
 
 def _card(

@@ -65,7 +65,10 @@ def describe_pictures(
     """
     ladder, count = gallery.ladder, len(alike)
     last = len(ladder.ranks) - 1
-    told = [_rank(gallery, rank, alike, seen, lengths[rank]) for rank in range(last + 1)]
+    told = [
+        _rank(one, other)
+        for one, other in zip(gallery.told(alike, lengths), gallery.told(seen), strict=True)
+    ]
     chosen = _chosen(told[last].alike)
     asked: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
     features: list[Floats] = []
@@ -91,8 +94,7 @@ def describe_pictures(
     return in_order(asked, features, np.zeros(count, np.int8))
 
 
-def _rank(gallery: Gallery, rank: int, alike: Floats32, seen: Floats32, lengths: Floats32) -> _Rank:
-    one, other = gallery.told(alike, rank, lengths), gallery.told(seen, rank)
+def _rank(one: Told, other: Told) -> _Rank:
     return _Rank(
         one, other, _others(one.best, one.count), _others(one.near, one.count),
         _others(one.mean, one.count), _others(other.best, other.count),
