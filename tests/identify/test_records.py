@@ -12,7 +12,7 @@ from tests.identify.conftest import bases, fasta
 
 from merian.catalogue import Catalogue
 from merian.errors import InputError, NotFoundError
-from merian.formats import Options, read_path
+from merian.formats import Options, formats, read_path
 from merian.identify.records import PictureAsked, Record, Records, has_pictures
 from merian.library.reading import Reject
 
@@ -251,6 +251,8 @@ def test_the_records_of_a_catalogue(tmp_path, catalogue):
     again = [*asking.read(tmp_path / "work")]
     assert records(again)["O2"] == ([bases(2)], ["tray.png"])
     assert [r.id for r in again if isinstance(r, Record)] == ["O1", "O2", "O3", "r3", "O5"]
+    begun = asking.read(tmp_path / "work")
+    assert next(begun) == again[0]  # read no farther, as for a sample
     assert [*asking.read(tmp_path / "work")] == again
 
 
@@ -298,7 +300,7 @@ def test_whether_there_are_pictures_is_seen_at_once(tmp_path, catalogue):
     local, web, none = (tmp_path / f"{name}.csv" for name in ("local", "web", "none"))
     local.write_text(f"id,seq,image\nA,{bases(1)},\nB,,photos/A.png\n")
     web.write_text(f"id,seq,image_urls\nA,{bases(1)},https://a.org/1.jpg|https://a.org/2.jpg\n")
-    none.write_text(f"id,seq,shelf\nA,{bases(1)},x\n")
+    none.write_text(f"id,seq,shelf\nA,{bases(1)},photos/A.png\n")
     with Catalogue.create(tmp_path / "bare") as made:
         made.ingest(read_path(plain))
     (tmp_path / "empty.fasta").touch()
@@ -307,10 +309,20 @@ def test_whether_there_are_pictures_is_seen_at_once(tmp_path, catalogue):
              tmp_path / "empty.fasta": False}  # fmt: skip
     assert {path: has_pictures([path]) for path in given} == given
     assert has_pictures([plain, photos])
-    mapped = Options({"shelf": "accessURI"})
-    assert has_pictures([none], mapped)
+    assert has_pictures([none], Options({"shelf": "accessURI"}))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    lost = elsewhere / "lost.csv"
+    lost.write_text(f"id,seq,image\nA,{bases(1)},A.png\n")
+    assert not has_pictures([lost])
+    assert has_pictures([lost], Options(images=elsewhere))
     with pytest.raises(NotFoundError):
         has_pictures([tmp_path / "gone.fasta"])
+
+
+def test_every_format_can_be_looked_at(tmp_path):
+    shown = {name for name, one in formats().items() if has_pictures([one.fake(tmp_path, 1)])}
+    assert shown == {"bioscan-5m", "image-folder"}
 
 
 def test_wrong_paths_are_told_and_a_table_of_nothing_is_told(tmp_path):

@@ -53,7 +53,8 @@ def has_pictures(
 ) -> bool:
     """Return whether there is any picture to be looked at, by a look at what is given.
 
-    Pictures on the web do not count, since nothing is fetched.
+    Pictures on the web do not count, since nothing is fetched; nor do those of a table if none of
+    its first rows leads to a file and no folder of pictures was named.
     """
     for path in map(Path, paths):
         existing(path, "file or folder to identify")
@@ -65,7 +66,10 @@ def has_pictures(
                     return True
         elif path.is_dir() or path.stat().st_size:
             reading = _reading(path, options, format)
-            if pictures_in(reading) or any(map(_names_files, _addresses(reading))):
+            told = options is not None and options.images is not None
+            if pictures_in(reading) or any(
+                _names_files(t, f, told) for t, f in _addresses(reading)
+            ):
                 return True
     return False
 
@@ -110,9 +114,11 @@ def notes_of(reading: Reading) -> list[str]:
     return [*reading.notes, f"no column holds sequences or names pictures; {how}"]
 
 
-def _names_files(named: tuple[Delimited, Columns]) -> bool:
-    """Return whether the first rows of a table name any picture that is a file."""
-    table, feed = named
+def _names_files(table: Delimited, feed: Columns, told: bool) -> bool:
+    """Return whether the first rows of a table name a picture that is there.
+
+    Where the user has told the folder of pictures they need not be: what is missing is an error.
+    """
     head = read_head(table.path, table.delimiter, table.quote)
     rows = [row for row in head.rows if len(row) == len(table.columns)]
     con = duckdb.connect()
@@ -126,7 +132,8 @@ def _names_files(named: tuple[Delimited, Columns]) -> bool:
         origin = f"(SELECT *, unnest({feed.each}) AS item FROM given)" if feed.each else "given"
         sql = f"SELECT ({feed.terms['accessURI']}) AS accessURI FROM {origin}"
         sql += f" WHERE {feed.where}" if feed.where else ""
-        return bool(con.execute(f"SELECT 1 FROM ({sql}) WHERE {_LOCAL} LIMIT 1").fetchall())
+        named = con.execute(f"SELECT accessURI FROM ({sql}) WHERE {_LOCAL}").fetchall()
+        return any(told or Path(uri.removeprefix("file://")).is_file() for (uri,) in named)
     finally:
         con.close()
 

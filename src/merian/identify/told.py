@@ -61,6 +61,7 @@ _EARTH_KM = 6371.0088  # the mean radius
 _CELL = 0.1  # degrees
 _MEMORY = "400MB"
 _BATCH = 10_000  # the labels of a whole catalogue are gone through for each
+_BLOCK = 64  # places that are compared with all others at once
 _RANGED = ("species", "genus")
 
 # As the view `determination` has it, but without answers of our own, and also of things and
@@ -317,7 +318,8 @@ def _farness(place: Place, latitudes: Floats, longitudes: Floats) -> tuple[float
 def _extent(latitudes: Floats, longitudes: Floats, enough: float = math.inf) -> float:
     """Return the greatest distance between two places; one that is enough ends the search."""
     extent = 0.0
-    for y, x in zip(latitudes, longitudes, strict=True):
+    for start in range(0, len(latitudes), _BLOCK):
+        y, x = (side[start : start + _BLOCK, None] for side in (latitudes, longitudes))
         extent = max(extent, float(great_circle(y, x, latitudes, longitudes).max()))
         if extent >= enough:
             break
