@@ -116,7 +116,8 @@ class Records:
         """
         if not paths:
             raise InputError("there is nothing to identify; give pictures, sequences or both")
-        self.paths = [existing(path, "file or folder to identify") for path in paths]
+        given = dict.fromkeys(existing(path, "file or folder to identify") for path in paths)
+        self.paths = [*given]
         self.said: dict[str, object] = {"format": format}
         if options is not None:
             self.said |= {"map": dict(options.mapping), "set": dict(options.extra)}
