@@ -16,7 +16,6 @@ from merian.catalogue import Catalogue, Reading, Rows  # noqa: E402
 from merian.cli import main  # noqa: E402
 from merian.errors import InputError  # noqa: E402
 from merian.formats import Options, read_path  # noqa: E402
-from merian.image.addresses import address_of, apart  # noqa: E402
 from merian.learn.encoders import build_encoder  # noqa: E402
 from merian.learn.encoding import EncoderAlone  # noqa: E402
 from merian.learn.looking import SizedPicture  # noqa: E402
@@ -267,13 +266,6 @@ def test_a_network_that_takes_the_size_is_told_it(tmp_path):
     told, untold = cosines(library, [SizedPicture(piece, (4.0, 1.5)), piece])[:, own]
     assert told == pytest.approx(1, abs=1e-3)
     assert untold < 0.999
-
-
-@pytest.mark.parametrize("place", ["a.png", "with # and, commas#xywh=percent:1,2.png"])
-@pytest.mark.parametrize("region", [None, (0.1, 0.2, 0.3, 0.7), (1e-7, 0.0, 1 / 3, 0.999)],
-                         ids=["whole", "part", "odd"])  # fmt: skip
-def test_an_address_tells_its_region(place, region):
-    assert apart(address_of(place, region)) == (place, region)
 
 
 def test_an_addition_embeds_what_is_new_with_the_encoder_of_the_library(tmp_path, model):

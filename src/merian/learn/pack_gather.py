@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from merian.catalogue import Catalogue
 from merian.catalogue.checks import literal
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
 from merian.catalogue.schema import quoted
 from merian.errors import InputError
 from merian.files import content_hash, existing
@@ -45,30 +46,28 @@ MEMORY = "600MB"
 
 _NAMES = ", ".join(f"if(coalesce(r.verb = 'identify', false), NULL, d.{quoted(c)}) AS {quoted(c)}"
                    for c in CELLS)  # fmt: skip
-_SUBJECT = "coalesce(x.occurrenceID, t.occurrenceID)"
 _JOINS = f"""
-    LEFT JOIN material t ON t.materialEntityID = x.materialEntityID
-    LEFT JOIN occurrence o ON o.occurrenceID = {_SUBJECT}
-    LEFT JOIN determination d ON d.occurrenceID = {_SUBJECT}
+    {THING}
+    LEFT JOIN occurrence o ON o.occurrenceID = {SUBJECT}
+    LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}
     LEFT JOIN run r ON r.runID = d.runID
 """
 
 # Both give the columns id, record, content, split and those of `CELLS`; the rest is their own.
 _ITEMS = {
     "barcodes": f"""
-SELECT x.nucleotideSequenceID AS id, coalesce({_SUBJECT}, x.nucleotideSequenceID) AS record,
+SELECT x.nucleotideSequenceID AS id, coalesce({SUBJECT}, x.nucleotideSequenceID) AS record,
     o.split, CAST(NULL AS VARCHAR) AS content, x.targetGene AS marker, x.sequence,
     CAST(NULL AS VARCHAR) AS license, {_NAMES}
 FROM sequence x {_JOINS} WHERE x.sequence IS NOT NULL ORDER BY id
 """,
     "pictures": f"""
-SELECT x.mediaID AS id, coalesce({_SUBJECT}, x.mediaID) AS record, o.split,
-    x.contentHash AS content, coalesce(x.accessURI, p.accessURI) AS address,
+SELECT x.mediaID AS id, coalesce({SUBJECT}, x.mediaID) AS record, o.split,
+    x.contentHash AS content, {ADDRESS} AS address,
     x.xFrac AS x, x.yFrac AS y, x.widthFrac AS w, x.heightFrac AS h,
-    if(x.accessURI IS NULL, coalesce(x.pixelsPerMillimetre, p.pixelsPerMillimetre),
-        x.pixelsPerMillimetre) AS px_per_mm, x.license, {_NAMES}
-FROM media x LEFT JOIN media p ON p.mediaID = x.derivedFromMediaID {_JOINS}
-WHERE coalesce(x.accessURI, p.accessURI) IS NOT NULL ORDER BY id
+    {SCALE} AS px_per_mm, x.license, {_NAMES}
+FROM media x {PARENT} {_JOINS}
+WHERE {ADDRESS} IS NOT NULL ORDER BY id
 """,
 }
 _COUNT = {

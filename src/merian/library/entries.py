@@ -206,7 +206,7 @@ def _nothing_left(gathered: Gathered, reasons: list[str | None], marked: bool) -
         counts[gathered.lacking] = gathered.without_sequence
     told = "; ".join(f"{why} ({count:,})" for why, count in counts.items())
     files = ", ".join(gathered.files.strings())
-    advice = "Expected nucleotides, each with a name"
+    advice = "Expected nucleotides, each with a name; --pictures takes in pictures"
     if gathered.lacking == "no picture":
         advice = (
             "Expected pictures with names: a folder for each species, a table with a column of "

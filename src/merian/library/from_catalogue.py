@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.catalogue import Catalogue, Chunk, Reading, Reject, Rows
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
 from merian.catalogue.schema import quoted
 from merian.errors import FormatError
 from merian.files import content_hash
@@ -35,17 +36,13 @@ LEFT JOIN run r ON r.runID = d.runID
 WHERE s.sequence IS NOT NULL
 """
 _PICTURES = f"""
-SELECT x.mediaID AS key, coalesce(x.occurrenceID, t.occurrenceID) AS subject,
-    coalesce(x.accessURI, p.accessURI) AS accessURI, x.contentHash,
-    x.xFrac, x.yFrac, x.widthFrac, x.heightFrac,
-    if(x.accessURI IS NULL, coalesce(x.pixelsPerMillimetre, p.pixelsPerMillimetre),
-        x.pixelsPerMillimetre) AS pixelsPerMillimetre, coalesce(x.runID, '') AS run,
-    coalesce(r.verb = 'identify', false) AS own, {_NAMES}
-FROM media x LEFT JOIN media p ON p.mediaID = x.derivedFromMediaID
-LEFT JOIN material t ON t.materialEntityID = x.materialEntityID
-LEFT JOIN determination d ON d.occurrenceID = coalesce(x.occurrenceID, t.occurrenceID)
+SELECT x.mediaID AS key, {SUBJECT} AS subject, {ADDRESS} AS accessURI, x.contentHash,
+    x.xFrac, x.yFrac, x.widthFrac, x.heightFrac, {SCALE} AS pixelsPerMillimetre,
+    coalesce(x.runID, '') AS run, coalesce(r.verb = 'identify', false) AS own, {_NAMES}
+FROM media x {PARENT} {THING}
+LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}
 LEFT JOIN run r ON r.runID = d.runID
-WHERE coalesce(x.accessURI, p.accessURI) IS NOT NULL
+WHERE {ADDRESS} IS NOT NULL
 """
 _OWN = "its name is an answer of merian identify that nobody has confirmed"
 _CHUNK = 10_000

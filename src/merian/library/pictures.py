@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from merian.catalogue import Reading
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
 from merian.catalogue.staging import Staging, line_of, source_of
 from merian.image.addresses import PictureFile, Region, address_of, read_file, region_of
 from merian.library.gather import Gathered
@@ -41,24 +42,18 @@ __all__ = ["GatheredPictures"]
 _TOLD_AFTER = 500  # pictures between two words about how far it is
 _CLASS = re.compile(r"[a-z][^\s_]*(_\S*)+")
 
-# The scale of a region that has no file of its own may be that of the picture that it is cut from.
 _SQL = f"""
 SELECT s.ord, {source_of("s.ord")}, {line_of("s.ord")}, coalesce(s.subject, s.mediaID), s.address,
     s.contentHash, CAST(s.scale AS DOUBLE), CAST(s.xFrac AS DOUBLE), CAST(s.yFrac AS DOUBLE),
     CAST(s.widthFrac AS DOUBLE), CAST(s.heightFrac AS DOUBLE), {NAMED}
-FROM (SELECT x.*, coalesce(x.occurrenceID, t.occurrenceID) AS subject,
-          coalesce(x.accessURI, p.accessURI) AS address,
-          if(x.accessURI IS NULL, coalesce(x.pixelsPerMillimetre, p.pixelsPerMillimetre),
-              x.pixelsPerMillimetre) AS scale
-      FROM media x LEFT JOIN media p ON p.mediaID = x.derivedFromMediaID
-      LEFT JOIN material t ON t.materialEntityID = x.materialEntityID) s
+FROM (SELECT x.*, {SUBJECT} AS subject, {ADDRESS} AS address, {SCALE} AS scale
+      FROM media x {PARENT} {THING}) s
 LEFT JOIN determination d ON d.occurrenceID = s.subject
 WHERE s.address IS NOT NULL ORDER BY s.ord
 """
-_WITHOUT = """
+_WITHOUT = f"""
 SELECT count(*) FROM occurrence WHERE occurrenceID NOT IN
-    (SELECT coalesce(m.occurrenceID, t.occurrenceID, '') FROM media m
-     LEFT JOIN material t ON t.materialEntityID = m.materialEntityID)
+    (SELECT coalesce({SUBJECT}, '') FROM media x {THING})
 """
 
 
