@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -193,6 +194,20 @@ def test_the_command_trains_on_a_table_of_labels(pack, tmp_path, capsys):
         told = capsys.readouterr().err
         assert message in told
         assert told.count("\n") == 1
+
+
+def test_a_row_of_labels_that_cannot_be_read_is_told_with_its_line(tmp_path, request):
+    before = csv.field_size_limit(2000)  # what ran before may have set another
+    request.addfinalizer(lambda: csv.field_size_limit(before))
+    good = "image,label\n" + "q,Sand\n" * 9998  # behind what is looked at first
+    file = tmp_path / "labels.csv"
+    for text, message in (
+        (good + 'q,"Rock\n' + "q,Sand\n" * 500, r"labels.csv:10000: .*quote that is not closed"),
+        (good + "q,Rock\0\nq,Sand\n", r"labels.csv:10000: .*NUL"),
+    ):
+        file.write_text(text)
+        with pytest.raises(FormatError, match=message):
+            read_label_table(file)
 
 
 def test_tables_of_labels_tell_what_is_wrong_with_them(tmp_path):

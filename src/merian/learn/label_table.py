@@ -12,16 +12,18 @@ one. Other columns are passed over.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from merian.errors import FormatError, InputError
 from merian.files import content_hash, existing, open_text
-from merian.formats.delimited import read_head, rows_behind
+from merian.formats.delimited import Head, read_head, rows_behind
 from merian.learn.forest import Forest, ForestLabels
 from merian.learn.forest import Path as NodePath
 
@@ -76,7 +78,8 @@ def read_label_table(path: Path | str) -> LabelTable:
     """Read a table of labels.
 
     Raises:
-        FormatError: A column is missing, or a row has no item or a name that is empty.
+        FormatError: A column is missing, or a row has no item or a name that is empty, or cannot
+            be read.
     """
     file = existing(path, "table of labels")
     head = read_head(file)
@@ -94,11 +97,7 @@ def read_label_table(path: Path | str) -> LabelTable:
         )
     found: dict[str, set[Label]] = {}
     with open_text(file, head.encoding) as stream:
-        rows = rows_behind(stream, head)
-        for cells in rows:
-            if not any(cell.strip() for cell in cells):
-                continue
-            line = head.header_lines + rows.line_num
+        for line, cells in _rows_of(stream, head):
             told = [
                 cells[place].strip() if place is not None and place < len(cells) else ""
                 for place in (item, tree, label)
@@ -117,6 +116,30 @@ def read_label_table(path: Path | str) -> LabelTable:
     if not found:
         raise FormatError("holds no label", path=file)
     return LabelTable(file, content_hash(file), {k: frozenset(v) for k, v in found.items()})
+
+
+def _rows_of(stream: IO[str], head: Head) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table that hold something, and the line on which each ends."""
+    rows = rows_behind(stream, head)
+    while True:
+        before = head.header_lines + rows.line_num
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            raise FormatError(
+                f"a row that begins there cannot be read ({error}); look for a quote that is not "
+                "closed", path=head.path, line=before + 1,
+            ) from None  # fmt: skip
+        if cells is None:
+            return
+        line = head.header_lines + rows.line_num
+        if any("\0" in cell for cell in cells):
+            raise FormatError(
+                "holds a NUL, which no text does: the file is damaged; get a fresh copy",
+                path=head.path, line=line,
+            )  # fmt: skip
+        if any(cell.strip() for cell in cells):
+            yield line, cells
 
 
 def forest_of(rows: Iterable[frozenset[Label]], least: int = 1) -> Forest:
