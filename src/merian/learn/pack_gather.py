@@ -77,7 +77,15 @@ _COUNT = {
 
 
 class NothingThereError(InputError):
-    """The sources hold nothing of the kind that is meant."""
+    """The sources hold nothing of the kinds that are meant.
+
+    Attributes:
+        why: What was set aside, and why, to end an error with; empty where nothing was.
+    """
+
+    def __init__(self, sources: Sequence[Path], kinds: Sequence[str], why: str) -> None:
+        super().__init__(f"{', '.join(map(str, sources))}: no {' and no '.join(kinds)} there{why}")
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -162,8 +170,7 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
             found.tables.append(table)
         found.sources.append({"path": str(source), kind: rows, "runs": runs})
     if not found.tables:
-        told = f"{', '.join(map(str, sources))}: no {kind} there"
-        raise NothingThereError(told + _why(found.rejects))
+        raise NothingThereError(sources, (kind,), _why(found.rejects))
     return found
 
 
