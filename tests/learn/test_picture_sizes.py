@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 
 import numpy as np
@@ -13,12 +14,14 @@ torch = pytest.importorskip("torch", reason="torch is not installed (the extra `
 from safetensors.torch import load_file  # noqa: E402
 
 from merian.catalogue import Catalogue, Reading, Rows  # noqa: E402
+from merian.cli import main  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
 from merian.learn.embedding import embed  # noqa: E402
 from merian.learn.encoders import build_encoder  # noqa: E402
 from merian.learn.encoding import EncoderAlone, features  # noqa: E402
 from merian.learn.examples import Augmentation, PackedPictures  # noqa: E402
 from merian.learn.looking import SizedPicture  # noqa: E402
+from merian.learn.pack import open_pack  # noqa: E402
 from merian.learn.pack_gather import Asked  # noqa: E402
 from merian.learn.packing import make_pack  # noqa: E402
 from merian.learn.recipe import read_recipe  # noqa: E402
@@ -94,6 +97,19 @@ def test_a_pack_without_sizes_is_as_it_was(tmp_path):
     assert not plain.sized
     assert np.isnan(plain.millimetres([0, 3])).all()
     assert "mm" not in PackedPictures(plain, 16).batch(np.arange(3), np.random.default_rng(0))
+
+
+def test_a_pack_from_before_sizes_is_not_taken_for_one_that_was_asked_for(tmp_path, capsys):
+    words = ["pack", str(photos(tmp_path / "a", None)), "--out", str(tmp_path / "pack")]
+    assert [main(words), main(words)] == [0, 0]
+    assert "was packed before, of the same" in capsys.readouterr().err
+    header = tmp_path / "pack" / "pack.json"
+    old = json.loads(header.read_text())
+    old["merian"]["format_version"] = "1.0"
+    header.write_text(json.dumps(old))
+    assert main(words) == 2
+    assert "did not hold the sizes of pictures in life; give --out" in capsys.readouterr().err
+    assert open_pack(tmp_path / "pack").size == 12  # it opens as it did
 
 
 def test_a_region_is_as_large_as_its_pixels(tmp_path, model):

@@ -74,6 +74,12 @@ def pack(
     asked = Asked(kind, shard_size, valid, format, options, checklist)
     with screen.working(f"Packing {out}", quiet) as job:
         done = make_pack(sources, out, asked, job.step)
+    if done.done_before and done.pack.before_sizes:
+        raise InputError(
+            f"{out}: was packed when packs did not hold the sizes of pictures in life; give --out "
+            "a new folder, or remove that one, and it is packed anew. Training can still use it, "
+            "without sizes"
+        )
     _print(done, out, quiet)
 
 

@@ -30,7 +30,7 @@ from merian.tensors import map_tensors
 __all__ = ["FORMAT", "HEADER", "INDEX", "LABELS", "REJECTS", "VERSION", "Pack", "check_pack",
            "open_pack"]  # fmt: skip
 
-FORMAT, VERSION = "merian-pack", "1.0"
+FORMAT, VERSION = "merian-pack", "1.1"  # 1.0 knew no sizes of pictures in life
 HEADER, INDEX, LABELS = "pack.json", "index.safetensors", "labels.json"
 REJECTS = "rejects.tsv"
 
@@ -127,6 +127,12 @@ class Pack:
     def sized(self) -> bool:
         """Whether it is known of any picture how large it is in life."""
         return "mm" in self._index
+
+    @property
+    def before_sizes(self) -> bool:
+        """Whether it was made when no pack held sizes: made anew, it might know some."""
+        version = str(self.header["merian"]["format_version"])
+        return self.kind == "pictures" and version == "1.0" and not self.sized
 
     def millimetres(self, indices: ArrayLike) -> NDArray[np.float32]:
         """Return float32[n, 2]: the longer and the shorter side in mm, NaN where not known."""
