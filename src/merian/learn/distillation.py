@@ -29,6 +29,8 @@ from merian.learn.task import Batch, Objective, Outcome
 
 __all__ = ["Projection", "SelfDistillation", "distillation_loss"]
 
+_SHORT = 1e-6  # of a vector that points nowhere
+
 
 class Projection(nn.Module):
     """What an encoder makes of a look, as numbers for prototypes: cosines to each of them.
@@ -61,8 +63,11 @@ class Projection(nn.Module):
         found = full(self.maps(vectors))
         weights = self.prototypes.detach() if rests else self.prototypes
         with torch.autocast(found.device.type, enabled=False):  # 8 bits are too few for cosines
-            unit = functional.normalize(found, dim=1)
-            return unit @ functional.normalize(weights.float(), dim=1).T
+            length = found.norm(dim=1, keepdim=True)
+            # What an encoder sees nothing in has no direction; divided by next to nothing, its
+            # gradient would be all that is left of the batch after clipping.
+            unit = found / length.clamp_min(_SHORT) * (length > _SHORT)
+            return unit @ functional.normalize(full(weights), dim=1).T
 
 
 def distillation_loss(
@@ -107,6 +112,9 @@ class SelfDistillation(Objective):
         momentum: Of the teacher at first, which rises to 1 as a cosine does.
         centre_momentum: Of the centre.
         rest: For what share of the training the prototypes rest.
+        kept_statistics: Whether batch normalisation goes by the statistics that the encoder came
+            with, as an encoder that was trained before should. Those of a batch are other ones for
+            large looks and for small ones, and others again when the encoder is used.
         about: The encoder's part of the card, where `described` cannot tell it.
     """
 
@@ -125,6 +133,7 @@ class SelfDistillation(Objective):
         momentum: float = 0.996,
         centre_momentum: float = 0.9,
         rest: float = 0.01,
+        kept_statistics: bool = False,
         about: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -144,6 +153,7 @@ class SelfDistillation(Objective):
             "student_temperature": student_temperature,
             "teacher_temperature": list(teacher_temperature), "warm_up": warm_up,
             "momentum": momentum, "centre_momentum": centre_momentum, "rest": rest,
+            "kept_statistics": kept_statistics,
         }  # fmt: skip
         self.seen: tuple[Tensor, int] | None = None  # the sum of the answers of this step
         self.advance(0.0)
@@ -154,6 +164,15 @@ class SelfDistillation(Objective):
         share = min(progress / self.told["warm_up"], 1.0) if self.told["warm_up"] else 1.0
         self.sharp = first + (last - first) * share
         self.rests = progress < self.told["rest"]
+
+    def train(self, mode: bool = True) -> Self:
+        """Learn, or look; statistics that are kept stay as they are either way."""
+        super().train(mode)
+        if self.told["kept_statistics"]:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
 
     def momentum(self, progress: float) -> float:
         """Return how much of the teacher stays at a step."""

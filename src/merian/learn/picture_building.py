@@ -60,6 +60,7 @@ def of_pictures_alone(recipe: Recipe, encoder: nn.Module, *, begins: bool) -> Ob
             momentum=part.momentum,
             centre_momentum=part.centre_momentum,
             rest=part.rest,
+            kept_statistics=not begins,
         )
     if begins and isinstance(encoder, VisionTransformer):
         begin_places(encoder)
