@@ -39,8 +39,9 @@ def test_a_neighbour_is_the_nearest_other_picture():
 
 
 def test_curves_tell_where_they_began_ended_and_turned():
-    log = [{"loss": 6.0, "likeness": 0.4}, {"valid": {}}, {"loss": 7.0, "likeness": 0.3},
-           {"loss": 5.0, "likeness": 0.35}]  # fmt: skip
+    told = ((4, 6.0, 0.4), (8, 7.0, 0.3), (12, 5.0, 0.35), (13, 9.0, 0.9))  # the last of one step
+    log = [{"step": step, "loss": loss, "likeness": like} for step, loss, like in told]
+    log.insert(1, {"step": 4, "valid": {}})
     found = _curves("x", log)
     assert found["x: loss, first"]["value"] == 6
     assert found["x: loss, last"] == {"value": 5, "unit": "highest 7.000, lowest 5.000"}

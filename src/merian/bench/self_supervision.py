@@ -70,7 +70,7 @@ def run(
     *,
     folder: Path = Path("../shared/data/plankton/isiis_planktonset1"),
     recipes: str = "picture-dino",
-    minutes: float = 15.0,
+    minutes: float = 10.0,
     steps: int = 0,
     whole: bool = False,
     seed: int = 0,
@@ -204,6 +204,8 @@ def _curves(name: str, log: Sequence[Mapping[str, Any]]) -> Figures:
     """Return where the curves of a training began, were at their highest and lowest, and ended."""
     found: Figures = {}
     lines = [line for line in log if "loss" in line]
+    if len(lines) > 1 and lines[-1]["step"] - lines[-2]["step"] < lines[0]["step"]:
+        lines.pop()  # of a few steps, that are left over
     for curve in ("loss", "entropy", "entropy of all", "likeness"):
         values = [float(line[curve]) for line in lines if line.get(curve) is not None]
         if not values:
