@@ -140,10 +140,17 @@ def _fitted(
     )
     importance = importance_of(episodes.stratum, share)
 
+    usual = usual_picture_weights()
+    start: list[list[Floats]] = []  # where the search begins: it ends at the same, but sooner
+
     def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
         # First what holds at all ranks, drawn towards what is usual; then each rank towards that.
-        above, *rest = fit(of_all_ranks(part), own, worth, usual_picture_weights())
-        return fit(part, own, worth, [*(above for _ in ladder.ranks[1:]), *rest], pull=_OWN_PULL)
+        both = start or [usual, []]
+        together = fit(of_all_ranks(part), own, worth, usual, both[0])
+        drawn = [*(together[0] for _ in ladder.ranks[1:]), *together[1:]]
+        found = fit(part, own, worth, drawn, both[1] or None, _OWN_PULL)
+        start[:] = start or [together, found]
+        return found
 
     weights = fitted(described, true, importance)
     scores = cross_fitted(described, true, importance, fold_of(genus), fitted)
@@ -187,13 +194,14 @@ def of_all_ranks(described: Described) -> Described:
     """
     *above, species, root = zip(described.places, described.features, strict=True)
     none = (np.empty(0, np.int64), np.empty((0, len(FEATURES["above"]))))
-    places, features = zip(*(above or [none]), strict=True)
+    places, features = map(np.concatenate, zip(*(above or [none]), strict=True))
+    order = np.argsort(places, kind="stable")  # those of a query stand together, as fitting needs
     return Described(
         described.offset,
         described.rung,
         described.length,
-        (np.concatenate(places), species[0], root[0]),
-        (np.concatenate(features), species[1], root[1]),
+        (places[order], species[0], root[0]),
+        (features[order], species[1], root[1]),
     )
 
 
