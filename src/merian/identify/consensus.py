@@ -29,9 +29,10 @@ from merian.identify.posterior import Posterior, posterior_of
 from merian.identify.promise import Choice, Promise, promise_of
 from merian.identify.simulations import Simulations
 
-__all__ = ["Consensus", "Together"]
+__all__ = ["Consensus", "Decided", "Together"]
 
-_PAIRS = 4_000  # simulated records at most, for each set of libraries
+_PAIRS = 12_000  # simulated records at most, for each set of libraries
+_DRAWS = 4  # of what each library says of a species, where it was asked about several records
 _PULL = 20.0  # of the worth of evidence towards 1
 _ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
 _SEED = 0
@@ -60,6 +61,19 @@ class Together:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """What decides the answers of several libraries.
+
+    Attributes:
+        worth: Of the prior, and of what each library says.
+        thresholds: By rank, the probability that is needed to stand there.
+    """
+
+    worth: list[float]
+    thresholds: list[float]
+
+
+@dataclass(frozen=True)
 class _Simulated:
     """A record that is simulated: what it is, and what each library says of it."""
 
@@ -75,12 +89,27 @@ class Consensus:
     Attributes:
         joint: Their tree.
         choice: What was chosen.
+        told: What decides, by the numbers of libraries.
     """
 
     joint: Joint
     choice: Choice
+    told: dict[tuple[int, ...], Decided]
 
-    def __init__(self, evidence: Mapping[str, Evidence], choice: Choice) -> None:
+    def __init__(
+        self,
+        evidence: Mapping[str, Evidence],
+        choice: Choice,
+        told: Mapping[tuple[int, ...], Decided] | None = None,
+    ) -> None:
+        """Join the trees.
+
+        Args:
+            evidence: By the name of the library.
+            choice: What is chosen.
+            told: What another process has learnt of some of them together.
+        """
+        self.told = dict(told or {})
         self._evidence = [*evidence.values()]
         self.choice = choice
         self.joint = join(
@@ -101,6 +130,15 @@ class Consensus:
         """Return what is known of some libraries together; learnt when it is first asked."""
         return self._together(tuple(sorted(set(libraries))))
 
+    def decided(self, libraries: Sequence[int]) -> Decided:
+        """Return what decides the answers of some libraries together."""
+        key = tuple(sorted(set(libraries)))
+        if key not in self.told:
+            found = self._together(key)
+            needed = [float(one) for one in found.promise.thresholds.values()]
+            self.told[key] = Decided(found.worth.tolist(), needed)
+        return self.told[key]
+
     def posterior(self, witnesses: Sequence[Witness]) -> Posterior:
         """Return what a record may be.
 
@@ -108,7 +146,7 @@ class Consensus:
             witnesses: What the libraries say of it.
         """
         said = fuse(self.joint, witnesses, self._priors)
-        worth = self.together([witness.library for witness in witnesses]).worth
+        worth = np.array(self.decided([witness.library for witness in witnesses]).worth)
         scores = self._rows(said)[:, 1:] @ worth
         offset = np.array([0, len(said.rung)], np.int64)
         return posterior_of(scores, offset, said.rung, self.joint.ladder, self._mix)
@@ -185,16 +223,16 @@ class Consensus:
     ) -> Iterator[_Simulated]:
         """Return the records of a species, by what the libraries lack of it."""
 
-        def drawn(asked: Sequence[int]) -> tuple[Witness, ...]:
-            return tuple(
-                one[absent][int(random.integers(len(one[absent])))]
-                for one, absent in zip(known, asked, strict=True)
-            )
+        def drawn(asked: Sequence[int]) -> Iterator[tuple[Witness, ...]]:
+            lists = [one[absent] for one, absent in zip(known, asked, strict=True)]
+            for _ in range(min(_DRAWS, max(map(len, lists)))):
+                yield tuple(some[int(random.integers(len(some)))] for some in lists)
 
         # What all lack is the same taxon, or it is one alone that has the species.
         every = [absent for absent in known[0] if all(absent in one for one in known)]
         for absent in every:
-            yield _Simulated(species, absent, 0, drawn([absent] * len(known)))
+            for witnesses in drawn([absent] * len(known)):
+                yield _Simulated(species, absent, 0, witnesses)
         for alone in range(len(known)):
             if ROOT not in known[alone]:
                 continue
@@ -202,7 +240,8 @@ class Consensus:
             for absent in others[0]:
                 if absent != ROOT and all(absent in one for one in others):
                     asked = [ROOT if n == alone else absent for n in range(len(known))]
-                    yield _Simulated(species, ROOT, 1 + alone, drawn(asked))
+                    for witnesses in drawn(asked):
+                        yield _Simulated(species, ROOT, 1 + alone, witnesses)
 
     def _witnesses_of(self, library: int) -> dict[int, dict[int, list[Witness]]]:
         """Return what a library says of its simulated queries: by species, by what is absent."""

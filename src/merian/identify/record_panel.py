@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from merian.identify.answers import answer_line
 from merian.identify.chunks import NONE
-from merian.identify.consensus import Consensus
+from merian.identify.consensus import Consensus, Decided
 from merian.identify.determination import Determination
 from merian.identify.fusion import Witness
 from merian.identify.identifier import Identifier
@@ -65,7 +66,19 @@ class RecordPanel:
     identifiers: Mapping[str, Identifier]
     choice: Choice
 
-    def __init__(self, shelf: Mapping[str, Library], choice: Choice) -> None:
+    def __init__(
+        self,
+        shelf: Mapping[str, Library],
+        choice: Choice,
+        told: Mapping[tuple[int, ...], Decided] | None = None,
+    ) -> None:
+        """Open libraries for answers.
+
+        Args:
+            shelf: By name.
+            choice: What is chosen.
+            told: What another process has learnt of some of them together.
+        """
         self.choice = choice
         self.identifiers = {name: Identifier(one, choice) for name, one in shelf.items()}
         of = {n: one.evidence.kind for n, one in self.identifiers.items()}
@@ -73,7 +86,7 @@ class RecordPanel:
         self._pictures = [name for name, kind in of.items() if kind == "picture"]
         self._number = {name: number for number, name in enumerate(self.identifiers)}
         evidence = {name: one.evidence for name, one in self.identifiers.items()}
-        self.consensus = Consensus(evidence, choice)
+        self.consensus = Consensus(evidence, choice, told)
         joint = self.consensus.joint
         self._teller = Teller(
             joint.ladder, joint.names.__getitem__, joint.groups.__getitem__, choice.alpha
@@ -88,7 +101,11 @@ class RecordPanel:
         libraries = {name: one.library for name, one in self.identifiers.items()}
         folders = [(name, str(library.folder)) for name, library in libraries.items()]
         hashes = [library.hash for library in libraries.values()]
-        return json.dumps(folders), json.dumps(hashes), json.dumps(asdict(self.choice))
+        for barcode, picture in product(self._barcodes, self._pictures):
+            self.consensus.decided([self._number[barcode], self._number[picture]])
+        told = [[key, asdict(value)] for key, value in self.consensus.told.items()]
+        said = {"choice": asdict(self.choice), "told": told}
+        return json.dumps(folders), json.dumps(hashes), json.dumps(said)
 
     def promise(self) -> list[str]:
         """Say in plain words what is promised: by each library, and for the consensus."""
@@ -98,13 +115,10 @@ class RecordPanel:
             for name, one in self.identifiers.items()
             for line in one.promised()
         ]
-        if self._barcodes and self._pictures:
-            for barcode in self._barcodes:
-                for picture in self._pictures:
-                    both = [self._number[barcode], self._number[picture]]
-                    told = self.consensus.together(both).promises[0].lines()
-                    who = f"{barcode} and {picture} together" if several else "together"
-                    lines += [f"{who}: {line}" for line in told]
+        for barcode, picture in product(self._barcodes, self._pictures):
+            both = [self._number[barcode], self._number[picture]]
+            told = self.consensus.together(both).promises[0].lines()
+            lines += [f"{barcode} and {picture} together: {line}" for line in told]
         return lines
 
     def strata(self) -> list[dict[str, object]]:
@@ -235,8 +249,8 @@ class RecordPanel:
         ]
         posterior = rounded(consensus.posterior(witnesses))
         chains = chains_of(posterior, joint.ladder)
-        promise = consensus.together([one.library for one in witnesses]).promise
-        depth = stands(chains, joint.ladder, np.array([[*promise.thresholds.values()]]))
+        decided = consensus.decided([one.library for one in witnesses])
+        depth = stands(chains, joint.ladder, np.array([decided.thresholds]))
         matches = [m for part in parts for m in part.answer.matches[:_TOLD]]
         found = Found("consensus", matches, says=[_says(part) for part in parts])
         return self._teller.determination(posterior, chains, int(depth[0]), 0, found)
@@ -288,5 +302,7 @@ def open_record_answerer(
     folders: str, expected: str, settings: str
 ) -> Callable[[Sequence[str]], list[str]]:
     """Open libraries in a process of their own; see `merian.identify.panel.open_answerer`."""
-    shelf, choice = reopened(folders, expected, json.loads(settings))
-    return RecordPanel(shelf, choice).answers
+    said = json.loads(settings)
+    shelf, choice = reopened(folders, expected, said["choice"])
+    told = {tuple(key): Decided(**value) for key, value in said["told"]}
+    return RecordPanel(shelf, choice, told).answers
