@@ -108,7 +108,7 @@ def test_a_table_of_labels_is_joined_to_the_pictures_of_a_pack(pack):
     assert "labels" not in batch
 
 
-@pytest.mark.parametrize("form", ["coherent", "plain", "one-path"])
+@pytest.mark.parametrize("form", ["coherent", "plain", "one-path", "path-sum"])
 def test_every_form_learns_and_a_card_builds_it_again(pack, form):
     task = build_task(asked(pack), pack)
     made, batch = learnt(form, task)
@@ -121,7 +121,7 @@ def test_every_form_learns_and_a_card_builds_it_again(pack, form):
     there, known = task.train.labels.marks()
     told = forest.above(p > 0.5)
     assert count_nodes(told, there, known).f1 > 0.9
-    if form == "one-path":
+    if form in {"one-path", "path-sum"}:
         assert set(outcome.figures) == {"accuracy biota", "accuracy substrate"}
         lowest = task.train.labels.single()
         said = least_cost_node(forest, p)

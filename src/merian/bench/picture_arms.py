@@ -52,20 +52,26 @@ def _looks(model: Any, images: torch.Tensor) -> torch.Tensor:
     return found
 
 
-def _tensors() -> torch.Tensor:
-    return (torch.from_numpy(pictures()).permute(0, 3, 1, 2).float().contiguous() - 127) / 128
+def _tensors(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float().contiguous() - 127) / 128
 
 
-def vectors_of_package() -> NDArray[np.float32]:
-    """Return the features of the pictures by the package's own model, not of unit length."""
+def vectors_of_package(pixels: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
+    """Return the features of pictures by the package's own model, not of unit length.
+
+    Args:
+        pixels: uint8[n, 224, 224, 3]; those drawn by chance if not given.
+    """
     model = _package()
-    return np.concatenate([_looks(model, one[None]).numpy() for one in _tensors()])
+    given = pictures() if pixels is None else pixels
+    found = [_looks(model, _tensors(given[row : row + 1])).numpy() for row in range(len(given))]
+    return np.concatenate(found)
 
 
 def make(arm: str) -> Round:
     """Make an arm, and do a round that is not counted."""
     if arm == PEER:
-        model, ready = _package(), _tensors()
+        model, ready = _package(), _tensors(pictures())
 
         def once() -> None:
             for one in ready:

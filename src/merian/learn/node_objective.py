@@ -1,8 +1,9 @@
 """Name any nodes of a forest, where a label may stop anywhere and whole trees may be missing.
 
-Three forms of the same question. `coherent` and `plain` give each node a probability of its own, so
+Four forms of the same question. `coherent` and `plain` give each node a probability of its own, so
 that several of a tree may be there at once; with `coherent` a node answers for all under it. With
-`one-path` the nodes of a tree share one probability: for labels that lie on a single path.
+`one-path` and `path-sum` the nodes of a tree share one probability: for labels that lie on a single
+path. They differ in how it is shared out: among siblings, or among tips by sums down their paths.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from merian.errors import InputError
 from merian.learn.encoding import described, features, width_of
 from merian.learn.forest import Forest, ForestLabels
 from merian.learn.node_softmax import NodeSoftmax
+from merian.learn.node_sums import NodeSums
 from merian.learn.nodes import NodeTree, rare_node_weights
-from merian.learn.recipe_keys import FORMS
+from merian.learn.recipe_keys import FORMS, SINGLE
 from merian.learn.task import Batch, Examples, Indices, Objective, Outcome
 
 __all__ = ["NodeExamples", "Nodes"]
@@ -34,7 +36,7 @@ class NodeExamples:
     Args:
         examples: Items to learn from.
         labels: Of each, in the same order.
-        form: coherent, plain or one-path.
+        form: coherent, plain, one-path or path-sum.
     """
 
     def __init__(self, examples: Examples, labels: ForestLabels, form: str) -> None:
@@ -52,10 +54,16 @@ class NodeExamples:
         found = self.examples.batch(indices, random)
         found.pop("labels", None)
         rows = np.asarray(indices, np.int64)
-        if self.form == "one-path":
+        if self.form in SINGLE:
             return {**found, "lowest": torch.from_numpy(self.labels.single(rows))}
         there, known = self.labels.marks(rows)
         return {**found, "there": torch.from_numpy(there), "known": torch.from_numpy(known)}
+
+
+def _layer(form: str, forest: Forest) -> NodeSoftmax | NodeTree:
+    if form == "path-sum":
+        return NodeSums(forest)
+    return NodeSoftmax(forest) if form == "one-path" else NodeTree(forest)
 
 
 class Nodes(Objective):
@@ -67,7 +75,7 @@ class Nodes(Objective):
         encoder: As `features` takes it.
         forest: The nodes.
         counts: On how many records each is there, for the weights.
-        form: coherent, plain or one-path.
+        form: coherent, plain, one-path or path-sum.
         power: Of the counts in the weights; 0 weighs all alike.
         frozen: Whether only the head learns.
         about: The encoder's part of the card, where `described` cannot tell it.
@@ -99,7 +107,7 @@ class Nodes(Objective):
         nn.init.normal_(self.heads.weight, std=0.02)
         nn.init.zeros_(self.heads.bias)
         self.forest = forest
-        self.tree = NodeSoftmax(forest) if form == "one-path" else NodeTree(forest)
+        self.tree = _layer(form, forest)
         weights = rare_node_weights(self.counts, power)
         self.register_buffer("weights", weights, persistent=False)
         if frozen:

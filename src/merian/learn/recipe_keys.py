@@ -21,6 +21,7 @@ __all__ = [
     "OPTIMIZERS",
     "PATCHES",
     "SAMPLERS",
+    "SINGLE",
     "VARIANTS",
     "WORDS",
     "Data",
@@ -42,7 +43,8 @@ WORDS = (*HIDING, "next-words")  # the words of barcodes are guessed
 PATCHES = "masked-patches"  # patches of pictures are hidden, and drawn
 LOOKS = "self-distillation"  # what a teacher says of some looks, a student says of all
 ALONE = (PATCHES, LOOKS)  # what pictures teach by themselves
-FORMS = ("coherent", "plain", "one-path")
+SINGLE = ("one-path", "path-sum")  # one node of each tree
+FORMS = ("coherent", "plain", *SINGLE)
 NAMING = ("ranks", "nodes")
 OBJECTIVES = (*WORDS, *ALONE, *NAMING)
 SAMPLERS = ("every", "weighted", "groups")
@@ -193,7 +195,8 @@ class ObjectivePart:
     )  # fmt: skip
     ranks: tuple[str, ...] = key("which; all of the pack where none are given", (), only=NAMING)
     form: str = key(
-        "each node for itself and all under it; or each for itself; or one path down each tree",
+        "each node for itself and all under it; or each for itself; or one path down each tree, by "
+        "softmaxes among siblings or by sums of scores",
         "coherent", choices=FORMS, only=("nodes",),
     )  # fmt: skip
     heads: str = key("how they hang together", "softmax-tree",
