@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from merian.bench import find_bench, frozen_heads, picture_folders, picture_probes
-from merian.bench.frozen_heads import HEADS, log_losses, out_of_fold
+from merian.bench.frozen_heads import HEADS, Asked, log_losses, out_of_fold
 from merian.bench.near_pictures import near_groups, spread_folds
 from merian.bench.picture_folders import difference_hash
 from merian.bench.plankton_tree import read_tree
@@ -110,7 +110,7 @@ def test_labels_are_tips_under_their_lineages(table):
     assert np.allclose(named.sum(1), 1)
     at = dict(zip(LABELS, place.tolist(), strict=True))
     assert at["calanoid"] == at["calanoid_eggs"] != at["copepod_other"]  # its lineage ends above
-    with pytest.raises(FormatError, match="no row of planktonset1.0 for the label 'krill'"):
+    with pytest.raises(FormatError, match=r"no row of .* for the label 'krill'"):
         read_tree(table, ("krill",))
     with pytest.raises(NotFoundError, match="lineages"):
         read_tree(table.parent / "none.csv", LABELS)
@@ -127,19 +127,19 @@ def easy(table):
     return tree, (middle[y] + random.normal(0, 0.7, (210, 12))).astype(np.float32), y
 
 
-def test_each_head_learns_and_never_from_what_it_is_asked(easy, monkeypatch):
+def test_each_head_learns_and_never_from_what_it_is_asked(easy, monkeypatch, tmp_path):
     tree, x, y = easy
     groups, folds = np.arange(210), np.arange(210) // 7 % 3
     seen = []
     flat = HEADS["flat"][0]
 
-    def watched(tree, x, y, asked, l2, share):
+    def watched(tree, x, y, asked, by):
         seen.append((len(y), len(asked)))
-        return flat(tree, x, y, asked, l2, share)
+        return flat(tree, x, y, asked, by)
 
     monkeypatch.setitem(HEADS, "flat", (watched, HEADS["flat"][1], ()))
     for name in HEADS:
-        p, chosen = out_of_fold(name, tree, x, y, groups, folds, 8, 0)
+        p, chosen = out_of_fold(name, Asked(tree, x, y, groups, folds, 8, 0), tmp_path)
         assert np.allclose(p.sum(1), 1)
         assert (p.argmax(1) == y).mean() > 0.8
         assert len(chosen) == 3
@@ -149,11 +149,12 @@ def test_each_head_learns_and_never_from_what_it_is_asked(easy, monkeypatch):
         assert ups == sorted(ups)
     assert max(n + asked for n, asked in seen) == 210  # inner folds are within 140
     assert sum(n + asked == 140 for n, asked in seen) == 3 * 3 * 3
-    y[folds == 0] = 0  # the truth of a fold has no say in what is told of it
-    told = out_of_fold("path-sum", tree, x, y, groups, folds, 8, 0)[0][folds == 0]
-    y[folds == 0] = 1
-    again = out_of_fold("path-sum", tree, x, y, groups, folds, 8, 0)[0][folds == 0]
-    assert (told == again).all()
+    told = []
+    for truth in (0, 1):  # that of a fold has no say in what is told of it
+        others = np.where(folds == 0, truth, y)
+        asked = Asked(tree, x, others, groups, folds, 8, 0)
+        told.append(out_of_fold("path-sum", asked, tmp_path)[0][folds == 0])
+    assert (told[0] == told[1]).all()
 
 
 @pytest.mark.skipif(not PEER, reason="torch, or the package's own model, is not installed")

@@ -1,14 +1,16 @@
-"""Heads on frozen vectors of pictures of plankton, each with what holds it back chosen for itself.
+"""Heads on frozen vectors of plankton, each with what holds it back chosen for itself.
 
-Three heads (see `merian.learn.logistic`) have the same vectors, brought to variance 1 and then along
-their main axes, and the same folds. What holds the weights back, and how much relatives share, is
-chosen on inner folds of the part to learn from alone, by the mean over ranks of -log p.
+Three heads (see `merian.learn.logistic`) have the same vectors, brought to variance 1 and then
+along their main axes, and the same folds. What holds the weights back, and how much relatives
+share, is chosen on inner folds of the part to learn from alone, by the mean over ranks of -log p.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,36 +18,40 @@ from numpy.typing import NDArray
 from merian.bench.near_pictures import spread_folds
 from merian.bench.plankton_tree import PlanktonTree
 from merian.learn.logistic import fit_logistic, fit_siblings, kinship
+from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["HEADS", "SHOWN", "Chosen", "along_axes", "log_losses", "out_of_fold"]
+__all__ = ["HEADS", "SHOWN", "Asked", "Chosen", "along_axes", "log_losses", "out_of_fold"]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
-Head = Callable[[PlanktonTree, Floats, Numbers, Floats, float, float], Floats]
-"""(tree, vectors, classes, vectors asked, l2, share) -> float[n, classes]: probabilities."""
-
 SHOWN = ("kingdom", "phylum", "class", "order", "family", "label")  # no family has two genera
 _INNER = 3
 _SHARE = 0.5  # of relatives, while the other is chosen
 
 
-def _flat(
-    tree: PlanktonTree, x: Floats, y: Numbers, asked: Floats, l2: float, share: float
-) -> Floats:
-    return np.exp(fit_logistic(x, y, len(tree.tips), l2).logs(asked))
+@dataclass(frozen=True)
+class Chosen:
+    """What holds a head back in a fold, and what relatives share."""
+
+    l2: float
+    share: float
 
 
-def _sums(
-    tree: PlanktonTree, x: Floats, y: Numbers, asked: Floats, l2: float, share: float
-) -> Floats:
-    kin = kinship(tree.forest, tree.tips, share)
-    return np.exp(fit_logistic(x, y, len(tree.tips), l2, kin).logs(asked))
+Head = Callable[[PlanktonTree, Floats, Numbers, Floats, Chosen], Floats]
+"""(tree, vectors, classes, vectors asked, what holds back) -> float[n, classes]: probabilities."""
 
 
-def _siblings(
-    tree: PlanktonTree, x: Floats, y: Numbers, asked: Floats, l2: float, share: float
-) -> Floats:
-    told = fit_siblings(x, tree.tips[y], tree.forest, l2)
+def _flat(tree: PlanktonTree, x: Floats, y: Numbers, asked: Floats, by: Chosen) -> Floats:
+    return np.exp(fit_logistic(x, y, len(tree.tips), by.l2).logs(asked))
+
+
+def _sums(tree: PlanktonTree, x: Floats, y: Numbers, asked: Floats, by: Chosen) -> Floats:
+    kin = kinship(tree.forest, tree.tips, by.share)
+    return np.exp(fit_logistic(x, y, len(tree.tips), by.l2, kin).logs(asked))
+
+
+def _siblings(tree: PlanktonTree, x: Floats, y: Numbers, asked: Floats, by: Chosen) -> Floats:
+    told = fit_siblings(x, tree.tips[y], tree.forest, by.l2)
     return np.exp(told.logs(asked)[:, tree.tips])
 
 
@@ -57,22 +63,17 @@ HEADS: dict[str, tuple[Head, tuple[float, ...], tuple[float, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What holds a head back in a fold, and what relatives share."""
-
-    l2: float
-    share: float
-
-
 def along_axes(x: NDArray[np.float32], learn: Numbers, axes: int) -> Floats:
     """Return vectors of mean 0 and variance 1 along their main axes, as some of them have it."""
     known = x[learn].astype(np.float64)
     middle, spread = known.mean(0), known.std(0)
     spread[spread == 0] = 1
     known = (known - middle) / spread
-    _, turned = np.linalg.eigh(known.T @ known)
-    found: Floats = ((x - middle) / spread) @ turned[:, ::-1][:, :axes]
+    if len(known) < known.shape[1]:  # then there are no more axes than records
+        turned = np.linalg.svd(known, full_matrices=False)[2].T
+    else:
+        turned = np.linalg.eigh(known.T @ known)[1][:, ::-1]
+    found: Floats = ((x - middle) / spread) @ turned[:, :axes]
     return found
 
 
@@ -85,39 +86,68 @@ def log_losses(tree: PlanktonTree, p: Floats, y: Numbers) -> dict[str, Floats]:
     return found
 
 
-def out_of_fold(
-    name: str,
-    tree: PlanktonTree,
-    x: NDArray[np.float32],
-    y: Numbers,
-    groups: Numbers,
-    folds: Numbers,
-    axes: int,
-    seed: int,
-) -> tuple[Floats, list[Chosen]]:
-    """Return float64[n, classes], each record's by the head of all other folds; and what was chosen.
+@dataclass(frozen=True)
+class Asked:
+    """What the heads are asked, all alike.
 
-    Args:
-        name: Of the head.
+    Attributes:
         tree: The classes.
         x: float32[n, d].
-        y: The class of each.
-        groups: Records that stay together, in the inner folds too.
-        folds: The fold of each.
+        y: int64[n]; the class of each.
+        groups: int64[n]; records that stay together, in the inner folds too.
+        folds: int64[n].
         axes: Main axes of the vectors that are kept.
         seed: Of the inner folds.
     """
-    found, chosen = np.zeros((len(y), len(tree.tips))), []
-    for fold in np.unique(folds).tolist():
-        learn, asked = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        own = np.unique(groups[learn], return_inverse=True)[1].astype(np.int64)
-        inner = spread_folds(y[learn], own, _INNER, seed)
-        best = _choose(name, tree, x[learn], y[learn], inner, axes)
-        turned = along_axes(x, learn, axes)
-        head = HEADS[name][0]
-        found[asked] = head(tree, turned[learn], y[learn], turned[asked], best.l2, best.share)
-        chosen.append(best)
+
+    tree: PlanktonTree
+    x: NDArray[np.float32]
+    y: Numbers
+    groups: Numbers
+    folds: Numbers
+    axes: int
+    seed: int
+
+    def key(self, name: str, fold: int) -> str:
+        """Return a hash of all that decides what a head says of a fold."""
+        found = hashlib.blake2b(digest_size=8)
+        for part in (self.x, self.y, self.groups, self.folds, self.tree.forest.parent):
+            found.update(np.ascontiguousarray(part).tobytes())
+        found.update(repr([name, HEADS[name][1:], self.axes, self.seed, fold, _INNER]).encode())
+        return found.hexdigest()
+
+
+def out_of_fold(name: str, asked: Asked, work: Path) -> tuple[Floats, list[Chosen]]:
+    """Return float64[n, classes], each by the head of all other folds; and what was chosen.
+
+    Args:
+        name: Of the head.
+        asked: Of what.
+        work: Where what is said of a fold is kept, so that it is not reckoned again.
+    """
+    found, chosen = np.zeros((len(asked.y), len(asked.tree.tips))), []
+    for fold in np.unique(asked.folds).tolist():
+        kept = work / f"head-{asked.key(name, fold)}.safetensors"
+        if not kept.is_file():
+            p, best = _of_fold(name, asked, fold)
+            told = {"p": p, "chosen": np.array([best.l2, best.share])}
+            write_tensors(kept, told, "merian-bench-head 1")
+        made = map_tensors(kept)
+        found[asked.folds == fold] = made["p"]
+        chosen.append(Chosen(*made["chosen"].tolist()))
     return found, chosen
+
+
+def _of_fold(name: str, asked: Asked, fold: int) -> tuple[Floats, Chosen]:
+    """Return what a head says of a fold that it did not see, and what was chosen."""
+    tree, y = asked.tree, asked.y
+    learn, rest = np.flatnonzero(asked.folds != fold), np.flatnonzero(asked.folds == fold)
+    own = np.unique(asked.groups[learn], return_inverse=True)[1].astype(np.int64)
+    inner = spread_folds(y[learn], own, _INNER, asked.seed)
+    best = _choose(name, tree, asked.x[learn], y[learn], inner, asked.axes)
+    turned = along_axes(asked.x, learn, asked.axes)
+    p = HEADS[name][0](tree, turned[learn], y[learn], turned[rest], best)
+    return p, best
 
 
 def _choose(
@@ -133,7 +163,7 @@ def _choose(
     def loss(one: Chosen) -> float:
         p = np.zeros((len(y), len(tree.tips)))
         for learn, asked, turned in parts:
-            p[asked] = head(tree, turned[learn], y[learn], turned[asked], one.l2, one.share)
+            p[asked] = head(tree, turned[learn], y[learn], turned[asked], one)
         return float(np.mean([each.mean() for each in log_losses(tree, p, y).values()]))
 
     def least(some: Sequence[Chosen], known: dict[Chosen, float]) -> Chosen:

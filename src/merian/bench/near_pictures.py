@@ -20,9 +20,7 @@ HASH = 26  # bits of 256: a tenth
 _ALIKE = 0.8  # a hash alone says little of small things before an empty ground
 
 
-def near_groups(
-    features: NDArray[np.float32], hashes: NDArray[np.bool_], cosine: float
-) -> Numbers:
+def near_groups(features: NDArray[np.float32], hashes: NDArray[np.bool_], cosine: float) -> Numbers:
     """Return the group of each picture, numbered from 0.
 
     Args:

@@ -1,11 +1,11 @@
 """What frozen ImageNet features tell of corals, FlowCam and ISIIS pictures, and what a tree adds.
 
 Nothing is trained but the last layer. Corals (RSMAS, 14 classes): the nearest neighbour and a
-logistic regression on our features and on those of the package's own model, from the same pixels, on
-the same folds; pieces of one photograph stay together. FlowCam (6 classes): the nearest neighbour,
-each picture left out in turn. ISIIS (121 classes): three heads on the same vectors: logistic
-regression of the labels summed up the tree of their lineages, the same with vectors that add up down
-the tree (`path-sum`), and a softmax among siblings (`one-path`).
+logistic regression on our features and on those of the package's own model, from the same pixels,
+on the same folds; pieces of one photograph stay together. FlowCam (6 classes): the nearest
+neighbour, each picture left out in turn. ISIIS (121 classes): three heads on the same vectors:
+logistic regression of the labels summed up the tree of their lineages, the same with vectors that
+add up down the tree (`path-sum`), and a softmax among siblings (`one-path`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.bench.frozen_heads import HEADS, SHOWN, log_losses, out_of_fold
+from merian.bench.frozen_heads import HEADS, SHOWN, Asked, log_losses, out_of_fold
 from merian.bench.near_pictures import near_groups, spread_folds
 from merian.bench.picture_folders import PictureSet, pixels_of, read_set
 from merian.bench.plankton_tree import PlanktonTree, read_tree
 from merian.errors import InputError, MissingExtraError
-from merian.learn.bootstrap import Interval, Metric, difference, interval_of, mean_difference
-from merian.learn.bootstrap import mean_interval
+from merian.learn.bootstrap import (
+    Interval,
+    Metric,
+    difference,
+    interval_of,
+    mean_difference,
+    mean_interval,
+)
 from merian.learn.logistic import fit_logistic
 from merian.learn.node_decoding import least_cost_node
 from merian.learn.probes import nearest
@@ -73,7 +79,7 @@ def run(
         sizes: Whether they are asked a second time with the size of a picture in pixels.
         draws: For the intervals; groups are drawn.
         seed: Of the folds.
-        work: Where features are kept. A temporary folder if not given.
+        work: Where features, and what heads say, are kept. A temporary folder if not given.
     """
     asked = [name for name in sets.split(",") if name]
     if not asked or set(asked) - set(SETS):
@@ -91,7 +97,7 @@ def run(
         if "isiis" in asked:
             found = read_set(data / ISIIS, kept)
             tree = read_tree(data / LINEAGES, found.names)
-            rows |= _isiis(found, tree, folds, axes, sizes, draws, seed)
+            rows |= _isiis(found, tree, folds, axes, sizes, draws, seed, kept)
     return rows
 
 
@@ -175,6 +181,7 @@ def _isiis(
     sizes: bool,
     draws: int,
     seed: int,
+    work: Path,
 ) -> Rows:
     """Return the figures of each head at each rank, and how much better a tree makes them."""
     y = found.labels
@@ -186,9 +193,9 @@ def _isiis(
     if sizes:
         given[" and size"] = np.concatenate([found.features, _sides(found)], axis=1)
     for more, x in given.items():
-        told = {}
+        told, asked = {}, Asked(tree, x, y, groups, parts, axes, seed)
         for name in HEADS:
-            p, chosen = out_of_fold(name, tree, x, y, groups, parts, axes, seed)
+            p, chosen = out_of_fold(name, asked, work)
             told[name] = _scores(tree, p, y)
             l2 = sorted({one.l2 for one in chosen})
             shares = sorted({one.share for one in chosen})
@@ -230,7 +237,7 @@ def _scores(tree: PlanktonTree, p: Floats, y: Numbers) -> dict[str, Metric]:
         found[f"-log p at {rank}"] = _mean(losses)
     forest, answers = tree.forest, least_cost_node(tree.forest, tree.summed(p))[:, 0]
     told, there = (_marked(forest.lineages, at, forest.size) for at in (answers, tree.tips[y]))
-    right, said, true = ((a).sum(1) for a in (told & there, told, there))
+    right, said, true = (marks.sum(1) for marks in (told & there, told, there))
     found["hierarchical precision"] = lambda at: 100 * float(right[at].sum() / said[at].sum())
     found["hierarchical recall"] = lambda at: 100 * float(right[at].sum() / true[at].sum())
     found["hierarchical F1"] = lambda at: (

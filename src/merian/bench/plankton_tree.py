@@ -1,7 +1,7 @@
 """The classes of ISIIS pictures as the tips of a tree, by the lineages of Planktonzilla's map.
 
-Every label is a tip, so that all 121 stay apart: under its lineage (kingdom to genus), since several
-labels share one (eight are calanoid copepods) and some stand at a node above others
+Every label is a tip, so that all 121 stay apart: under its lineage (kingdom to genus), since
+several labels share one (eight are calanoid copepods) and some stand at a node above others
 (copepod_other). A body part of a taxon stands under it. What has no lineage stands under what it is
 said to be: detritus, artefact > unknown, invertebrate larvae.
 
