@@ -7,7 +7,7 @@ the rest is asked, with the classes that it lacks. An answer is wrong if it is n
 taxon nor one above it; errors are means over genera (of ISIIS: classes), with 95 % intervals of
 these drawn again.
 
-A picture takes a thirtieth of a second of a core, and is looked at once.
+A picture takes a thirtieth of a second of a core, and is looked at once in each draw.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import csv
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def run(
     species: int = 400,
     specimens: int = 3000,
     seed: int = 31,
+    draws: int = 3,
     alpha: float = 0.05,
     parts: str = "world,isiis",
     out: Path | None = None,
@@ -70,7 +72,8 @@ def run(
         world: A world that is there already; one is made if not given.
         species: Of the world.
         specimens: Of the world.
-        seed: Of the world, and of what is held out.
+        seed: Of the world, and of what is held out first.
+        draws: How many times something is held out of the world.
         alpha: The share of wrong answers that is promised not to be exceeded.
         parts: What is asked, with commas between: world, isiis.
         out: Where the libraries and answers are kept; a temporary folder if not given.
@@ -90,17 +93,61 @@ def run(
                 place = work / "world"
                 if not (place / "specimens.csv").exists():
                     make_world(place, settings, processes=processes)
-            found |= _of_world(place, work, seed, alpha, processes)
+            found |= _of_world(place, work, seed, draws, alpha, processes)
         if "isiis" in parts:
             found |= _of_isiis(existing(isiis), existing(lineages), work, seed, alpha, processes)
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer, what is true, and what its library lacks of that."""
+
+    row: Mapping[str, object]
+    truth: Row
+    stratum: str
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is neither the true taxon nor one above it."""
+        rank = str(self.row["rank"] or "")
+        name = str(self.row["name"]).casefold()
+        return bool(rank) and name != self.truth.get(rank, "").casefold()
+
+
 # -- a world ------------------------------------------------------------------------------------
 
 
-def _of_world(world: Path, work: Path, seed: int, alpha: float, processes: int) -> Figures:
+def _of_world(
+    world: Path, work: Path, seed: int, draws: int, alpha: float, processes: int
+) -> Figures:
+    """Return the figures of several draws of what is held out, taken together."""
     rows = [*_specimens(world)]
+    judged: dict[str, list[Judged]] = {"picture": [], "barcode": [], "consensus": []}
+    of_both: dict[str, list[Judged]] = {kind: [] for kind in judged}
+    for draw in range(draws):
+        place = work / f"world-{draw}"
+        place.mkdir(exist_ok=True)
+        answers, truth, strata = _draw(rows, world, place, seed + draw, alpha, processes)
+        both = {row["id"] for row in answers if row["evidence"] == "consensus"}
+        for row in answers:
+            key, kind = str(row["id"]), str(row["evidence"])
+            one = Judged(row, truth[key], strata[kind][key])
+            judged[kind].append(one)
+            if key in both:
+                of_both[kind].append(one)
+    found: Figures = {}
+    for kind, some in judged.items():
+        found |= _figures(f"world, {kind}", some, "genus")
+    for kind, some in of_both.items():
+        found |= _depths(f"world, {kind} of records with both", some)
+    return found
+
+
+def _draw(
+    rows: Sequence[Row], world: Path, work: Path, seed: int, alpha: float, processes: int
+) -> tuple[list[dict[str, object]], dict[str, Row], dict[str, dict[str, str]]]:
+    """Return the answers of one draw, the truth, and by kind what its libraries lack of each."""
     random = np.random.default_rng(seed)
     genera = _drawn(random, {row["genus"] for row in rows}, 0.15)
     names = {row["species"] for row in rows if row["genus"] not in genera}
@@ -116,32 +163,23 @@ def _of_world(world: Path, work: Path, seed: int, alpha: float, processes: int) 
         (reference if known and random.random() < 0.6 else asked).append(row)
     libraries = [
         _library(
-            work / "world-pictures", [r for r in reference if r["species"] not in barcodes],
+            work / "pictures", [r for r in reference if r["species"] not in barcodes],
             world / "images", pictures=True, processes=processes,
         ),
         _library(
-            work / "world-barcodes", [r for r in reference if r["species"] not in pictures],
+            work / "barcodes", [r for r in reference if r["species"] not in pictures],
             world / "images", pictures=False, processes=processes,
         ),
     ]  # fmt: skip
-    held = [
-        {r["species"] for r in reference if r["species"] not in barcodes and r["image"]},
-        {r["species"] for r in reference if r["species"] not in pictures and r["sequence"]},
-    ]
-    answers = _asked(work / "world-answers.tsv", asked, world / "images", libraries, alpha,
-                     processes)  # fmt: skip
+    looks = {r["species"] for r in reference if r["species"] not in barcodes and r["image"]}
+    codes = {r["species"] for r in reference if r["species"] not in pictures and r["sequence"]}
+    answers = _asked(work / "answers.tsv", asked, world / "images", libraries, alpha, processes)
     truth = {row["id"]: row for row in asked}
-    found: Figures = {}
-    for kind, own in (("picture", held[0]), ("barcode", held[1]), ("consensus", held[0] | held[1])):
-        rows_of = [row for row in answers if row["evidence"] == kind]
-        stratum = {key: _stratum(truth[key], own) for key in truth}
-        found |= _figures(f"world, {kind}", rows_of, truth, stratum, "genus")
-    both = [row for row in answers if row["evidence"] == "consensus"]
-    ids = {row["id"] for row in both}
-    for kind in ("picture", "barcode"):
-        alone = [row for row in answers if row["evidence"] == kind and row["id"] in ids]
-        found |= _depths(f"world, {kind} of records with both", alone, truth)
-    return found | _depths("world, consensus of records with both", both, truth)
+    held = {"picture": looks, "barcode": codes, "consensus": looks | codes}
+    strata = {
+        kind: {key: _stratum(row, own) for key, row in truth.items()} for kind, own in held.items()
+    }
+    return answers, truth, strata
 
 
 def _specimens(world: Path) -> Iterator[Row]:
@@ -193,11 +231,12 @@ def _of_isiis(
                        processes=processes)  # fmt: skip
     answers = _asked(work / "isiis-answers.tsv", asked, folder, [library], alpha, processes)
     truth = {row["id"]: row for row in asked}
-    stratum = {
-        key: "class absent" if row["label"] in new else "class present"
-        for key, row in truth.items()
-    }
-    return _figures("ISIIS, picture", answers, truth, stratum, "label")
+    judged = [
+        Judged(row, own, "class absent" if own["label"] in new else "class present")
+        for row in answers
+        for own in [truth[str(row["id"])]]
+    ]
+    return _figures("ISIIS, picture", judged, "label")
 
 
 def _plankton(folder: Path, lineages: Path) -> Iterator[Row]:
@@ -260,30 +299,18 @@ def _write(path: Path, rows: Sequence[Row], without: Sequence[str]) -> None:
 # -- figures ------------------------------------------------------------------------------------
 
 
-def _figures(
-    name: str,
-    answers: Sequence[Mapping[str, object]],
-    truth: Mapping[str, Row],
-    stratum: Mapping[str, str],
-    group: str,
-) -> Figures:
+def _figures(name: str, judged: Sequence[Judged], group: str) -> Figures:
     """Return the error in each stratum and in all, and how deep answers go."""
     found: Figures = {}
-    wrong = np.array([_is_wrong(row, truth[str(row["id"])]) for row in answers], np.float64)
-    of = np.array([truth[str(row["id"])][group] for row in answers])
-    kinds = np.array([stratum[str(row["id"])] for row in answers])
+    wrong = np.array([one.wrong for one in judged], np.float64)
+    of = np.array([one.truth[group] for one in judged])
+    kinds = np.array([one.stratum for one in judged])
     for kind in ("all", *sorted(set(kinds.tolist()))):
         here = np.ones(len(kinds), bool) if kind == "all" else kinds == kind
         found[f"{name}: wrong, {kind}"] = _error(wrong[here], of[here])
     for kind in sorted(set(kinds.tolist())):
-        some = [row for row, own in zip(answers, kinds.tolist(), strict=True) if own == kind]
-        found |= _depths(f"{name}, {kind}", some, truth)
+        found |= _depths(f"{name}, {kind}", [one for one in judged if one.stratum == kind])
     return found
-
-
-def _is_wrong(row: Mapping[str, object], truth: Row) -> bool:
-    rank = str(row["rank"] or "")
-    return bool(rank) and str(row["name"]).casefold() != truth.get(rank, "").casefold()
 
 
 def _error(wrong: NDArray[np.float64], group: NDArray[np.str_]) -> dict[str, object]:
@@ -300,19 +327,13 @@ def _error(wrong: NDArray[np.float64], group: NDArray[np.str_]) -> dict[str, obj
     }  # fmt: skip
 
 
-def _depths(
-    name: str, answers: Sequence[Mapping[str, object]], truth: Mapping[str, Row]
-) -> Figures:
+def _depths(name: str, judged: Sequence[Judged]) -> Figures:
     """Return which share of answers names a rank or lower, rightly."""
     found: Figures = {}
-    for rank in ("order", "family", "genus", "species"):
-        place = _RANKS.index(rank)
-        below = _RANKS[place:]
-        right = [
-            row["rank"] in below and not _is_wrong(row, truth[str(row["id"])]) for row in answers
-        ]
-        if right:
-            found[f"{name}: named rightly to {rank}"] = {
-                "value": round(100 * float(np.mean(right)), 1), "n": len(right), "unit": "%",
-            }  # fmt: skip
+    for rank in ("order", "family", "genus", "species") if judged else ():
+        below = _RANKS[_RANKS.index(rank) :]
+        right = [one.row["rank"] in below and not one.wrong for one in judged]
+        found[f"{name}: named rightly to {rank}"] = {
+            "value": round(100 * float(np.mean(right)), 1), "n": len(right), "unit": "%",
+        }  # fmt: skip
     return found
