@@ -212,7 +212,7 @@ def test_a_page_can_be_made(place, tmp_path):
     out, page = tmp_path / "a.tsv", tmp_path / "page.html"
     assert identify(place, out, "--report", str(page)) == 0
     text = page.read_text(encoding="utf-8")
-    assert "12 answers" in text and "looks" in text and "codes" in text
+    assert "looks" in text and "codes" in text and "set aside" in text
 
 
 def test_a_picture_needs_a_library_of_pictures(place, capsys):
@@ -220,3 +220,15 @@ def test_a_picture_needs_a_library_of_pictures(place, capsys):
     asked = ["identify", picture_file, "--library", str(place / "codes"), "-o", "x.tsv"]
     assert main(asked) == 2
     assert "no library of pictures was given" in capsys.readouterr().err
+
+
+def test_answers_about_records_can_be_held_against_the_truth(place, answered, tmp_path, capsys):
+    rows = [
+        {"id": f"Q{n:02}", **dict(zip(RANKS, names, strict=True))}
+        for n, names in enumerate(SPECIES)
+    ]
+    truth = write(tmp_path / "truth.csv", rows)
+    assert main(["promise", "check", str(truth), "--answers", str(answered), "--library",
+                 str(place / "looks"), "--library", str(place / "codes")]) == 0  # fmt: skip
+    told = capsys.readouterr().out
+    assert "species present" in told and "validated records without" not in told

@@ -368,7 +368,6 @@ def test_what_is_for_sequences_is_refused(tmp_path, model, capsys):
     counts.write_text(f"sequence\ts1\n{bases(1)}\t3\n")
     lib = str(tmp_path / "lib")
     for asked in (
-        ["identify", str(fasta), "--library", lib, "-o", str(tmp_path / "o.tsv")],
         ["identify", "--table", str(counts), "--library", lib, "-o", str(tmp_path / "o")],
         ["audit", "reference", lib, "-o", str(tmp_path / "o")],
         ["audit", "leak", lib, str(fasta)],

@@ -49,7 +49,7 @@ def check(
     said = {k: v for k, v in stamp_of(answers).items() if k in ("alpha", "novelty", "by_rank")}
     if alpha is not None:
         said["alpha"] = alpha
-    opened = open_shelf(library) if library else None
+    opened = open_shelf(library, pictures=True) if library else None
     done = check_promise(read_truth(truth), answers, library=opened, promise=said)
     if json:
         screen.print_json(asdict(done))

@@ -139,10 +139,10 @@ class _Tree:
         return {rank: self._taxonomy.name_of(n) for rank, n in found.items() if n >= 0}
 
 
-def _right_names(truth: Truth, tree: _Tree | None) -> Names:
-    """Return by rank the names that are right: those told, and those of the library's tree."""
+def _right_names(truth: Truth, trees: Sequence[_Tree]) -> Names:
+    """Return by rank the names that are right: those told, and those of the libraries' trees."""
     found = {rank: {name.casefold()} for rank, name in truth.names.items()}
-    if tree is not None:
+    for tree in trees:
         at_ranks = (tree.taxa(truth.names, rank) for rank in reversed(MAIN_RANKS))
         taxa = next(filter(None, at_ranks), [])
         for rank, name in tree.above(taxa[0]).items() if len(taxa) == 1 else ():
@@ -150,10 +150,14 @@ def _right_names(truth: Truth, tree: _Tree | None) -> Names:
     return {rank: frozenset(names) for rank, names in found.items()}
 
 
-def _stratum(truth: Truth, tree: _Tree | None) -> int:
-    """Return what the library lacks of a record, as a place in `strata.NAMES`; -1 if not known."""
-    if tree is None:
-        return -1
+def _lacking(truth: Truth, trees: Sequence[_Tree]) -> int:
+    """Return what all libraries lack of a record, as a place in `strata.NAMES`; -1 if not known."""
+    known = [place for tree in trees if (place := _stratum(truth, tree)) >= 0]
+    return min(known, default=-1)
+
+
+def _stratum(truth: Truth, tree: _Tree) -> int:
+    """Return what a library lacks of a record, as `_lacking` does."""
     for place, rank in enumerate(("species", "genus", "family")):
         if tree.taxa(truth.names, rank):
             # That the species is lacking is known only of a record with a species.
@@ -243,12 +247,12 @@ def check_promise(
             continue
         seen.add(record.id)
         rank = row.get("rank") or ""
-        tree = _tree_of(trees, row.get("library"), answers)
-        wrong = _is_wrong(row, rank, _right_names(record, tree))
+        own = _trees_of(trees, row.get("library"), answers)
+        wrong = _is_wrong(row, rank, _right_names(record, own))
         if wrong is None:
             undecided += 1
         else:
-            judged.append((_genus(record), _stratum(record, tree), rank, wrong))
+            judged.append((_genus(record), _lacking(record, own), rank, wrong))
     if not judged:
         raise InputError(
             f"{answers}: none of its {'ids is' if not seen else 'answers can be judged by what is'}"
@@ -280,19 +284,18 @@ def _trees(library: Library | Mapping[str, Library] | None) -> dict[str, _Tree]:
     return {name: _Tree(one) for name, one in shelf.items()}
 
 
-def _tree_of(trees: Mapping[str, _Tree], name: str | None, answers: Path | str) -> _Tree | None:
-    """Return the tree of the library that gave an answer."""
-    if not trees:
-        return None
-    if not name and len(trees) == 1:
-        return next(iter(trees.values()))
-    if not name or name not in trees:
+def _trees_of(trees: Mapping[str, _Tree], name: str | None, answers: Path | str) -> list[_Tree]:
+    """Return the trees of the libraries that gave an answer: of a consensus, several."""
+    if not trees or (not name and len(trees) == 1):
+        return [*trees.values()]
+    names = (name or "").split(";")
+    if not name or any(one not in trees for one in names):
         told = f"of a library {name!r}" if name else "that do not tell which library they are of"
         raise InputError(
             f"{answers}: holds answers {told}; given are {', '.join(trees)}. Give --library as it "
             "was given to merian identify"
         )
-    return trees[name]
+    return [trees[one] for one in names]
 
 
 def _is_wrong(row: Mapping[str, Any], rank: str, right: Names) -> bool | None:

@@ -40,8 +40,8 @@ from merian.stamp import run_id, stamp
 from merian.tensors import map_tensors, write_tensors
 
 __all__ = [
-    "LearntPictures", "importance_of", "learn_pictures", "of_all_ranks", "open_learnt_pictures",
-    "usual_picture_weights",
+    "LearntPictures", "importance_of", "is_learnt", "learn_pictures", "of_all_ranks",
+    "open_learnt_pictures", "usual_picture_weights",
 ]  # fmt: skip
 
 _USUAL = "usual_picture_weights.json"
@@ -100,10 +100,15 @@ def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Pr
     write_json(edition / _CARD, _card(library, ladder, episodes, loss))
 
 
+def is_learnt(library: Library) -> bool:
+    """Return whether a library of pictures has learnt about itself, as those that answer have."""
+    return (library.edition_folder / _ARRAYS).exists()
+
+
 def open_learnt_pictures(library: Library) -> LearntPictures:
     """Open what a library of pictures has learnt."""
     path = library.edition_folder / _ARRAYS
-    if not path.exists():
+    if not is_learnt(library):
         raise FormatError(
             "has not learnt how far its names can be trusted, as an earlier version made it; "
             "build it anew",

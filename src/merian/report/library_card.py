@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from merian.identify import Choice, Identifier, lengths
 from merian.identify.clades import promise_by_clade
 from merian.identify.ladder import ladder_of
-from merian.identify.learning import open_learnt
+from merian.identify.learning_pictures import is_learnt
 from merian.library import Library
 from merian.stamp import run_id, stamp
 from merian.taxonomy import MAIN_RANKS, NONE
@@ -41,7 +41,8 @@ def card_of(library: Library, rank: str | None = None, alpha: float = 0.05) -> d
         alpha: What would be promised.
     """
     pictures = library.kind == "picture"
-    identifier = None if pictures else Identifier.open(library, Choice(alpha))
+    learnt = not pictures or is_learnt(library)
+    identifier = Identifier(library, Choice(alpha)) if learnt else None
     ladder = ladder_of(library) if identifier is None else identifier.ladder
     rank = rank or clade_rank(library, ladder.ranks)
     ranks = [r for r in _RANKS if r in ladder.ranks]
@@ -64,7 +65,6 @@ def card_of(library: Library, rank: str | None = None, alpha: float = 0.05) -> d
         "set_aside": dict(_set_aside(library).most_common()),
         "conflicts": dict(library.header.get("conflicts", {})),
         "settings": library.header["segments"][0]["settings"],
-        # Of pictures nothing is learnt yet about how often names are wrong.
         "promise": None if identifier is None else _promise(identifier, rank),
     }
 
@@ -208,7 +208,7 @@ def _set_aside(library: Library) -> Counter[str]:
 
 def _promise(identifier: Identifier, rank: str) -> dict[str, Any]:
     library, ladder, promise = identifier.library, identifier.ladder, identifier.promise
-    simulated = open_learnt(library, ladder).simulated
+    simulated = identifier.evidence.simulated
     whole = simulated.taken(simulated.length == lengths.NAMES.index("whole"))
     by_clade = promise_by_clade(whole, ladder, promise, rank) if rank in ladder.ranks else {}
     clades = [
