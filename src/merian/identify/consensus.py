@@ -32,7 +32,7 @@ from merian.identify.simulations import Simulations
 __all__ = ["Consensus", "Decided", "Together"]
 
 _PAIRS = 12_000  # simulated records at most, for each set of libraries
-_DRAWS = 4  # of what each library says of a species, where it was asked about several records
+_DRAWS = 8  # of what each library says of a species, where it was asked about several records
 _PULL = 20.0  # of the worth of evidence towards 1
 _ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
 _SEED = 0
@@ -47,8 +47,8 @@ class Together:
 
     Attributes:
         worth: Of the prior, and of what each library says.
-        promises: For records of which all lack as much; then, for each of the libraries, of which
-            it alone has the species.
+        promises: For records of which all lack as much, then, for each of the libraries, of which
+            it alone has the species; each time with whole barcodes, then with pieces.
     """
 
     worth: Floats
@@ -197,7 +197,7 @@ class Consensus:
             np.array([one.case for one in records], np.int8),
         )  # fmt: skip
         promises: list[Promise] = []
-        for case in range(1 + len(libraries)):
+        for case in range(_case(1 + len(libraries), ())):
             least = np.array([*promises[-1].thresholds.values()]) if promises else None
             part = simulated.taken(simulated.length == case)
             promises.append(promise_of(part, ladder, self.choice, least))
@@ -232,7 +232,7 @@ class Consensus:
         every = [absent for absent in known[0] if all(absent in one for one in known)]
         for absent in every:
             for witnesses in drawn([absent] * len(known)):
-                yield _Simulated(species, absent, 0, witnesses)
+                yield _Simulated(species, absent, _case(0, witnesses), witnesses)
         for alone in range(len(known)):
             if ROOT not in known[alone]:
                 continue
@@ -241,7 +241,8 @@ class Consensus:
                 if absent != ROOT and all(absent in one for one in others):
                     asked = [ROOT if n == alone else absent for n in range(len(known))]
                     for witnesses in drawn(asked):
-                        yield _Simulated(species, ROOT, 1 + alone, witnesses)
+                        case = _case(1 + alone, witnesses)
+                        yield _Simulated(species, ROOT, case, witnesses)
 
     def _witnesses_of(self, library: int) -> dict[int, dict[int, list[Witness]]]:
         """Return what a library says of its simulated queries: by species, by what is absent."""
@@ -261,8 +262,9 @@ class Consensus:
             absent = int(self.joint.to[library][below[0]]) if below else ROOT
             part = slice(int(posterior.offset[number]), int(posterior.offset[number + 1]))
             witness = Witness.of(
-                self.joint, library, posterior.rung[part], posterior.probability[part], absent
-            )
+                self.joint, library, posterior.rung[part], posterior.probability[part], absent,
+                piece=bool(simulated.length[number]),
+            )  # fmt: skip
             species = int(self.joint.to[library][rungs[-1]])
             found.setdefault(species, {}).setdefault(absent, []).append(witness)
         return found
@@ -286,6 +288,11 @@ class Consensus:
         number = np.unique(key, return_inverse=True)[1].reshape(-1)
         weight = (1 / np.bincount(number)[number]) if len(records) else np.empty(0)
         return true, stratum, path[:, rank], weight.astype(np.float32)
+
+
+def _case(who: int, witnesses: Sequence[Witness]) -> int:
+    """Return the number of a case: who has the species, and whether a barcode is but a piece."""
+    return 2 * who + any(witness.piece for witness in witnesses)
 
 
 def _places(described: Described, true: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -40,22 +40,30 @@ class Witness:
         probability: Of each.
         absent: A rung under which, itself included, the library is taken to have nothing: of
             simulated records; ROOT for none.
+        piece: Whether it was asked about a piece of a barcode.
     """
 
     library: int
     rung: Ints
     probability: Floats
     absent: int = ROOT
+    piece: bool = False
 
     @staticmethod
     def of(
-        joint: Joint, library: int, rung: Ints, probability: Floats, absent: int = ROOT
+        joint: Joint,
+        library: int,
+        rung: Ints,
+        probability: Floats,
+        absent: int = ROOT,
+        *,
+        piece: bool = False,
     ) -> Witness:
         """Bring outcomes of a library into the joint tree; what stands at one rung is one."""
         found, number = np.unique(joint.to[library][rung], return_inverse=True)
         total = np.zeros(len(found))
         np.add.at(total, number.reshape(-1), probability)
-        return Witness(library, found, total, absent)
+        return Witness(library, found, total, absent, piece)
 
 
 @dataclass(frozen=True, eq=False)
