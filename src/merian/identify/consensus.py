@@ -4,8 +4,9 @@ That two libraries are each right as often as they promise says nothing about wh
 together. So what they have learnt on is paired: a simulated barcode and a simulated picture of one
 species, of which both libraries lack as much, or of which only one has it. On these pairs it is
 learnt what each kind of evidence is worth beside the other, and the promise is chosen on them; it
-is kept in each of these cases by itself, whatever their mixture is. Given what a record is, its
-barcode is taken to say nothing about how its picture looks.
+is kept in each of these cases by itself, whatever their mixture is, with whole barcodes and with
+pieces of them. Given what a record is, its barcode is taken to say nothing about how its picture
+looks.
 """
 
 from __future__ import annotations
