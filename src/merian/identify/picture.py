@@ -31,9 +31,8 @@ _COMMON = (
     "all", "all ahead", "seen nearest", "seen ahead", "seen all", "pictures",
 )  # fmt: skip
 FEATURES = {
-    "species": (*_COMMON, "unnamed", "single"),
-    "above": (*_COMMON, "children", "single child", "best of all", "second child",
-              "second child behind", "second child ahead"),
+    "species": (*_COMMON, "unnamed"),
+    "above": (*_COMMON, "children", "best of all"),
     "root": ("one", "nearest", "near ones", "all", "seen nearest", "lead", "seen lead"),
 }  # fmt: skip
 """What describes an outcome, by its kind."""
@@ -69,7 +68,8 @@ def describe_pictures(
         _rank(one, other)
         for one, other in zip(gallery.told(alike, lengths), gallery.told(seen), strict=True)
     ]
-    chosen = _chosen(told[last].alike)
+    chosen, sizes = _chosen(told[last].alike), gallery.sizes()
+    best = told[0].alike.best.max(axis=1).astype(np.float64)
     asked: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
     features: list[Floats] = []
     for rank in range(last, -1, -1):
@@ -77,13 +77,12 @@ def describe_pictures(
         told_of = chosen if rank == last else chosen & (ladder.node[gallery.rungs[rank]] >= 0)
         query, stretch = np.nonzero(told_of)
         rung = gallery.rungs[rank][stretch]
-        common = _common(told[rank], query, stretch)
+        common = _common(told[rank], query, stretch, sizes[rank])
         if rank == last:
-            unnamed = (ladder.group[rung] >= 0).astype(np.float64)
-            single = (told[rank].alike.count[query, stretch] <= 1).astype(np.float64)
-            rows = np.stack([*common, unnamed, single], axis=1)
+            own = [(ladder.group[rung] >= 0).astype(np.float64)]
         else:
-            rows = _of_clades(gallery, told, rank, query, stretch, common)
+            own = [np.log(ladder.children[rung]), best[query]]
+        rows = np.stack([*common, *own], axis=1)
         asked.append((query, rung))
         features.append(rows)
         if rank:
@@ -135,8 +134,13 @@ def _above(chosen: NDArray[np.bool_], above: NDArray[np.int64], count: int) -> N
     return found
 
 
-def _common(told: _Rank, query: NDArray[np.int64], stretch: NDArray[np.int64]) -> list[Floats]:
-    """Return what describes any taxon."""
+def _common(
+    told: _Rank,
+    query: NDArray[np.int64],
+    stretch: NDArray[np.int64],
+    size: NDArray[np.int64],
+) -> list[Floats]:
+    """Return what describes any taxon; ``size`` is how many pictures each has in all."""
     at = (query, stretch)
     one, other = told.alike, told.seen
     nearest = one.best[at].astype(np.float64)
@@ -155,41 +159,8 @@ def _common(told: _Rank, query: NDArray[np.int64], stretch: NDArray[np.int64]) -
         other.best[at].astype(np.float64),
         other.best[at].astype(np.float64) - told.others_seen[at],
         other.mean[at].astype(np.float64),
-        np.log(np.maximum(one.count[at].astype(np.float64), 1)),
+        np.log(size[stretch]),
     ]
-
-
-def _of_clades(
-    gallery: Gallery,
-    told: list[_Rank],
-    rank: int,
-    query: NDArray[np.int64],
-    stretch: NDArray[np.int64],
-    common: list[Floats],
-) -> Floats:
-    """Return the numbers that describe "something new under" a taxon."""
-    below = told[rank + 1].alike
-    begin = np.searchsorted(gallery.above[rank + 1], np.arange(len(gallery.rungs[rank])))
-    children = np.add.reduceat(below.count > 0, begin, axis=1)[query, stretch]
-    value = np.where(below.count > 0, below.near, ABSENT)
-    first = np.maximum.reduceat(value, begin, axis=1)
-    # The nearest child is taken away, and the nearest of the rest is the second.
-    owner = gallery.above[rank + 1]
-    rest = np.where(value == first[:, owner], ABSENT, value)
-    second = np.maximum.reduceat(rest, begin, axis=1)[query, stretch].astype(np.float64)
-    has = second > ABSENT
-    near = common[5]
-    others = told[rank].others_near[query, stretch].astype(np.float64)
-    best = told[0].alike.best.max(axis=1)[query].astype(np.float64)
-    own = [
-        np.log(np.maximum(children, 1)),
-        (children <= 1).astype(np.float64),
-        best,
-        has.astype(np.float64),
-        np.where(has, second - near, 0.0),
-        np.where(has, second - others, 0.0),
-    ]
-    return np.stack([*common, *own], axis=1)
 
 
 def _of_root(highest: _Rank, lowest: _Rank) -> Floats:

@@ -6,10 +6,6 @@ picture of one beetle is not another beetle. What has a name above species alone
 group: pictures under one label are one kind, as in the classes of plankton and sea floors.
 
 `likeness` is learnt without the genera that are asked: else it would have seen what is to be new.
-
-Who leaves a species out of one genus alone can tell this genus by its having lost one. So every
-other genus loses one of its species as well, drawn by chance, and every family a genus: wherever
-something is left out, all that could have lost something has.
 """
 
 from __future__ import annotations
@@ -67,32 +63,14 @@ class PictureEpisodes:
 
 
 @dataclass(frozen=True, eq=False)
-class _Thinned:
-    """A gallery in which every taxon of a rank has lost one child.
-
-    Attributes:
-        lost: bool[n]; the pictures that are lost.
-        sums: By rank, float64[stretches, dim]; of the vectors that are left.
-        sizes: By rank, int64[stretches]; how many are left.
-    """
-
-    lost: NDArray[np.bool_]
-    sums: Sequence[NDArray[np.float64]]
-    sizes: Sequence[NDArray[np.int64]]
-
-
-@dataclass(frozen=True, eq=False)
 class _Room:
-    """The pictures as they are seen with one `likeness`, in the order of the gallery.
-
-    ``thinned`` is by level, from the highest rank; last that where something of the root is absent,
-    of which there is but one.
-    """
+    """The pictures as they are seen with one `likeness`, in the order of the gallery."""
 
     gallery: Gallery
     alike: Floats32
     seen: Floats32
-    thinned: Sequence[_Thinned]
+    sums: Sequence[NDArray[np.float64]]
+    lengths: Sequence[Floats32]
 
 
 def fold_of(genus: Integers) -> NDArray[np.int64]:
@@ -160,30 +138,8 @@ def _room(gallery: Gallery, vectors: NDArray[np.int16], learnt_from: NDArray[np.
     likeness = likeness_of(vectors[some], gallery.ladder.path[some, -1])
     rows = vectors[gallery.entry]
     alike = likeness(rows)
-    levels = range(len(gallery.ladder.ranks))
-    lost = [*(_lost(gallery, level) for level in levels), np.zeros(len(gallery), bool)]
-    return _Room(gallery, alike, unit(rows), [_thinned(gallery, alike, one) for one in lost])
-
-
-def _lost(gallery: Gallery, level: int) -> NDArray[np.bool_]:
-    """Return one child of every taxon of a rank that has several; of a species, one specimen."""
-    last = len(gallery.ladder.ranks) - 1
-    above = gallery.ladder.path[gallery.entry, level]
-    below = gallery.individual if level == last else gallery.path(level + 1)
-    pairs, number = np.unique(np.stack([above, below], axis=1), axis=0, return_inverse=True)
-    order = np.random.default_rng((_SEED, level)).permutation(len(pairs))
-    _, first, count = np.unique(pairs[order, 0], return_index=True, return_counts=True)
-    lost = np.zeros(len(pairs), bool)
-    lost[order[first[count > 1]]] = True
-    found: NDArray[np.bool_] = lost[number.reshape(-1)]
-    return found
-
-
-def _thinned(gallery: Gallery, alike: Floats32, lost: NDArray[np.bool_]) -> _Thinned:
-    left = ~lost
-    sums = gallery.sums(np.where(left[:, None], alike, np.float32(0)))
-    sizes = [np.add.reduceat(left, begin, dtype=np.int64) for begin in gallery.starts]
-    return _Thinned(lost, sums, sizes)
+    sums = gallery.sums(alike)
+    return _Room(gallery, alike, unit(rows), sums, gallery.lengths(sums))
 
 
 def _asked(
@@ -214,10 +170,7 @@ def _asked(
         rows = np.flatnonzero(may)
         if not len(rows):
             continue
-        thinned = room.thinned[level]
-        kept = thinned.lost[None, :] & own[rows]  # its own taxon has lost what is asked
-        lengths = _lengths(room, thinned, absent[rows], kept, path[rows])
-        gone = absent[rows] | (thinned.lost[None, :] & ~own[rows])
+        gone = absent[rows]
         yield (
             level,
             rows,
@@ -225,36 +178,26 @@ def _asked(
                 gallery,
                 np.where(gone, ABSENT, alike[rows]),
                 np.where(gone, ABSENT, seen[rows]),
-                lengths,
+                _lengths(room, gone, path[rows]),
             ),
         )
 
 
-def _lengths(
-    room: _Room,
-    thinned: _Thinned,
-    absent: NDArray[np.bool_],
-    kept: NDArray[np.bool_],
-    path: NDArray[np.int32],
-) -> list[Floats32]:
-    """Return how long the means of stretches are, [queries, stretches].
+def _lengths(room: _Room, gone: NDArray[np.bool_], path: NDArray[np.int32]) -> list[Floats32]:
+    """Return how long the means of stretches are without what is gone, [queries, stretches].
 
-    What of a query is absent, and what is kept for it of what others have lost, lies in its own
-    taxa, so only these have other means.
+    What is gone of a query lies in its own taxa, so only these have other means.
     """
     gallery = room.gallery
-    change = kept.astype(np.float32) - absent.astype(np.float32)
-    more = change @ room.alike  # [queries, dim]
-    count = change.sum(axis=1)
-    row = np.arange(len(absent))
+    less = gone.astype(np.float32) @ room.alike  # [queries, dim]
+    count = gone.sum(axis=1)
+    row = np.arange(len(gone))
     found = []
-    for rank, sums in enumerate(thinned.sums):
-        size = thinned.sizes[rank]
-        whole = np.sqrt((sums * sums).sum(axis=1)) / np.maximum(size, 1)
-        lengths = np.repeat(whole.astype(np.float32)[None, :], len(absent), axis=0)
+    for rank, (sums, size) in enumerate(zip(room.sums, gallery.sizes(), strict=True)):
+        lengths = np.repeat(room.lengths[rank], len(gone), axis=0)
         stretch = gallery.stretch[path[:, rank]]
-        rest = sums[stretch] + more
-        many = np.maximum(size[stretch] + count, 1)
+        rest = sums[stretch] - less
+        many = np.maximum(size[stretch] - count, 1)
         lengths[row, stretch] = np.sqrt((rest * rest).sum(axis=1)) / many
         found.append(lengths)
     return found
