@@ -132,6 +132,14 @@ def test_a_record_is_one_row_and_each_evidence_another(answered):
     }
 
 
+def test_each_row_tells_where_its_picture_is(place, answered):
+    rows = {row["id"]: row["picture"] for row in rows_of(answered)}
+    assert rows.pop("Q01") is rows.pop("Q03") is None
+    assert rows == {key: str(place / "images" / f"{key}.png") for key in rows}
+    for row in rows_of(answered.with_suffix(".evidence.tsv")):
+        assert row["picture"] == (rows[row["id"]] if row["evidence"] == "picture" else None)
+
+
 def test_the_best_guesses_are_right(answered):
     rows = {row["id"]: row for row in rows_of(answered)}
     for number, names in enumerate(SPECIES):
@@ -147,10 +155,11 @@ def test_what_only_one_library_has_is_not_ruled_out_by_the_other(answered):
     assert rows[f"Q{last:02}"]["species"] == SPECIES[last][-1]
 
 
-def test_a_broken_picture_is_set_aside_and_its_barcode_answered(answered):
+def test_a_broken_picture_is_set_aside_and_its_barcode_answered(place, answered):
     with Path(f"{answered}.rejects.tsv").open() as stream:
         rejects = [*csv.DictReader(stream, delimiter="\t")]
     assert [row["id"] for row in rejects] == ["Q01"]
+    assert rejects[0]["file"] == str(place / "images" / "broken.png")
     assert "picture" in rejects[0]["reason"]
 
 
@@ -212,7 +221,9 @@ def test_a_page_can_be_made(place, tmp_path):
     out, page = tmp_path / "a.tsv", tmp_path / "page.html"
     assert identify(place, out, "--report", str(page)) == 0
     text = page.read_text(encoding="utf-8")
-    assert "looks" in text and "codes" in text and "set aside" in text
+    assert "<dt>answers</dt><dd>12</dd>" in text and "looks" in text and "codes" in text
+    assert "What the records are" in text and "contradiction" in text
+    assert text.count('<img src="data:image/jpeg;base64,') == 10  # Q01 is broken, Q03 has none
 
 
 def test_a_picture_needs_a_library_of_pictures(place, capsys):

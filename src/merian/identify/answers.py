@@ -52,9 +52,10 @@ SEVERAL: Mapping[str, str] = {**COLUMNS, "library": "VARCHAR"}
 """Those of the answers of several libraries: which one each is of."""
 
 RECORDS: Mapping[str, str] = {
-    **SEVERAL, "evidence": "VARCHAR", "item": "VARCHAR"
+    **SEVERAL, "evidence": "VARCHAR", "item": "VARCHAR", "picture": "VARCHAR"
 }  # fmt: skip
-"""Those of answers about records: of what evidence each is, and of which picture or sequence."""
+"""Those of answers about records: of what evidence each is, of which picture or sequence, and where
+that picture is; of a consensus, the first of its pictures."""
 
 _DECIMALS = 6
 _NEAREST = 5  # references whose ids are listed

@@ -8,6 +8,7 @@ is set aside with its reason; the rest of its record is answered.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -27,7 +28,7 @@ from merian.identify.panel import picker, reopened
 from merian.identify.posterior import Posterior, chains_of
 from merian.identify.promise import Choice, stands
 from merian.identify.telling import Found, Teller, rounded
-from merian.image.addresses import pixels_of, read_file
+from merian.image.addresses import address_of, pixels_of, read_file
 from merian.library import Library
 from merian.library.vectors import raw_vectors, scaled
 from merian.pictures import BadPictureError, coloured, millimetres, whole
@@ -44,6 +45,7 @@ class _Part:
 
     library: str
     item: str  # the id of the picture or the sequence
+    picture: str  # its address with its region, or "" of a barcode
     answer: Determination
     posterior: Posterior
     number: int  # of the query in that
@@ -133,8 +135,9 @@ class RecordPanel:
         """Return answers to records, as `merian.identify.records.Record.asked` gives them.
 
         An answer is a line of JSON without brackets: the columns of an answer table, with
-        ``evidence``, ``library`` and ``item``; ``parts``, the single answers as rows of the same
-        columns; ``aside``, what could not be read and why. Or it is `chunks.NONE` and a reason.
+        ``evidence``, ``library``, ``item`` and ``picture``; ``parts``, the single answers as rows
+        of the same columns; ``aside``, what could not be read and why. Or it is `chunks.NONE` and a
+        reason.
         """
         records = [json.loads(text) for text in asked]
         parts: list[list[_Part]] = [[] for _ in records]
@@ -164,7 +167,7 @@ class RecordPanel:
                     aside[number].append([key, "no library of barcodes was given"])
         for name, rows in asked.items():
             if rows:
-                self._ask(name, [(n, key) for n, key, _ in rows], [r[2] for r in rows], parts)
+                self._ask(name, [(n, key, "") for n, key, _ in rows], [r[2] for r in rows], parts)
 
     def _picked(self, text: str) -> str:
         """Return the library that is for a barcode, or ""."""
@@ -175,13 +178,13 @@ class RecordPanel:
     def _ask(
         self,
         name: str,
-        rows: Sequence[tuple[int, str]],
+        rows: Sequence[tuple[int, str, str]],
         queries: Sequence[Any],
         parts: list[list[_Part]],
     ) -> None:
         answers, posterior = self.identifiers[name].weigh(queries)
-        for place, ((number, key), answer) in enumerate(zip(rows, answers, strict=True)):
-            parts[number].append(_Part(name, key, answer, posterior, place))
+        for place, ((number, key, picture), answer) in enumerate(zip(rows, answers, strict=True)):
+            parts[number].append(_Part(name, key, picture, answer, posterior, place))
 
     # -- pictures -------------------------------------------------------------------------------
 
@@ -191,7 +194,7 @@ class RecordPanel:
         parts: list[list[_Part]],
         aside: list[list[list[str]]],
     ) -> None:
-        rows: list[tuple[int, str]] = []
+        rows: list[tuple[int, str, str]] = []
         items: list[Any] = []
         for number, record in enumerate(records):
             for address, region, scale, _, key in record["pictures"]:
@@ -200,7 +203,7 @@ class RecordPanel:
                     continue
                 try:
                     items.append(_item(address, region, scale))
-                    rows.append((number, key))
+                    rows.append((number, key, address_of(address, region)))
                 except BadPictureError as bad:
                     aside[number].append([address, str(bad)])
         raw: dict[str, tuple[NDArray[np.float16], set[int]]] = {}
@@ -212,7 +215,7 @@ class RecordPanel:
                 found = raw_vectors(eye, items, rejects)
                 raw[eye.id] = found, {row for row, _ in rejects}
                 for row, reason in rejects:
-                    aside[rows[row][0]].append([rows[row][1], reason])
+                    aside[rows[row][0]].append([rows[row][2], reason])
             vectors, bad_rows = raw[eye.id]
             good = [row for row in range(len(rows)) if row not in bad_rows]
             if good:
@@ -232,7 +235,11 @@ class RecordPanel:
             return answer_line(part.answer, {**_own(part), "unknown": unknown, **told})
         answer = self._together(parts)
         libraries = ";".join(dict.fromkeys(part.library for part in parts))
-        own = {"evidence": "consensus", "library": libraries, "item": None}
+        picture = next((part.picture for part in parts if part.picture), "")
+        own = {
+            "evidence": "consensus", "library": libraries, "item": None,
+            "picture": _in_a_cell(picture),
+        }  # fmt: skip
         rows = [self._row(part) for part in parts]
         return answer_line(answer, {**own, **told, "parts": rows})
 
@@ -257,7 +264,15 @@ class RecordPanel:
 
 
 def _own(part: _Part) -> dict[str, Any]:
-    return {"evidence": part.answer.evidence, "library": part.library, "item": part.item}
+    return {
+        "evidence": part.answer.evidence, "library": part.library, "item": part.item,
+        "picture": _in_a_cell(part.picture),
+    }  # fmt: skip
+
+
+def _in_a_cell(address: str) -> str | None:
+    """Return an address as every table can hold it; two blanks in a name stay two."""
+    return re.sub(r"[\t\r\n]", " ", address) or None
 
 
 def _says(part: _Part) -> str:
