@@ -3,6 +3,7 @@
 from merian.report.page import (
     Bars,
     Figures,
+    Gallery,
     Histogram,
     Intervals,
     Lines,
@@ -13,12 +14,14 @@ from merian.report.page import (
     Section,
     Table,
     Text,
+    Thumbnail,
     page,
 )
 
 __all__ = [
     "Bars",
     "Figures",
+    "Gallery",
     "Histogram",
     "Intervals",
     "Lines",
@@ -29,5 +32,6 @@ __all__ = [
     "Section",
     "Table",
     "Text",
+    "Thumbnail",
     "page",
 ]

@@ -1,12 +1,12 @@
 """The page of a run of ``merian identify``: how far down the answers stand, and which need a look.
 
-It is made from the table of answers alone, whatever its format and however long it is: DuckDB
-counts, and only what is shown comes into memory.
+It is made from the table of answers, whatever its format and however long it is: DuckDB counts, and
+only what is shown comes into memory. Where records of pictures were asked about, see `recorded` for
+what their page has besides.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,13 @@ from typing import Any
 import duckdb
 
 from merian.database import connect
-from merian.errors import FormatError
 from merian.files import existing, write_text
 from merian.identify.wording import FLAGS
+from merian.report.answer_table import named, open_answers, rows_of, scale_of, told_beside
 from merian.report.page import (
     Bars,
     Figures,
     Histogram,
-    Name,
     Note,
     Part,
     Section,
@@ -29,6 +28,7 @@ from merian.report.page import (
     Text,
     page,
 )
+from merian.report.recorded import contradictions, gallery, of_records
 from merian.taxonomy import MAIN_RANKS
 
 __all__ = ["write_identified"]
@@ -38,18 +38,6 @@ _NAMES = 20
 _VERDICTS = 12
 _PROMISED = "What is promised"
 _UNLIKELY = 0.5  # a best guess at the species that is more probably wrong
-
-_READERS = {
-    ".tsv": "read_csv({}, delim='\t', quote='', header=true, all_varchar=true)",
-    ".txt": "read_csv({}, delim='\t', quote='', header=true, all_varchar=true)",
-    ".parquet": "read_parquet({})",
-    ".jsonl": "read_json({}, format='newline_delimited')",
-    ".ndjson": "read_json({}, format='newline_delimited')",
-    ".json": "read_json({})",
-}
-_TEXTS = ("id", "rank", "name", "runner_up", "group", "verdict", "explanation", "species")
-_NUMBERS = ("p", "p_species", "identity", "overlap")
-_ITALIC = {"genus", "species"}
 
 # What to do about each flag of `merian.identify.wording`, the most urgent first.
 _ADVICE = {
@@ -75,17 +63,20 @@ def write_identified(answers: Path, page: Path) -> None:
         page: The page to write.
     """
     answers = existing(answers, "table of answers")
-    told = _told_beside(answers)
+    told = told_beside(answers)
     with connect() as con:
-        _open(con, answers)
+        open_answers(con, answers)
+        _open_look(con)
+        records = [gallery(con, answers), contradictions(answers, told)] if of_records(told) else []
         sections = [
             _standing(con, told),
+            *records,
             _promise(told),
-            _names(con),
+            _names(con, told),
             _novelty(con),
             _flags(con),
             _alike(con),
-            _look(con),
+            _look(con, told),
         ]
     text = _page(answers, [section for section in sections if section.parts], told)
     write_text(page, text)
@@ -94,83 +85,15 @@ def write_identified(answers: Path, page: Path) -> None:
 def _page(answers: Path, sections: Sequence[Section], told: Mapping[str, Any]) -> str:
     stamp = told.get("merian")
     return page(
-        "What the barcodes are",
+        "What the records are" if of_records(told) else "What the barcodes are",
         sections,
         subtitle=f"The answers in {answers.name}, and how far down each of them holds",
         stamp=stamp if isinstance(stamp, Mapping) else None,
     )
 
 
-# -- reading --------------------------------------------------------------------------------------
-
-
-def _told_beside(answers: Path) -> dict[str, Any]:
-    """Return what stands beside the table about its run; nothing if nothing does."""
-    beside = Path(f"{answers}.merian.json")
-    if not beside.is_file():
-        return {}
-    try:
-        told = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(f"not a JSON file ({error})", path=beside) from None
-    return told if isinstance(told, dict) else {}
-
-
-def _open(con: duckdb.DuckDBPyConnection, answers: Path) -> None:
-    """Make the view ``answer``: the columns that the page needs, as texts and numbers."""
-    suffixes = [suffix for suffix in answers.suffixes if suffix in _READERS]
-    if not suffixes:
-        raise FormatError(
-            f"expected a table of answers that ends with {', '.join(_READERS)}", path=answers
-        )
-    place = "'" + str(answers).replace("'", "''") + "'"
-    source = _READERS[suffixes[-1]].format(place)
-    try:
-        types = {str(n): str(t) for n, t, *_ in con.sql(f"DESCRIBE FROM {source}").fetchall()}
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise FormatError(f"cannot be read as a table ({reason})", path=answers) from None
-    missing = [name for name in ("id", "rank", "name", "p") if name not in types]
-    if missing:
-        raise FormatError(
-            f"has no column {missing[0]}; expected a table that `merian identify` wrote",
-            path=answers,
-        )
-    columns = [f"{_text(name, types)} AS {_quoted(name)}" for name in (*_TEXTS, "flags")]
-    columns += [
-        f"TRY_CAST({_quoted(name)} AS DOUBLE) AS {_quoted(name)}" if name in types
-        else f"NULL::DOUBLE AS {_quoted(name)}"
-        for name in _NUMBERS
-    ]  # fmt: skip
-    con.execute(f"CREATE VIEW answer AS SELECT {', '.join(columns)} FROM {source}")
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
-
-
-def _text(name: str, types: Mapping[str, str]) -> str:
-    """Return a column as a text that is never null; several words have ";" between them."""
-    if name not in types:
-        return "''"
-    listed = types[name].endswith("[]")
-    column = f"array_to_string({_quoted(name)}, ';')" if listed else _quoted(name)
-    return f"coalesce(CAST({column} AS VARCHAR), '')"
-
-
-def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    return con.execute(sql).fetchall()
-
-
-def _named(name: str, rank: str) -> str:
-    return Name(name) if rank in _ITALIC else name
-
-
-# -- the sections ---------------------------------------------------------------------------------
-
-
 def _standing(con: duckdb.DuckDBPyConnection, told: Mapping[str, Any]) -> Section:
-    counted = dict(_rows(con, "SELECT rank, count(*) FROM answer GROUP BY 1"))
+    counted = dict(rows_of(con, "SELECT rank, count(*) FROM answer GROUP BY 1"))
     aside = _set_aside(told)
     above = sum(n for rank, n in counted.items() if rank not in ("species", "genus", "family"))
     figures: list[tuple[object, str]] = [
@@ -255,42 +178,43 @@ def _sentence(line: str) -> str:
     return f"{line[:1].upper()}{line[1:].rstrip('.')}."
 
 
-def _names(con: duckdb.DuckDBPyConnection) -> Section:
-    rows = _rows(
+def _names(con: duckdb.DuckDBPyConnection, told: Mapping[str, Any]) -> Section:
+    found = rows_of(
         con,
         "SELECT name, rank, count(*), median(identity) FROM answer WHERE name != '' "
         f"GROUP BY ALL ORDER BY 3 DESC, 1, 2 LIMIT {_NAMES}",
     )
-    ((names,),) = _rows(con, "SELECT count(DISTINCT (name, rank)) FROM answer WHERE name != ''")
-    scale = _scale(con)
-    return Section(
-        "Who was found",
+    ((names,),) = rows_of(con, "SELECT count(DISTINCT (name, rank)) FROM answer WHERE name != ''")
+    columns, rows = _with_identity(
+        con,
+        told,
+        ["name", "rank", "answers", "median identity, %"],
         [
-            Table(
-                ["name", "rank", "answers", "median identity, %"],
-                [
-                    [_named(name, rank), rank, count,
-                     None if identity is None else round(scale * identity, 1)]
-                    for name, rank, count, identity in rows
-                ],
-                "The names that were met most often",
-                more=names - len(rows),
-            )
-        ]
-        if rows
-        else [],
-    )  # fmt: skip
+            [named(name, rank), rank, count, _rounded(identity, 1, scale_of(con))]
+            for name, rank, count, identity in found
+        ],
+    )
+    table = Table(columns, rows, "The names that were met most often", more=names - len(rows))
+    return Section("Who was found", [table] if rows else [])
 
 
-def _scale(con: duckdb.DuckDBPyConnection) -> float:
-    """Return what makes an identity a percentage."""
-    ((largest,),) = _rows(con, "SELECT max(identity) FROM answer")
-    return 100.0 if largest is None or largest <= 1 else 1.0
+def _with_identity(
+    con: duckdb.DuckDBPyConnection,
+    told: Mapping[str, Any],
+    columns: list[str],
+    rows: list[list[object]],
+) -> tuple[list[str], list[list[object]]]:
+    """Return a table without its identities where pictures alone were asked about."""
+    ((some,),) = rows_of(con, "SELECT count(identity) FROM answer")
+    if some or not of_records(told):
+        return columns, rows
+    kept = [place for place, column in enumerate(columns) if "identity" not in column]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def _novelty(con: duckdb.DuckDBPyConnection) -> Section:
     # What stands in brackets and behind a semicolon is of one record alone.
-    rows = _rows(
+    rows = rows_of(
         con,
         "SELECT trim(regexp_replace(string_split(verdict, ';')[1], '\\([^)]*\\)', '')), count(*) "
         "FROM answer WHERE verdict != '' GROUP BY 1 ORDER BY 2 DESC, 1",
@@ -305,7 +229,7 @@ def _novelty(con: duckdb.DuckDBPyConnection) -> Section:
 
 
 def _flags(con: duckdb.DuckDBPyConnection) -> Section:
-    rows = _rows(
+    rows = rows_of(
         con,
         "SELECT trim(flag), count(*) FROM (SELECT unnest(string_split(flags, ';')) AS flag "
         "FROM answer WHERE flags != '') WHERE trim(flag) != '' GROUP BY 1 ORDER BY 2 DESC, 1",
@@ -315,8 +239,8 @@ def _flags(con: duckdb.DuckDBPyConnection) -> Section:
     return Section("Flags", [Table(columns, table)] if table else [])
 
 
-def _look(con: duckdb.DuckDBPyConnection) -> Section:
-    """Return the answers with flags, and those of what the library hardly has."""
+def _open_look(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the view ``look``: answers with flags, and those of what the library hardly has."""
     order = ", ".join(f"'{flag}'" for flag in _ADVICE)
     con.execute(
         "CREATE VIEW look AS SELECT *, list_min([coalesce(list_position("
@@ -324,35 +248,47 @@ def _look(con: duckdb.DuckDBPyConnection) -> Section:
         f"FROM answer WHERE flags NOT IN ('', '{_HARMLESS}') "
         f"OR (p_species < {_UNLIKELY} AND rank != 'species')"
     )
-    ((count,),) = _rows(con, "SELECT count(*) FROM look")
-    rows = _rows(
+
+
+def _look(con: duckdb.DuckDBPyConnection, told: Mapping[str, Any]) -> Section:
+    """Return the answers that need a look."""
+    ((count,),) = rows_of(con, "SELECT count(*) FROM look")
+    found = rows_of(
         con,
         "SELECT id, name, rank, p, identity, flags, explanation FROM look "
         "ORDER BY CASE flags WHEN '' THEN 99 ELSE urgency END, p_species NULLS FIRST, id "
         f"LIMIT {_SHOWN}",
     )
-    scale = _scale(con)
-    if not rows:
+    if not found:
         return Section("Answers that need a look", [Text("There are none.")])
-    return Section(
-        "Answers that need a look",
+    scale = scale_of(con)
+    columns, rows = _with_identity(
+        con,
+        told,
+        ["record", "stands at", "p", "identity, %", "flags", "why"],
         [
-            Text(
-                "Those with flags, the most urgent first, and those whose best guess at the "
-                "species is more probably wrong. "
-                "merian explain ID shows how one of them came about, and what would settle it."
-            ),
-            Table(
-                ["record", "stands at", "p", "identity, %", "flags", "why"],
-                [
-                    [id, _named(name, rank) or None, _rounded(p, 3), _rounded(identity, 1, scale),
-                     flags.replace(";", ", ") or None, explanation]
-                    for id, name, rank, p, identity, flags, explanation in rows
-                ],
-                more=count - len(rows),
-            ),
+            [id, named(name, rank) or None, _rounded(p, 3), _rounded(identity, 1, scale),
+             flags.replace(";", ", ") or None, explanation]
+            for id, name, rank, p, identity, flags, explanation in found
         ],
     )  # fmt: skip
+    which = (
+        "Those with flags, the most urgent first, and those whose best guess at the "
+        "species is more probably wrong. "
+    )
+    return Section(
+        "Answers that need a look",
+        [Text(which + _how(told)), Table(columns, rows, more=count - len(rows))],
+    )
+
+
+def _how(told: Mapping[str, Any]) -> str:
+    """Return where it stands how an answer came about."""
+    if of_records(told):
+        return (
+            "What each picture and each barcode of a record says stands in the table of evidence."
+        )
+    return "merian explain ID shows how one of them came about, and what would settle it."
 
 
 def _rounded(value: float | None, digits: int, scale: float = 1.0) -> float | None:
@@ -361,10 +297,10 @@ def _rounded(value: float | None, digits: int, scale: float = 1.0) -> float | No
 
 def _alike(con: duckdb.DuckDBPyConnection) -> Section:
     """Return how alike records and their nearest references are, by the rank stood by."""
-    rows = _rows(
+    rows = rows_of(
         con,
         f"SELECT CASE WHEN rank IN ('species', 'genus') THEN rank ELSE '' END, "
-        f"floor({_scale(con)} * identity), count(*) FROM answer "
+        f"floor({scale_of(con)} * identity), count(*) FROM answer "
         "WHERE identity > 0 GROUP BY ALL ORDER BY ALL",
     )
     titles = {"species": "named to a species", "genus": "to a genus", "": "above, or not at all"}

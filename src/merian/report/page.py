@@ -23,6 +23,7 @@ from merian.report.lines import lines
 __all__ = [
     "Bars",
     "Figures",
+    "Gallery",
     "Histogram",
     "Intervals",
     "Lines",
@@ -34,6 +35,7 @@ __all__ = [
     "Section",
     "Table",
     "Text",
+    "Thumbnail",
     "page",
 ]
 
@@ -163,8 +165,13 @@ class Picture:
     @property
     def address(self) -> str:
         """The picture itself as an address."""
-        kind = "png" if self.data.startswith(b"\x89PNG") else "jpeg"
-        return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
+        return _address(self.data)
+
+
+def _address(data: bytes) -> str:
+    """Return a JPEG or PNG file as an address that needs nothing else."""
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 @dataclass(frozen=True)
@@ -183,13 +190,45 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Thumbnail:
+    """A small picture of one thing, and what it is.
+
+    Attributes:
+        data: The bytes of a JPEG or PNG file; none where there is no picture to show.
+        label: Which thing it is.
+        name: What it is; a `Name` is slanted.
+        remark: In smaller letters below.
+        missing: Stands in a grey box where there is no picture.
+    """
+
+    data: bytes
+    label: str
+    name: str = ""
+    remark: str = ""
+    missing: str = ""
+
+    @property
+    def address(self) -> str:
+        """The picture itself as an address."""
+        return _address(self.data)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Small pictures in squares of one size, in rows that wrap."""
+
+    title: str
+    pictures: Sequence[Thumbnail]
+
+
+@dataclass(frozen=True)
 class Note:
     """A remark set off from the text."""
 
     text: str
 
 
-Part = Text | Figures | Table | Bars | Histogram | Lines | Intervals | Pictures | Note
+Part = Text | Figures | Table | Bars | Histogram | Lines | Intervals | Pictures | Gallery | Note
 
 
 @dataclass(frozen=True)
@@ -222,6 +261,7 @@ def page(
         title=title,
         subtitle=subtitle,
         sections=[(f"s{i}", s) for i, s in enumerate(sections, 1)],
+        galleries=any(isinstance(part, Gallery) for s in sections for part in s.parts),
         foot=foot,
         version=__version__,
         language=language,
