@@ -116,7 +116,7 @@ def test_the_outcomes_are_the_species_and_all_that_stands_above_them():
 
 
 def simulated(ladder, vectors, individual):
-    return simulate_pictures(vectors, ladder, individual, 3, None, lambda _done: None)
+    return simulate_pictures(vectors, ladder, individual, None, lambda _done: None)
 
 
 def test_every_taxon_is_left_out_in_turn():
@@ -192,6 +192,6 @@ def test_a_group_without_a_species_is_left_out_as_one_kind():
 
 def test_those_of_a_genus_are_asked_together():
     genus = np.repeat(np.arange(30), 3)
-    fold = fold_of(genus)
+    fold = fold_of(genus, 8)
     assert all(len(set(fold[genus == one].tolist())) == 1 for one in range(30))
     assert len(set(fold.tolist())) == 8

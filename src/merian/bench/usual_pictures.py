@@ -21,7 +21,7 @@ from merian.formats import Options
 from merian.identify.described import Described, joined_described
 from merian.identify.fitting import fit, log_probabilities, score
 from merian.identify.ladder import ladder_of
-from merian.identify.learning import genus_rank, share_of_species, true_outcomes
+from merian.identify.learning import share_of_species, true_outcomes
 from merian.identify.learning_pictures import importance_of, of_all_ranks
 from merian.identify.picture import FEATURES
 from merian.identify.picture_novelty import simulate_pictures
@@ -111,9 +111,7 @@ def _cases(library: Library) -> Cases:
     kinship = Kinship.open(library)
     assert kinship is not None
     vectors = np.concatenate([np.asarray(rows) for rows in kinship.vectors])
-    episodes = simulate_pictures(
-        vectors, ladder, library.individuals, genus_rank(ladder), None, lambda _done: None
-    )
+    episodes = simulate_pictures(vectors, ladder, library.individuals, None, lambda _done: None)
     true = true_outcomes(episodes.described, episodes.true)
     share = share_of_species(
         ladder.path[episodes.own, -1], episodes.stratum, np.ones(len(episodes))

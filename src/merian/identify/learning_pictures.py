@@ -27,7 +27,13 @@ from merian.identify.described import Described
 from merian.identify.fitting import fit, log_probabilities
 from merian.identify.ladder import Ladder, ladder_of
 from merian.identify.learned import check_enough, learned_of
-from merian.identify.learning import cross_fitted, genus_rank, share_of_species, true_outcomes
+from merian.identify.learning import (
+    FOLDS,
+    cross_fitted,
+    genus_rank,
+    share_of_species,
+    true_outcomes,
+)
 from merian.identify.likeness import Likeness, likeness_of
 from merian.identify.picture import FEATURES
 from merian.identify.picture_novelty import PictureEpisodes, fold_of, simulate_pictures
@@ -82,7 +88,7 @@ def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Pr
     learned = learned_of(library, ladder)
     what = "asking it about its own pictures"
     episodes = simulate_pictures(
-        vectors, ladder, library.individuals, genus, learned, lambda done: progress(what, done)
+        vectors, ladder, library.individuals, learned, lambda done: progress(what, done)
     )
     if learned is not None:
         check_enough(library, ladder, np.unique(episodes.own), ENOUGH)
@@ -158,7 +164,7 @@ def _fitted(
         return found
 
     weights = fitted(described, true, importance)
-    scores = cross_fitted(described, true, importance, fold_of(genus), fitted)
+    scores = cross_fitted(described, true, importance, fold_of(genus, FOLDS), fitted)
     log = log_probabilities(scores, described.offset)
     loss = float(importance @ -log[true] / importance.sum()) if importance.any() else None
     keep = (log > np.log(_NEGLIGIBLE)) | (described.rung < 0)

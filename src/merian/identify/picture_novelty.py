@@ -5,12 +5,14 @@ genus and so on up. What is left out with it are all pictures of the same specim
 picture of one beetle is not another beetle. What has a name above species alone is left out by its
 group: pictures under one label are one kind, as in the classes of plankton and sea floors.
 
-`likeness` is learnt without the genera that are asked: else it would have seen what is to be new.
+`likeness` is learnt without what is left out, but with what stays: as a library would learn it that
+never had the species, or the genus. So it is learnt anew for each level and each fold of what can
+be left out there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +28,9 @@ from merian.identify.likeness import likeness_of, unit
 from merian.identify.novelty import chosen
 from merian.identify.picture import describe_pictures
 
-__all__ = ["FOLDS", "PictureEpisodes", "fold_of", "simulate_pictures"]
+__all__ = ["PictureEpisodes", "fold_of", "simulate_pictures"]
 
-FOLDS = 8
-
+_FOLDS = 5  # times that the likeness is learnt at each level, without some of what is asked
 _ASKED = 2_500  # pictures at most; more take longer and say little more
 _TOGETHER = 64
 _SEED = 0
@@ -73,10 +74,10 @@ class _Room:
     lengths: Sequence[Floats32]
 
 
-def fold_of(genus: Integers) -> NDArray[np.int64]:
-    """Return by which fold each is asked: those of a genus together."""
-    genera, number = np.unique(genus, return_inverse=True)
-    order = np.random.default_rng(_SEED).permutation(len(genera)) % FOLDS
+def fold_of(taxon: Integers, folds: int) -> NDArray[np.int64]:
+    """Return by which fold each is asked: those of a taxon together."""
+    taxa, number = np.unique(taxon, return_inverse=True)
+    order = np.random.default_rng(_SEED).permutation(len(taxa)) % folds
     found: NDArray[np.int64] = order[number.reshape(-1)]
     return found
 
@@ -85,7 +86,6 @@ def simulate_pictures(
     vectors: NDArray[np.int16],
     ladder: Ladder,
     individual: Integers,
-    genus_rank: int,
     learned: Learned | None,
     progress: Callable[[int], None],
 ) -> PictureEpisodes:
@@ -95,35 +95,36 @@ def simulate_pictures(
         vectors: Of all entries.
         ladder: Of the library.
         individual: Of each entry; pictures of one specimen share it.
-        genus_rank: Its taxa are asked without having been learnt from.
         learned: What the encoder has learned by name, if it has.
         progress: Is told how many pictures were asked.
     """
     gallery = gallery_of(ladder, individual)
-    fold = fold_of(ladder.path[:, genus_rank])
+    place = np.empty(len(gallery), np.int64)
+    place[gallery.entry] = np.arange(len(gallery))
     asked = chosen(ladder, learned, _ASKED)
+    last = len(ladder.ranks) - 1
     parts: list[Described] = []
     own: list[int] = []
     level: list[int] = []
-    done = 0
-    for turn in range(FOLDS):
-        mine = asked[fold[asked] == turn]
-        if not len(mine):
-            continue
-        others = fold != turn
-        if not others.any():
-            others[:] = True  # one genus is all that there is
-        room = _room(gallery, vectors, others)
-        place = np.empty(len(gallery), np.int64)
-        place[gallery.entry] = np.arange(len(gallery))
-        for first in range(0, len(mine), _TOGETHER):
-            some = mine[first : first + _TOGETHER]
-            for at, rows, found in _asked(room, place[some], learned):
-                parts.append(found)
-                own += some[rows].tolist()
-                level += [at] * len(rows)
-            done += len(some)
-            progress(done)
+    for number, at in enumerate(range(last, -2, -1)):
+        left_out = np.asarray(individual) if at == last else ladder.path[:, at + 1]
+        fold = fold_of(left_out, _FOLDS)
+        for turn in range(_FOLDS):
+            mine = asked[fold[asked] == turn]
+            if not len(mine) or (at < 0 and int(ladder.children[-1]) < 2):
+                continue
+            learnt_from = fold != turn
+            if not learnt_from.any():
+                learnt_from[:] = True  # there is nothing else
+            room = _room(gallery, vectors, learnt_from)
+            for first in range(0, len(mine), _TOGETHER):
+                some = mine[first : first + _TOGETHER]
+                rows, found = _asked(room, place[some], at, learned)
+                if found is not None:
+                    parts.append(found)
+                    own += some[rows].tolist()
+                    level += [at] * len(rows)
+            progress(round((number + (turn + 1) / _FOLDS) / (last + 2) * len(asked)))
     own_, level_ = np.array(own, np.int64), np.array(level, np.int64)
     true = ladder.path[own_].reshape(len(own_), len(ladder.ranks)).copy()
     true[np.arange(len(ladder.ranks))[None, :] > level_[:, None]] = -2
@@ -143,44 +144,38 @@ def _room(gallery: Gallery, vectors: NDArray[np.int16], learnt_from: NDArray[np.
 
 
 def _asked(
-    room: _Room, places: NDArray[np.int64], learned: Learned | None
-) -> Iterator[tuple[int, NDArray[np.int64], Described]]:
-    """Ask about some pictures, level by level.
+    room: _Room, places: NDArray[np.int64], level: int, learned: Learned | None
+) -> tuple[NDArray[np.int64], Described | None]:
+    """Ask about some pictures at one level.
 
-    Yields:
-        The level, which of the pictures are asked at it, and their outcomes.
+    Returns:
+        Which of the pictures can be asked there, and their outcomes.
     """
     gallery, ladder = room.gallery, room.gallery.ladder
-    last = len(ladder.ranks) - 1
-    alike = room.alike[places] @ room.alike.T
-    seen = room.seen[places] @ room.seen.T
     path = ladder.path[gallery.entry[places]]
-    itself = gallery.individual[None, :] == gallery.individual[places][:, None]
-    for level in range(last, -2, -1):
-        absent = itself
-        if level < last:
-            absent = itself | (gallery.path(level + 1)[None, :] == path[:, level + 1][:, None])
-        own = np.ones_like(itself)
-        if level >= 0:
-            own = gallery.path(level)[None, :] == path[:, level][:, None]
-        # Something new under a taxon can only be told where the taxon is there without it.
-        may = (own & ~absent).any(axis=1)
-        if level < last and learned is not None:
-            may &= ~learned.rungs[path[:, level + 1]]
-        rows = np.flatnonzero(may)
-        if not len(rows):
-            continue
-        gone = absent[rows]
-        yield (
-            level,
-            rows,
-            describe_pictures(
-                gallery,
-                np.where(gone, ABSENT, alike[rows]),
-                np.where(gone, ABSENT, seen[rows]),
-                _lengths(room, gone, path[rows]),
-            ),
-        )
+    gone = gallery.individual[None, :] == gallery.individual[places][:, None]
+    own = np.ones_like(gone)
+    if level < len(ladder.ranks) - 1:
+        gone = gone | (gallery.path(level + 1)[None, :] == path[:, level + 1][:, None])
+    if level >= 0:
+        own = gallery.path(level)[None, :] == path[:, level][:, None]
+    # Something new under a taxon can only be told where the taxon is there without it.
+    may = (own & ~gone).any(axis=1)
+    if level < len(ladder.ranks) - 1 and learned is not None:
+        may &= ~learned.rungs[path[:, level + 1]]
+    rows = np.flatnonzero(may)
+    if not len(rows):
+        return rows, None
+    gone = gone[rows]
+    alike = room.alike[places[rows]] @ room.alike.T
+    seen = room.seen[places[rows]] @ room.seen.T
+    found = describe_pictures(
+        gallery,
+        np.where(gone, ABSENT, alike),
+        np.where(gone, ABSENT, seen),
+        _lengths(room, gone, path[rows]),
+    )
+    return rows, found
 
 
 def _lengths(room: _Room, gone: NDArray[np.bool_], path: NDArray[np.int32]) -> list[Floats32]:
