@@ -77,14 +77,13 @@ def gallery(con: duckdb.DuckDBPyConnection, answers: Path) -> Section:
     rows = rows_of(con, _CHOSEN.format(most=_PICTURES))
     if not rows:
         return Section("What they look like", [])
-    count = f"{len(rows):,} of {there:,} records" if there > len(rows) else "The records"
+    shown = f"Records with a picture: {there:,}."
+    if there > len(rows):
+        shown = f"{len(rows):,} of {there:,} records with a picture: each name gives one in turn."
     return Section(
         "What they look like",
         [
-            Text(
-                f"{count} with a picture, those that need a look first and then by name. Where "
-                "there are more than are shown, each name gives one in turn."
-            ),
+            Text(f"{shown} Those that need a look come first."),
             Gallery("Records with a picture", _thumbnails(rows)),
         ],
     )
