@@ -56,7 +56,6 @@ _FORMAT, _VERSION = "merian-picture-evidence", "1.0"
 _ALIKE = 3.0  # the episodes of one picture say as much as one in so many of independent ones
 _NEGLIGIBLE = 1e-6  # the probability of an outcome that a promise need not know of
 _OWN_PULL = 50.0  # of the weights of one rank towards those of all ranks above species
-_LENGTH = 4000.0
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +93,7 @@ def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Pr
         check_enough(library, ladder, np.unique(episodes.own), ENOUGH)
     progress("learning how far names can be trusted", len(episodes))
     likeness = likeness_of(vectors, ladder.path[:, -1])
-    alike = np.rint(likeness(vectors) * np.float32(_LENGTH)).astype(np.int16)
+    alike = likeness.whole(vectors)
     arrays: dict[str, NDArray[Any]] = {
         "likeness.centre": likeness.centre, "likeness.map": likeness.map, "alike": alike,
     }  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Likeness", "likeness_of", "unit"]
+__all__ = ["Likeness", "cosines", "likeness_of", "unit"]
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
@@ -25,6 +25,7 @@ _PRIOR = 0.5  # pictures for each number of a vector, whose worth "all direction
 _DIRECTIONS = 512  # kept at most: those in which pictures differ most; with fewer new taxa suffer
 _LEARNT_FROM = 20_000  # pictures at most; more say little more
 _BLOCK = 8192
+_LENGTH = 4000.0  # with what rounding adds its square is below 2^24
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,34 @@ class Likeness:
             some = unit(vectors[first : first + _BLOCK])
             found[first : first + _BLOCK] = unit((some - self.centre) @ self.map)
         return found
+
+    def whole(self, vectors: NDArray[Any]) -> NDArray[np.int16]:
+        """Return int16[n, directions] of length 4,000: the same in whole numbers.
+
+        They and their products are the same whatever the batch and the number of threads: what
+        hangs on the order of a sum of 64 bits is rounded away.
+        """
+        found = np.empty((len(vectors), self.map.shape[1]), np.int16)
+        map = self.map.astype(np.float64)
+        for first in range(0, len(vectors), _BLOCK):
+            some = vectors[first : first + _BLOCK].astype(np.float64)
+            some /= np.maximum(np.sqrt((some**2).sum(axis=1, keepdims=True)), 1e-9)
+            away = (some - self.centre) @ map
+            away *= _LENGTH / np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-9)
+            found[first : first + _BLOCK] = np.rint(away)
+        return found
+
+
+def cosines(asked: NDArray[np.int16], rows: Floats) -> Floats:
+    """Return float32[queries, n] of vectors of length 4,000, exact but for the last division.
+
+    Args:
+        asked: Whole numbers.
+        rows: Whole numbers, too, as float32[n, dim].
+    """
+    products = asked.astype(np.float32) @ rows.T  # no partial sum is beyond 2^24
+    found: Floats = np.clip(products / np.float32(_LENGTH * _LENGTH), -1, 1)
+    return found
 
 
 def unit(vectors: NDArray[Any]) -> Floats:

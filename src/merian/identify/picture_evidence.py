@@ -15,7 +15,7 @@ from merian.identify.fitting import score
 from merian.identify.gallery import Gallery, gallery_of
 from merian.identify.ladder import Ladder, ladder_of
 from merian.identify.learning_pictures import LearntPictures, open_learnt_pictures
-from merian.identify.likeness import unit
+from merian.identify.likeness import cosines, unit
 from merian.identify.picture import describe_pictures
 from merian.identify.promise import Choice, Promise, promise_of
 from merian.identify.simulations import Simulations
@@ -56,8 +56,9 @@ class PictureEvidence:
         self._gallery: Gallery = gallery_of(self.ladder, library.individuals)
         order = self._gallery.entry
         vectors = np.concatenate([np.asarray(rows) for rows in kinship.vectors])
-        self._seen, self._alike = unit(vectors[order]), unit(self._learnt.alike[order])
-        self._lengths = self._gallery.lengths(self._gallery.sums(self._alike))
+        self._seen = vectors[order].astype(np.float32)
+        self._alike = self._learnt.alike[order].astype(np.float32)
+        self._lengths = self._gallery.lengths(self._gallery.sums(unit(self._alike)))
 
     def ask(self, queries: Sequence[Any]) -> Asked:
         """Find what is near to vectors, as `merian.library.vectors.Kinship.encode` makes them.
@@ -87,9 +88,9 @@ class PictureEvidence:
         )
 
     def _ask(self, vectors: NDArray[np.int16]) -> Asked:
-        # One at a time: a row has the same bytes whatever stands beside it.
-        seen = np.stack([self._seen @ row for row in unit(vectors)])
-        alike = np.stack([self._alike @ row for row in self._learnt.likeness(vectors)])
+        # In whole numbers: a row has the same bytes whatever stands beside it.
+        seen = cosines(vectors, self._seen)
+        alike = cosines(self._learnt.likeness.whole(vectors), self._alike)
         described = describe_pictures(self._gallery, alike, seen, self._lengths)
         scores = score(described, self._learnt.weights)
         place = np.argsort(-alike, axis=1, kind="stable")[:, :_TOLD]
