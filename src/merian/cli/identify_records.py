@@ -72,6 +72,8 @@ def identify_records(
         Catalogue.open(into, read_only=True).close()
     if report is not None:
         record_job.check_not_asked(records, report)
+        if report.resolve() in {path.resolve() for path in record_job.written(out)}:
+            raise InputError(f"{report}: is where answers go; give the page another name")
     for note in records.notes:
         screen.say(f"note: {note}", quiet)
     told = len(records.notes)

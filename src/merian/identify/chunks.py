@@ -172,6 +172,7 @@ def answer_chunks(
     processes: int,
     progress: Callable[[int], None],
     size: int = CHUNK,
+    remembered: int = _REMEMBERED,
 ) -> int:
     """Answer all queries, chunk by chunk, and return how many chunks there are.
 
@@ -184,9 +185,10 @@ def answer_chunks(
         processes: How many at most.
         progress: Is told how many queries are done.
         size: How many are in a chunk.
+        remembered: Answers that are kept, for what is asked again.
     """
     # Whatever is under way when a sequence comes again must still be known when that is needed.
-    memory = _Memory(max(_REMEMBERED, (4 * processes + 4) * size))
+    memory = _Memory(max(remembered, (4 * processes + 4) * size))
     chunks = 0
 
     def unanswered() -> Iterator[tuple[_Chunk, list[Any]]]:

@@ -16,7 +16,7 @@ from merian.identify import strata
 from merian.identify.fitting import log_probabilities
 from merian.identify.ladder import Ladder
 
-__all__ = ["Chains", "Posterior", "chains_of", "mix_of", "posterior_of"]
+__all__ = ["Chains", "Posterior", "as_usual", "chains_of", "mix_of", "posterior_of"]
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +73,22 @@ def posterior_of(
         mix: The shares of the strata.
     """
     return Posterior(offset, rung, _shares(scores, offset, _strata(rung, ladder), mix))
+
+
+def as_usual(posterior: Posterior, ladder: Ladder, mix: Floats) -> Posterior:
+    """Return a posterior as it is where novelty is as usual.
+
+    Args:
+        posterior: In a mix of strata.
+        ladder: Of the library.
+        mix: Their shares.
+    """
+    if np.array_equal(mix, strata.USUAL):
+        return posterior
+    shift = (strata.USUAL / mix)[_strata(posterior.rung, ladder)]
+    share = posterior.probability * shift
+    total = np.bincount(posterior.query, share, minlength=len(posterior.offset) - 1)
+    return Posterior(posterior.offset, posterior.rung, share / total[posterior.query])
 
 
 def _shares(

@@ -43,7 +43,7 @@ from merian.library.shelf import open_shelf
 from merian.stamp import run_id, stamp, stamp_beside
 from merian.taxonomy import Taxonomy
 
-__all__ = ["beside", "check_not_asked", "identify_records", "run_of_records"]
+__all__ = ["beside", "check_not_asked", "identify_records", "run_of_records", "written"]
 
 _OPENER = "merian.identify.record_panel:open_record_answerer"
 _CHUNK = 50  # records that are done or not done together; a picture takes long
@@ -52,6 +52,11 @@ _CHUNK = 50  # records that are done or not done together; a picture takes long
 def beside(out: Path) -> tuple[Path, Path]:
     """Return where the single answers, and the disagreements, of an answer table are."""
     return out.with_suffix(f".evidence{out.suffix}"), out.with_suffix(".disagreements.tsv")
+
+
+def written(out: Path) -> tuple[Path, ...]:
+    """Return all tables that are written."""
+    return out, *beside(out), rejects_beside(out)
 
 
 def identify_records(
@@ -102,13 +107,13 @@ def run_of_records(
         "alpha": choice.alpha, "novelty": choice.novelty, "by_rank": choice.by_rank,
         "taxonomy": taxonomy.lock.as_dict() if taxonomy else None,
     }  # fmt: skip
-    return run_id("identify records", asked)
+    return run_id("identify-records", asked)
 
 
 def check_not_asked(records: Records, out: Path) -> None:
     """Say so if what is to be written is a file that is asked about."""
     asked = {path.resolve() for path in records.paths}
-    for path in (out, *beside(out), rejects_beside(out)):
+    for path in written(out):
         if path.resolve() in asked:
             raise InputError(f"{path}: is asked about, and would be replaced; name another file")
 
@@ -126,8 +131,9 @@ def _answer(
     most = max(1, processes or os.cpu_count() or 1)
     stream = records.read(work.folder / "records")
     return answer_chunks(
-        stream, work, panel.answers, _OPENER, panel.arguments(), most, progress, _CHUNK
-    )
+        stream, work, panel.answers, _OPENER, panel.arguments(), most, progress, _CHUNK,
+        remembered=0,  # no two records are the same: each has ids of its own
+    )  # fmt: skip
 
 
 def _write(

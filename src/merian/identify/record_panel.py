@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from merian.identify import strata
 from merian.identify.answers import answer_line
 from merian.identify.chunks import NONE
 from merian.identify.consensus import Consensus, Decided
@@ -25,10 +26,11 @@ from merian.identify.fusion import Witness
 from merian.identify.identifier import Identifier
 from merian.identify.ladder import Ladder
 from merian.identify.panel import picker, reopened
-from merian.identify.posterior import Posterior, chains_of
+from merian.identify.posterior import Posterior, as_usual, chains_of
 from merian.identify.promise import Choice, stands
 from merian.identify.telling import Found, Teller, rounded
-from merian.image.addresses import address_of, pixels_of, read_file
+from merian.identify.wording import percent
+from merian.image.addresses import Region, address_of, pixels_of, read_file
 from merian.library import Library
 from merian.library.vectors import raw_vectors, scaled
 from merian.pictures import BadPictureError, coloured, millimetres, whole
@@ -37,6 +39,10 @@ __all__ = ["RecordPanel", "open_record_answerer"]
 
 _TOLD = 3  # references of each kind of evidence in a consensus
 _DECIMALS = 6
+_AT_ONCE = 8  # pictures that are in memory together
+
+_Outcomes = tuple[NDArray[np.int32], NDArray[np.float64]]
+_Wanted = tuple[int, str, Region | None, float | None, str]  # record, address ... id
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +54,22 @@ class _Part:
     picture: str  # its address with its region, or "" of a barcode
     answer: Determination
     posterior: Posterior
-    number: int  # of the query in that
+    usual: Posterior  # the same where novelty is as usual
+    number: int  # of the query in these
 
     @property
-    def outcomes(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    def outcomes(self) -> _Outcomes:
         """The rungs of all outcomes in the library's own ladder, and their probabilities."""
-        first, stop = self.posterior.offset[self.number : self.number + 2]
-        return self.posterior.rung[first:stop], self.posterior.probability[first:stop]
+        return self._of(self.posterior)
+
+    @property
+    def usually(self) -> _Outcomes:
+        """The same where novelty is as usual, which a consensus starts from."""
+        return self._of(self.usual)
+
+    def _of(self, posterior: Posterior) -> _Outcomes:
+        first, stop = posterior.offset[self.number : self.number + 2]
+        return posterior.rung[first:stop], posterior.probability[first:stop]
 
 
 class RecordPanel:
@@ -103,8 +118,8 @@ class RecordPanel:
         libraries = {name: one.library for name, one in self.identifiers.items()}
         folders = [(name, str(library.folder)) for name, library in libraries.items()]
         hashes = [library.hash for library in libraries.values()]
-        for barcode, picture in product(self._barcodes, self._pictures):
-            self.consensus.decided([self._number[barcode], self._number[picture]])
+        for names in self._usual_sets():
+            self.consensus.decided([self._number[name] for name in names])
         told = [[key, asdict(value)] for key, value in self.consensus.told.items()]
         said = {"choice": asdict(self.choice), "told": told}
         return json.dumps(folders), json.dumps(hashes), json.dumps(said)
@@ -117,11 +132,17 @@ class RecordPanel:
             for name, one in self.identifiers.items()
             for line in one.promised()
         ]
-        for barcode, picture in product(self._barcodes, self._pictures):
-            both = [self._number[barcode], self._number[picture]]
+        for names in self._usual_sets():
+            both = [self._number[name] for name in names]
             told = self.consensus.together(both).promises[0].lines()
-            lines += [f"{barcode} and {picture} together: {line}" for line in told]
+            lines += [f"{' and '.join(names)} together: {line}" for line in told]
         return lines
+
+    def _usual_sets(self) -> list[list[str]]:
+        """Return which libraries answer together: all of pictures, alone and with a barcode's."""
+        pictures = self._pictures
+        alone = [pictures] if len(pictures) > 1 else []
+        return alone + [[barcode, *pictures] for barcode in self._barcodes if pictures]
 
     def strata(self) -> list[dict[str, object]]:
         """Return how simulated answers fared in each stratum, for each library."""
@@ -162,9 +183,9 @@ class RecordPanel:
                     asked[name].append((number, key, sequence))
                 elif self._barcodes:
                     told = ", ".join(self._barcodes)
-                    aside[number].append([key, f"it is like nothing in any library: {told}"])
+                    aside[number].append(["", f"it is like nothing in any library: {told}"])
                 else:
-                    aside[number].append([key, "no library of barcodes was given"])
+                    aside[number].append(["", "no library of barcodes was given"])
         for name, rows in asked.items():
             if rows:
                 self._ask(name, [(n, key, "") for n, key, _ in rows], [r[2] for r in rows], parts)
@@ -182,9 +203,11 @@ class RecordPanel:
         queries: Sequence[Any],
         parts: list[list[_Part]],
     ) -> None:
-        answers, posterior = self.identifiers[name].weigh(queries)
+        one = self.identifiers[name]
+        answers, posterior = one.weigh(queries)
+        usual = as_usual(posterior, one.ladder, strata.expanded(self.choice.novelty))
         for place, ((number, key, picture), answer) in enumerate(zip(rows, answers, strict=True)):
-            parts[number].append(_Part(name, key, picture, answer, posterior, place))
+            parts[number].append(_Part(name, key, picture, answer, posterior, usual, place))
 
     # -- pictures -------------------------------------------------------------------------------
 
@@ -194,33 +217,65 @@ class RecordPanel:
         parts: list[list[_Part]],
         aside: list[list[list[str]]],
     ) -> None:
-        rows: list[tuple[int, str, str]] = []
-        items: list[Any] = []
+        wanted: list[_Wanted] = []
         for number, record in enumerate(records):
             for address, region, scale, _, key in record["pictures"]:
-                if not self._pictures:
+                if self._pictures:
+                    wanted.append((number, address, region, scale, key))
+                else:
                     aside[number].append([address, "no library of pictures was given"])
-                    continue
+        eyes = [self._eye_of(name) for name in self._pictures] if wanted else []
+        seen = self._seen(wanted, {eye.id: eye for eye in eyes}, aside)
+        for name, eye in zip(self._pictures, eyes, strict=False):
+            rows = seen[eye.id]
+            if rows:
+                raw = np.stack([vector for *_, vector in rows])
+                queries = scaled(raw, self.identifiers[name].evidence.kinship.centre)  # type: ignore[attr-defined]
+                self._ask(name, [row[:3] for row in rows], [*queries], parts)
+
+    def _eye_of(self, name: str) -> Any:
+        """Return the encoder of a library of pictures; of one kind there is but one."""
+        kinship = self.identifiers[name].evidence.kinship  # type: ignore[attr-defined]
+        told = self.identifiers[name].library.header["encoder"]["id"]
+        if told not in self._eyes:
+            self._eyes[told] = kinship.eye
+        return self._eyes[told]
+
+    def _seen(
+        self,
+        wanted: Sequence[_Wanted],
+        eyes: Mapping[str, Any],
+        aside: list[list[list[str]]],
+    ) -> dict[str, list[tuple[int, str, str, NDArray[np.float16]]]]:
+        """Return by encoder the record, id, address and vector of each picture that can be read.
+
+        Few are read at a time: unpacked they are large.
+        """
+        found: dict[str, list[Any]] = {id: [] for id in eyes}
+        unpack = _Unpacker()
+        for first in range(0, len(wanted), _AT_ONCE):
+            held: list[_Wanted] = []
+            items: list[Any] = []
+            bad: dict[tuple[int, str, str], None] = {}
+            for one in wanted[first : first + _AT_ONCE]:
                 try:
-                    items.append(_item(address, region, scale))
-                    rows.append((number, key, address_of(address, region)))
-                except BadPictureError as bad:
-                    aside[number].append([address, str(bad)])
-        raw: dict[str, tuple[NDArray[np.float16], set[int]]] = {}
-        for name in self._pictures if items else ():
-            kinship = self.identifiers[name].evidence.kinship  # type: ignore[attr-defined]
-            eye = self._eyes.setdefault(kinship.eye.id, kinship.eye)
-            if eye.id not in raw:
+                    items.append(unpack(*one[1:4]))
+                    held.append(one)
+                except BadPictureError as why:
+                    bad[one[0], one[1], str(why)] = None
+            for id, eye in eyes.items() if items else ():
                 rejects: list[tuple[int, str]] = []
-                found = raw_vectors(eye, items, rejects)
-                raw[eye.id] = found, {row for row, _ in rejects}
-                for row, reason in rejects:
-                    aside[rows[row][0]].append([rows[row][2], reason])
-            vectors, bad_rows = raw[eye.id]
-            good = [row for row in range(len(rows)) if row not in bad_rows]
-            if good:
-                queries = scaled(vectors[good], kinship.centre)
-                self._ask(name, [rows[row] for row in good], [*queries], parts)
+                vectors = raw_vectors(eye, items, rejects)
+                bad |= {(held[row][0], held[row][1], why): None for row, why in rejects}
+                gone = {row for row, _ in rejects}
+                found[id] += [
+                    (one[0], one[4], address_of(one[1], one[2]), vectors[row])
+                    for row, one in enumerate(held)
+                    if row not in gone
+                ]
+            for number, address, reason in bad:
+                aside[number].append([address, reason])
+        return found
 
     # -- together -------------------------------------------------------------------------------
 
@@ -251,9 +306,7 @@ class RecordPanel:
     def _together(self, parts: Sequence[_Part]) -> Determination:
         """Return the consensus of several answers."""
         consensus, joint = self.consensus, self.consensus.joint
-        witnesses = [
-            Witness.of(joint, self._number[part.library], *part.outcomes) for part in parts
-        ]
+        witnesses = [Witness.of(joint, self._number[part.library], *part.usually) for part in parts]
         posterior = rounded(consensus.posterior(witnesses))
         chains = chains_of(posterior, joint.ladder)
         decided = consensus.decided([one.library for one in witnesses])
@@ -280,8 +333,8 @@ def _says(part: _Part) -> str:
     answer = part.answer
     if not answer.name:
         return f"the {answer.evidence} alone names nothing"
-    share = min(100 * answer.probability, 99.9)
-    return f"the {answer.evidence} alone says {answer.rank} {answer.name} ({share:.0f} %)"
+    share = percent(answer.probability)
+    return f"the {answer.evidence} alone says {answer.rank} {answer.name} ({share})"
 
 
 def _unknown(
@@ -295,22 +348,32 @@ def _unknown(
     }
 
 
-def _item(address: str, region: Sequence[float] | None, scale: float | None) -> Any:
-    """Return a picture as an encoder takes it."""
-    content = read_file(address)
-    item: Any = content
-    if region is not None or scale is not None:
-        image = whole(content)
-        if region is not None:
+class _Unpacker:
+    """Reads pictures as an encoder takes them; regions of one file stand together mostly."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, Image.Image] | None = None  # the file that was cut from last
+
+    def __call__(self, address: str, region: Sequence[float] | None, scale: float | None) -> Any:
+        """Return one picture."""
+        if region is None and scale is None:
+            return read_file(address)
+        if region is None:
+            image = whole(read_file(address))
+        else:
+            if self._last is None or self._last[0] != address:
+                self._last = None
+                self._last = address, whole(read_file(address))
             left, top, width, height = region
+            image = self._last[1]
             image = image.crop(pixels_of(image.size, (left, top, width, height)))
-        item = coloured(image)
+        item: Any = coloured(image)
         if scale is not None:
             from merian.learn import SizedPicture  # noqa: PLC0415 - torch
 
             longer, shorter = millimetres(*image.size, scale).tolist()
             item = SizedPicture(item, (longer, shorter))
-    return item
+        return item
 
 
 def open_record_answerer(

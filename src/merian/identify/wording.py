@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from merian.identify.determination import Match, Outcome
 
-__all__ = ["FLAGS", "Case", "Said", "describe_case"]
+__all__ = ["FLAGS", "Case", "Said", "describe_case", "percent"]
 
 FLAGS = {
     "distant": "the nearest reference is less than 80 % identical",
@@ -100,7 +100,7 @@ def _verdict(case: Case) -> str:
         return "nothing like it is in this library"
     absent = 1 - case.present - case.unnamed
     likely = max(case.present, case.unnamed, absent)
-    sure = f"{_percent(likely)}"
+    sure = f"{percent(likely)}"
     if likely == case.present:
         return f"its species is in this library ({sure})"
     if likely == case.unnamed:
@@ -141,7 +141,7 @@ def _explanation(case: Case) -> str:
     if case.unmet:
         return "No reference of the library shares enough with it to be aligned."
     stood = (
-        f"{case.rank.capitalize()} {case.name} at {_percent(case.probability)}"
+        f"{case.rank.capitalize()} {case.name} at {percent(case.probability)}"
         if case.name
         else "No name at any rank is sure enough"
     )
@@ -150,7 +150,7 @@ def _explanation(case: Case) -> str:
     nearest = case.matches[0]
     near = f"nearest is {nearest.name} ({nearest.id})"
     if case.kind == "barcode":
-        near += f" with {_percent(nearest.identity, 1)} of {nearest.overlap} bases"
+        near += f" with {percent(nearest.identity, 1)} of {nearest.overlap} bases"
     else:
         near += f", {nearest.identity:.2f} alike"
     return f"{stood}: {near}{_why_not_lower(case)}."
@@ -162,20 +162,20 @@ def _why_not_lower(case: Case) -> str:
         if case.runner_up is None or case.runner_up.probability < 0.005:
             return ""
         other = outcome_in_words(case.runner_up)
-        return f"; against it, {other} at {_percent(case.runner_up.probability)}"
+        return f"; against it, {other} at {percent(case.runner_up.probability)}"
     names = [name for name, _, _ in case.species]
     if len(names) > 1:
         shown = ", ".join(names[:_SEVERAL])
         more = f" and {len(names) - _SEVERAL} more" if len(names) > _SEVERAL else ""
         return f"; {shown}{more} are equally near"
-    best = f"; most probable is {outcome_in_words(case.best)} at {_percent(case.best.probability)}"
+    best = f"; most probable is {outcome_in_words(case.best)} at {percent(case.best.probability)}"
     if case.runner_up is None:
         return best
     other = outcome_in_words(case.runner_up)
-    return f"{best}, then {other} at {_percent(case.runner_up.probability)}"
+    return f"{best}, then {other} at {percent(case.runner_up.probability)}"
 
 
-def _percent(share: float, digits: int = 0) -> str:
+def percent(share: float, digits: int = 0) -> str:
     """Return a share in percent; 100 % is only what is whole."""
     shown = f"{100 * share:.{digits}f}"
     if share < 1 and float(shown) == 100:
