@@ -129,7 +129,8 @@ def test_what_is_not_whole_is_not_told_as_100_percent(place, shelf):  # noqa: F8
     panel = RecordPanel({"looks": shelf["looks"]}, Choice())
     found = answers(panel, *(asked(seen(place, f"Q{n:02}.png"), seen(place, f"R{n:02}-0.png"))
                              for n in range(4, 9)))  # fmt: skip
-    assert any(0.995 < part["p"] < 1 for row in found for part in row["parts"])
+    shares = [part["p"] for row in found for part in row["parts"]]
+    assert max(share for share in shares if share < 1) > 0.9  # there is something to be told
     assert not any("(100 %)" in row["explanation"] for row in found)
 
 
