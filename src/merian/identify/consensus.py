@@ -164,8 +164,8 @@ class Consensus:
         usual[0] = 0
         ladder = self.joint.ladder
         if len(libraries) == 1:
-            # Several pictures, or barcodes, by one library: they count by their mean, which is no
-            # surer than one of them, and what is promised for the least of them holds.
+            # Several pictures, or barcodes, by one library: they count by their mean, and are held
+            # to what is promised for the least of one. That this is enough is not simulated.
             own = self._evidence[libraries[0]].promises(self.choice)[-1]
             needed = {rank: own.thresholds.get(rank, _NEVER) for rank in ladder.ranks}
             return Together(usual[1:], (replace(own, thresholds=needed),))

@@ -4,8 +4,11 @@ The outcomes are those of a barcode (see `barcode`): the species and unnamed gro
 are near, and "something that the library lacks, under here" for every taxon above one of these. Two
 cosines tell how near a picture is: as the encoder sees it, and as `likeness` does. Of each taxon
 count its nearest picture, the mean of its near ones and of all, and how far it is ahead of every
-other taxon of its rank; of what is above species also how its children lie. `fitting` weighs them
-on simulated novelty.
+other taxon of its rank. `fitting` weighs them on simulated novelty.
+
+Nothing counts what a taxon above species has, or how its children lie: a genus of which a species
+is taken away for a simulation would be told by that, and one of which it was never there would not.
+How many pictures a species has is that of the whole library.
 """
 
 from __future__ import annotations
@@ -28,11 +31,11 @@ CANDIDATES = 40  # species and groups that a picture may be
 _STEEP = 8.0  # of the cosine by which a taxon is ahead: by an eighth is most of the way
 _COMMON = (
     "one", "nearest", "ahead", "well ahead", "ahead at all", "near ones", "near ones ahead",
-    "all", "all ahead", "seen nearest", "seen ahead", "seen all", "pictures",
+    "all", "all ahead", "seen nearest", "seen ahead", "seen all",
 )  # fmt: skip
 FEATURES = {
-    "species": (*_COMMON, "unnamed"),
-    "above": (*_COMMON, "children", "best of all"),
+    "species": (*_COMMON, "pictures", "unnamed"),
+    "above": (*_COMMON, "best of all"),
     "root": ("one", "nearest", "near ones", "all", "seen nearest", "lead", "seen lead"),
 }  # fmt: skip
 """What describes an outcome, by its kind."""
@@ -68,7 +71,7 @@ def describe_pictures(
         _rank(one, other)
         for one, other in zip(gallery.told(alike, lengths), gallery.told(seen), strict=True)
     ]
-    chosen, sizes = _chosen(told[last].alike), gallery.sizes()
+    chosen, size = _chosen(told[last].alike), gallery.sizes()[last]
     best = told[0].alike.best.max(axis=1).astype(np.float64)
     asked: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
     features: list[Floats] = []
@@ -77,11 +80,11 @@ def describe_pictures(
         told_of = chosen if rank == last else chosen & (ladder.node[gallery.rungs[rank]] >= 0)
         query, stretch = np.nonzero(told_of)
         rung = gallery.rungs[rank][stretch]
-        common = _common(told[rank], query, stretch, sizes[rank])
+        common = _common(told[rank], query, stretch)
         if rank == last:
-            own = [(ladder.group[rung] >= 0).astype(np.float64)]
+            own = [np.log(size[stretch]), (ladder.group[rung] >= 0).astype(np.float64)]
         else:
-            own = [np.log(ladder.children[rung]), best[query]]
+            own = [best[query]]
         rows = np.stack([*common, *own], axis=1)
         asked.append((query, rung))
         features.append(rows)
@@ -134,13 +137,8 @@ def _above(chosen: NDArray[np.bool_], above: NDArray[np.int64], count: int) -> N
     return found
 
 
-def _common(
-    told: _Rank,
-    query: NDArray[np.int64],
-    stretch: NDArray[np.int64],
-    size: NDArray[np.int64],
-) -> list[Floats]:
-    """Return what describes any taxon; ``size`` is how many pictures each has in all."""
+def _common(told: _Rank, query: NDArray[np.int64], stretch: NDArray[np.int64]) -> list[Floats]:
+    """Return what describes any taxon."""
     at = (query, stretch)
     one, other = told.alike, told.seen
     nearest = one.best[at].astype(np.float64)
@@ -159,7 +157,6 @@ def _common(
         other.best[at].astype(np.float64),
         other.best[at].astype(np.float64) - told.others_seen[at],
         other.mean[at].astype(np.float64),
-        np.log(size[stretch]),
     ]
 
 
