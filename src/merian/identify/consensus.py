@@ -198,28 +198,13 @@ class Consensus:
             np.array([one.case for one in records], np.int8),
         )  # fmt: skip
         promises: list[Promise] = []
-        least = self._least(libraries)
         for case in range(_case(1 + len(libraries), ())):
             if case % 2 and not any(self._evidence[n].kind == "barcode" for n in libraries):
                 continue  # of pictures there are no pieces
+            least = np.array([*promises[-1].thresholds.values()]) if promises else None
             part = simulated.taken(simulated.length == case)
             promises.append(promise_of(part, ladder, self.choice, least))
-            least = np.array([*promises[-1].thresholds.values()])
         return Together(found[1:], tuple(promises))
-
-    def _least(self, libraries: tuple[int, ...]) -> Floats:
-        """Return by rank the strictest threshold of the libraries by themselves.
-
-        Who stands by a name on two kinds of evidence is to be no less sure of it than on one: the
-        pairs are few, and what is wrong with both of a record at once is not among them.
-        """
-        alone = [
-            promise.thresholds
-            for library in libraries
-            for promise in self._evidence[library].promises(self.choice)[:1]
-        ]
-        ranks = self.joint.ladder.ranks
-        return np.array([max(own.get(rank, 0.0) for own in alone) for rank in ranks])
 
     def _simulate(self, libraries: tuple[int, ...]) -> list[_Simulated]:
         """Return records that the libraries are asked about together."""
