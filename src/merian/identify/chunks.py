@@ -171,8 +171,8 @@ def answer_chunks(
     arguments: Sequence[str],
     processes: int,
     progress: Callable[[int], None],
-    size: int = CHUNK,
-    remembered: int = _REMEMBERED,
+    size: int | None = None,
+    remembered: int | None = None,
 ) -> int:
     """Answer all queries, chunk by chunk, and return how many chunks there are.
 
@@ -184,9 +184,11 @@ def answer_chunks(
         arguments: What the opener is given.
         processes: How many at most.
         progress: Is told how many queries are done.
-        size: How many are in a chunk.
-        remembered: Answers that are kept, for what is asked again.
+        size: How many are in a chunk; `CHUNK` if not given.
+        remembered: Answers that are kept, for what is asked again; as usual if not given.
     """
+    size = CHUNK if size is None else size
+    remembered = _REMEMBERED if remembered is None else remembered
     # Whatever is under way when a sequence comes again must still be known when that is needed.
     memory = _Memory(max(remembered, (4 * processes + 4) * size))
     chunks = 0
