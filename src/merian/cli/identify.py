@@ -115,16 +115,7 @@ def identify(
             choice=choice, estimate=estimate, processes=processes, progress=job.step,
         )  # fmt: skip
     print_summary(found, quiet)
-    if into is not None:
-        append(into, found, quiet)
-    if report is not None:
-        from merian.report.identified import write_identified
-
-        with screen.working(f"Writing {report}", quiet):
-            write_identified(found.out, report)
-        print(screen.printable(f"a page about the answers: {report}"))
-    if not found.queries:
-        raise InputError("nothing could be identified; the reasons stand above")
+    finish(found, into, report, quiet)
 
 
 def _identify_table(
@@ -225,7 +216,21 @@ def print_summary(found: Identified, quiet: bool) -> None:
         print(screen.printable(line))
 
 
-def append(into: Path, found: Identified, quiet: bool) -> None:
+def finish(found: Identified, into: Path | None, report: Path | None, quiet: bool) -> None:
+    """Append the answers to a catalogue and write the page, as asked for."""
+    if into is not None:
+        _append(into, found, quiet)
+    if report is not None:
+        from merian.report.identified import write_identified
+
+        with screen.working(f"Writing {report}", quiet):
+            write_identified(found.out, report)
+        print(screen.printable(f"a page about the answers: {report}"))
+    if not found.queries:
+        raise InputError("nothing could be identified; the reasons stand above")
+
+
+def _append(into: Path, found: Identified, quiet: bool) -> None:
     """Append the answers to a catalogue, and print what that did."""
     from merian.identify.into_catalogue import append_answers
 

@@ -47,7 +47,7 @@ def identify_records(
     quiet: bool,
 ) -> None:
     """Identify records, and print what was done."""
-    from merian.cli.identify import append, print_summary
+    from merian.cli.identify import finish, print_summary
     from merian.identify import record_job
     from merian.identify.records import Records
     from merian.library.shelf import open_shelf
@@ -92,13 +92,4 @@ def identify_records(
         count = screen.counted(found.disagreements, "contradiction")
         listed = shlex.quote(str(contradicting))
         print(screen.printable(f"{count}, the strongest first, in {listed}"))
-    if into is not None:
-        append(into, found, quiet)
-    if report is not None:
-        from merian.report.identified import write_identified
-
-        with screen.working(f"Writing {report}", quiet):
-            write_identified(found.out, report)
-        print(screen.printable(f"a page about the answers: {report}"))
-    if not found.queries:
-        raise InputError("nothing could be identified; the reasons stand above")
+    finish(found, into, report, quiet)

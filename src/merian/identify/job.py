@@ -47,12 +47,12 @@ __all__ = [
     "done_before",
     "hash_of",
     "identify_files",
-    "kind_of_reason",
     "mix_of_queries",
     "rejects_beside",
     "run_of",
     "stamp_of",
     "write_all",
+    "write_rejects",
 ]
 
 Progress = Callable[[str, float], None]
@@ -290,21 +290,12 @@ def write_all(
     work: Work, chunks: int, panel: Panel, out: Path, run: str, estimated: bool = False
 ) -> Identified:
     """Write the list of what was set aside, the table and, last, the stamp."""
-    reasons: Counter[str] = Counter()
     standing: Counter[str] = Counter()
 
     def see(row: Mapping[str, Any]) -> None:
         standing[row["rank"] or ""] += 1
 
-    rejects = rejects_beside(out)
-    for row in work.rejects(chunks):
-        reasons[kind_of_reason(row[3])] += 1
-    if reasons:
-        shown = lambda cell: "" if cell is None else " ".join(str(cell).split())  # noqa: E731
-        columns = ("file", "line", "id", "reason")
-        write_delimited(rejects, columns, work.rejects(chunks), "\t", shown)
-    else:
-        rejects.unlink(missing_ok=True)
+    reasons = write_rejects(out, lambda: work.rejects(chunks))
     shelf, choice = {n: one.library for n, one in panel.identifiers.items()}, panel.choice
     locks = {name: library.taxonomy.lock.as_dict() for name, library in shelf.items()}
     several = len(shelf) > 1
@@ -317,8 +308,8 @@ def write_all(
         library=hash_of(shelf),
         queries=count,
         standing=dict(sorted(standing.items())),
-        set_aside=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
-        rejects=rejects if reasons else None,
+        set_aside=reasons,
+        rejects=rejects_beside(out) if reasons else None,
         alpha=choice.alpha,
         novelty=choice.novelty,
         by_rank=choice.by_rank,
@@ -336,6 +327,24 @@ def write_all(
 _NOT_KEPT = ("out", "run", "rejects", "disagreements", "done_before")
 
 
-def kind_of_reason(reason: str) -> str:
+def write_rejects(out: Path, rows: Callable[[], Iterable[Sequence[Any]]]) -> dict[str, int]:
+    """List what was set aside beside a table, and return how many for each kind of reason.
+
+    Args:
+        out: The table.
+        rows: Returns file, line, id and reason of each, anew each time.
+    """
+    reasons = Counter(_kind_of_reason(row[3]) for row in rows())
+    rejects = rejects_beside(out)
+    if reasons:
+        shown = lambda cell: "" if cell is None else " ".join(str(cell).split())  # noqa: E731
+        columns = ("file", "line", "id", "reason")
+        write_delimited(rejects, columns, rows(), "\t", shown)
+    else:
+        rejects.unlink(missing_ok=True)
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _kind_of_reason(reason: str) -> str:
     """Return a reason without its particulars."""
     return re.split(r":| \(", reason, maxsplit=1)[0].rstrip(".")

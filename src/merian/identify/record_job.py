@@ -22,7 +22,6 @@ from typing import Any
 from merian.catalogue import RANKS
 from merian.errors import InputError
 from merian.files import content_hash, new_file
-from merian.formats.delimited import write_delimited
 from merian.identify.answers import FORMAT, RECORDS, VERSION, check_suffix, write_answers
 from merian.identify.chunks import Work, answer_chunks, work_on
 from merian.identify.disagreements import Voice, ranked, write_disagreements
@@ -31,8 +30,8 @@ from merian.identify.job import (
     Progress,
     done_before,
     hash_of,
-    kind_of_reason,
     rejects_beside,
+    write_rejects,
 )
 from merian.identify.promise import Choice
 from merian.identify.record_panel import RecordPanel
@@ -147,19 +146,10 @@ def _write(
 ) -> Identified:
     """Write all tables and, last, the stamp."""
     standing: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    rejects = rejects_beside(out)
     aside = work.folder / "aside.jsonl"
     voices = work.folder / "voices.jsonl"
     rows, parts = _parted(work, chunks, aside, voices)
-    for row in _set_aside(work, chunks, aside):
-        reasons[kind_of_reason(row[3])] += 1
-    if reasons:
-        shown = lambda cell: "" if cell is None else " ".join(str(cell).split())  # noqa: E731
-        columns = ("file", "line", "id", "reason")
-        write_delimited(rejects, columns, _set_aside(work, chunks, aside), "\t", shown)
-    else:
-        rejects.unlink(missing_ok=True)
+    reasons = write_rejects(out, lambda: _set_aside(work, chunks, aside))
 
     def see(row: Mapping[str, Any]) -> None:
         standing[row["rank"] or ""] += 1
@@ -180,8 +170,8 @@ def _write(
         library=hash_of(shelf),
         queries=count,
         standing=dict(sorted(standing.items())),
-        set_aside=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
-        rejects=rejects if reasons else None,
+        set_aside=reasons,
+        rejects=rejects_beside(out) if reasons else None,
         alpha=choice.alpha,
         novelty=choice.novelty,
         by_rank=choice.by_rank,
