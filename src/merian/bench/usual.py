@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.files import write_text
-from merian.identify.described import Described
+from merian.identify.described import joined_described
 from merian.identify.fitting import fit, log_probabilities, score
 from merian.identify.ladder import ladder_of
 from merian.identify.learning import Cases, cases_of
@@ -86,21 +86,8 @@ def _cases(folder: Path, settings: Settings) -> tuple[Sequence[str], Cases]:
 def _fitted(cases: Sequence[Cases]) -> list[Floats]:
     """Return the weights that fit several worlds at once."""
     first = np.cumsum([0, *(len(part.described.rung) for part in cases)])[:-1]
-    offset = [part.described.offset[:-1] + begin for part, begin in zip(cases, first, strict=True)]
-    end = first[-1] + len(cases[-1].described.rung)
-    kinds = range(len(cases[0].described.places))
-    whole = Described(
-        np.concatenate([*offset, [end]]),
-        np.concatenate([part.described.rung for part in cases]),
-        np.concatenate([part.described.length for part in cases]),
-        tuple(
-            np.concatenate(
-                [part.described.places[k] + at for part, at in zip(cases, first, strict=True)]
-            )
-            for k in kinds
-        ),
-        tuple(np.concatenate([part.described.features[k] for part in cases]) for k in kinds),
-    )
+    ranks = len(cases[0].described.places) - 1
+    whole = joined_described([part.described for part in cases], ranks)
     true = np.concatenate([part.true + at for part, at in zip(cases, first, strict=True)])
     importance = np.concatenate([part.importance for part in cases])
     return fit(whole, true, importance, _none(cases[0]))
