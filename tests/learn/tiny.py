@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -78,6 +80,16 @@ def recipe(folder: Path, *changes: str) -> Recipe:
     return read_recipe(path, changes)
 
 
+def threads_of_the_group() -> int:
+    """How many threads of the process group there are; one that lives on may abort at the exit."""
+    tasks = Path("/proc/self/task")
+    names = []
+    for one in tasks.iterdir() if tasks.is_dir() else []:
+        with suppress(OSError):  # it ended between the listing and the reading
+            names.append((one / "comm").read_text())
+    return sum("gloo" in name for name in names)
+
+
 def main() -> None:
     """Train in a process of its own: RUN OPTIONS CHANGE..."""
     from merian.learn.trainer import train
@@ -85,9 +97,11 @@ def main() -> None:
     run, options, *changes = sys.argv[1:]
     folder = Path(run).parent
     done = train(recipe(folder, *changes), task(**json.loads(options)), run)
-    tasks = Path("/proc/self/task")  # a thread of the group that lives on may abort at the exit
-    names = [(one / "comm").read_text() for one in tasks.iterdir()] if tasks.is_dir() else []
-    left = sum("gloo" in name for name in names)
+    left = threads_of_the_group()
+    until = monotonic() + 10  # a thread that was joined stays listed for a moment
+    while left and monotonic() < until:
+        sleep(0.05)
+        left = threads_of_the_group()
     sys.stdout.write(f"{done.step} {done.ended} {done.before} {left}\n")  # at once, beside another
 
 
