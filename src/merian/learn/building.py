@@ -6,32 +6,34 @@ pack begins with the same network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
-from merian.barcode.pair_tokens import PairTokens, learn_pairs
-from merian.barcode.tokens import KmerTokens
-from merian.barcode.vocabulary import Words, preprocessing_of, words_of
-from merian.errors import InputError, NotFoundError, did_you_mean
+from merian.barcode.vocabulary import Words, preprocessing_of
+from merian.errors import InputError
 from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.auxiliary import Auxiliary
 from merian.learn.devices import seed_all
-from merian.learn.encoders import build_encoder, find_kind
-from merian.learn.encoding import described, width_of
+from merian.learn.encoding import width_of
 from merian.learn.examples import Masking, PackedBarcodes
 from merian.learn.forest import ForestLabels
 from merian.learn.heads import build_heads
-from merian.learn.learned_names import KEY, learned_names
+from merian.learn.network_building import (
+    Read,
+    build_network,
+    drawn,
+    few_barcodes,
+    start_of,
+    words_for,
+)
 from merian.learn.next_words import NextWords
 from merian.learn.node_building import known_nodes, of_nodes
 from merian.learn.node_objective import NodeExamples, Nodes
 from merian.learn.objectives import MaskedTokens, Ranks
-from merian.learn.order import epoch_order
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
 from merian.learn.picture_building import of_pictures_alone, picture_examples
@@ -39,15 +41,11 @@ from merian.learn.rank_labels import UNKNOWN, RankLabels
 from merian.learn.recipe import ALONE, HIDING, WORDS, Data, Recipe
 from merian.learn.recoded import Recoded
 from merian.learn.sampling import Sampler
-from merian.learn.saved import load_weights, model_folder, read_card
-from merian.learn.task import Examples, Indices, Objective, Task
-from merian.nucleotides import reverse_complement
+from merian.learn.task import Examples, Objective, Task
 
 __all__ = ["build_task"]
 
 _START = 3  # the stream of chance of the first weights
-_LEARNED_FROM = 5000  # barcodes teach the words that are learned
-_FITTED_TO, _AT_A_TIME = 20_000, 256  # barcodes at most that an encoder is fitted to
 
 
 def build_task(recipe: Recipe, pack: Path | str) -> Task:
@@ -67,11 +65,14 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         raise InputError(f"{opened.folder}: has no part to learn from; all of it is held out")
     train = opened.part("train")
     valid = opened.part("valid") if "valid" in opened.parts else None
-    start = _start(recipe)
-    tokens = _tokens(recipe, train, start) if opened.kind == "barcodes" else None
+    start = start_of(recipe.encoder)
+    order, tokens = drawn(train.shards, recipe.data.window), None
+    if opened.kind == "barcodes":
+        tokens = words_for(recipe.data, order, cast(Read, train.read), start)
     seed_all(recipe.training.seed, _START)
-    encoder, origin = _encoder(recipe, tokens, start)
-    card = {**_card(opened), "preprocessing": _preprocessing(recipe.data, tokens), **origin}
+    preprocessing = _preprocessing(recipe.data, tokens)
+    encoder, origin = build_network(recipe.encoder, tokens, preprocessing, start)
+    card = {**_card(opened), "preprocessing": preprocessing, **origin}
     nodes: list[ForestLabels] = []
     if recipe.objective.kind in WORDS:
         aim = recipe.objective.auxiliary
@@ -98,7 +99,8 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
             f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
         )
     if start is None and tokens is not None and hasattr(encoder, "fit"):
-        cast(Any, encoder).fit(lambda: _few(recipe, train, tokens))
+        read = cast(Read, train.read)
+        cast(Any, encoder).fit(lambda: few_barcodes(recipe.data, order, read, tokens))
     found = [
         _examples(recipe, part, tokens, ranks, encoder, learns=part is train)
         for part in (train, valid)
@@ -130,127 +132,6 @@ def _card(pack: Pack) -> dict[str, Any]:
         "taxonomy": header["merian"].get("taxonomy"),
         "set_aside": header.get("set_aside", {}),
     }
-
-
-# -- the network ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Start:
-    """The model that a recipe starts with."""
-
-    folder: Path
-    card: dict[str, Any]
-
-
-def _start(recipe: Recipe) -> _Start | None:
-    """Return the model that a recipe starts with; None where it starts from chance."""
-    place = recipe.encoder.from_
-    if place is None:
-        return None
-    folder = model_folder(place)
-    if folder is None:
-        raise NotFoundError(
-            f"encoder.from is {place!r}: no folder of a run that is done, nor of a model"
-        )
-    return _Start(folder, read_card(folder))
-
-
-def _encoder(
-    recipe: Recipe, tokens: Words | None, start: _Start | None
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the network, and where its weights come from."""
-    part = recipe.encoder
-    said = dict(part.settings)
-    if start is not None:
-        return _continued(recipe, tokens, start)
-    if tokens is not None:
-        follows = {"vocabulary": tokens.size, "positions": tokens.length}
-        for name in follows:
-            if name in said:
-                raise InputError(f"encoder.{name} follows from [data]; leave it out")
-        known = find_kind(str(part.kind)).keys()
-        said |= {name: value for name, value in follows.items() if name in known}
-    encoder = build_encoder({"kind": part.kind, **said})
-    return encoder, {}
-
-
-def _continued(
-    recipe: Recipe, tokens: Words | None, start: _Start
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the encoder of a run, with its weights."""
-    folder, card = start.folder, start.card
-    kept = dict(card["objective"]["encoder"])
-    if "millimetres" in kept:  # where that is new, it begins as nothing
-        kept["millimetres"] |= recipe.encoder.settings.get("millimetres") is True
-    encoder = build_encoder(kept)
-    told = described(encoder)  # also what its card does not say, being older
-    known = ["kind", *find_kind(told["kind"]).keys()]
-    for name, value in {"kind": recipe.encoder.kind, **recipe.encoder.settings}.items():
-        if name not in known:
-            raise InputError(
-                f"{told['kind']}: nothing is called {name!r} there; there are "
-                f"{', '.join(known[1:])}.{did_you_mean(name, known[1:])}"
-            )
-        if value is not None and name in told and told[name] != value:
-            raise InputError(
-                f"encoder.{name} is {value!r} in the recipe and {told[name]!r} in {folder}; set "
-                "it to that, or leave it out"
-            )
-    wanted = _preprocessing(recipe.data, tokens)
-    if card["preprocessing"] != wanted:
-        raise InputError(
-            f"{folder}: was trained on {_briefly(card['preprocessing'])}, and [data] says "
-            f"{_briefly(wanted)}; set it to that"
-        )
-    new = {name: t for name, t in encoder.state_dict().items() if name.startswith("size.")}
-    encoder.load_state_dict(new | load_weights(folder, "encoder."))
-    names = learned_names(card)
-    before = {"starts_from": {"id": card["id"], "name": card["name"]}}
-    return encoder, {**before, **({KEY: names} if names else {})}
-
-
-def _briefly(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is done to an item, with the number of the merges instead of them all."""
-    told = dict(preprocessing)
-    return told | ({"merges": len(told["merges"])} if "merges" in told else {})
-
-
-def _tokens(recipe: Recipe, pack: Pack, start: _Start | None) -> Words:
-    """Return the words of the barcodes; those of the model where it starts with one."""
-    data = recipe.data
-    if data.words == "kmers":
-        return KmerTokens(data.k, data.stride, data.bases)
-    if start is None:
-        texts = cast(list[str], pack.read(_drawn(recipe, pack, _LEARNED_FROM)))
-        if data.either_strand:
-            texts = [*texts, *map(reverse_complement, texts)]
-        return learn_pairs(texts, data.merges, data.bases)
-    told = start.card["preprocessing"] or {}
-    found = words_of(told) if "merges" in told else None
-    if not isinstance(found, PairTokens) or (len(found.merges), found.bases) != (
-        data.merges,
-        data.bases,
-    ):
-        raise InputError(
-            f"{start.folder}: was trained on {_briefly(told)}, and [data] says words = pairs, "
-            f"merges = {data.merges}, bases = {data.bases}; set it to that"
-        )
-    return found
-
-
-def _drawn(recipe: Recipe, pack: Pack, most: int) -> Indices:
-    """Return some of the examples, whatever the seed: what is learned before the first step."""
-    return epoch_order(pack.shards, 0, 0, recipe.data.window)[:most]
-
-
-def _few(recipe: Recipe, pack: Pack, tokens: Words) -> Iterator[Tensor]:
-    """Yield barcodes for an encoder that is fitted to them; the same each time."""
-    chosen = _drawn(recipe, pack, _FITTED_TO)
-    shown = PackedBarcodes(pack, tokens, Masking(either_strand=recipe.data.either_strand), ())
-    random = np.random.default_rng(_START)
-    for first in range(0, len(chosen), _AT_A_TIME):
-        yield shown.batch(chosen[first : first + _AT_A_TIME], random)["tokens"]
 
 
 # -- the loss -------------------------------------------------------------------------------------

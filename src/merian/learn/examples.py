@@ -25,7 +25,7 @@ from merian.learn.task import Batch, Indices
 from merian.nucleotides import reverse_complement
 from merian.pictures import BadPictureError, decode
 
-__all__ = ["Augmentation", "Masking", "PackedBarcodes", "PackedPictures"]
+__all__ = ["Augmentation", "Masking", "PackedBarcodes", "PackedPictures", "barcode_batch"]
 
 
 @dataclass(frozen=True)
@@ -107,33 +107,43 @@ class PackedBarcodes(_Packed):
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read some barcodes, and hide what is to be guessed."""
         texts = cast(list[str], self.pack.read(indices))
-        rows = [self.tokens.encode(*self._turned(text, random)) for text in texts]
-        length = max(1, *(len(row) for row in rows)) if rows else 1
-        tokens = np.full((len(rows), length), PAD, np.int64)
-        keep = np.zeros((len(rows), length), bool)
-        masked = np.zeros((len(rows), length), bool)
-        shown = np.full((len(rows), length), MASK, np.int64)
-        for number, row in enumerate(rows):
-            tokens[number, : len(row)] = row
-            keep[number, : len(row)] = True
-            hidden = _hidden(row, self.masking.share, random)
-            masked[number, hidden] = True
-            if self.masking.random:
-                others = hidden[: round(self.masking.random * len(hidden))]
-                shown[number, others] = random.integers(UNKNOWN + 1, self.tokens.size, len(others))
-        found = {
-            "tokens": torch.from_numpy(tokens),
-            "keep": torch.from_numpy(keep),
-            "masked": torch.from_numpy(masked),
-            "labels": self.labels(indices),
-        }
-        return found | ({"shown": torch.from_numpy(shown)} if self.masking.random else {})
+        found = barcode_batch(texts, self.tokens, self.masking, random)
+        return found | {"labels": self.labels(indices)}
 
-    def _turned(self, text: str, random: np.random.Generator) -> tuple[str, int]:
-        """Return a barcode on the strand, and the place of its first word, that chance says."""
-        if self.masking.either_strand and random.random() < 0.5:
-            text = reverse_complement(text)
-        return text, int(random.integers(self.tokens.frames)) if self.masking.any_frame else 0
+
+def barcode_batch(
+    texts: Sequence[str], tokens: Words, masking: Masking, random: np.random.Generator
+) -> Batch:
+    """Return barcodes as words, with what is to be guessed hidden: see `PackedBarcodes`."""
+    rows = [tokens.encode(*_turned(text, tokens, masking, random)) for text in texts]
+    length = max(1, *(len(row) for row in rows)) if rows else 1
+    words = np.full((len(rows), length), PAD, np.int64)
+    keep = np.zeros((len(rows), length), bool)
+    masked = np.zeros((len(rows), length), bool)
+    shown = np.full((len(rows), length), MASK, np.int64)
+    for number, row in enumerate(rows):
+        words[number, : len(row)] = row
+        keep[number, : len(row)] = True
+        hidden = _hidden(row, masking.share, random)
+        masked[number, hidden] = True
+        if masking.random:
+            others = hidden[: round(masking.random * len(hidden))]
+            shown[number, others] = random.integers(UNKNOWN + 1, tokens.size, len(others))
+    found = {
+        "tokens": torch.from_numpy(words),
+        "keep": torch.from_numpy(keep),
+        "masked": torch.from_numpy(masked),
+    }
+    return found | ({"shown": torch.from_numpy(shown)} if masking.random else {})
+
+
+def _turned(
+    text: str, tokens: Words, masking: Masking, random: np.random.Generator
+) -> tuple[str, int]:
+    """Return a barcode on the strand, and the place of its first word, that chance says."""
+    if masking.either_strand and random.random() < 0.5:
+        text = reverse_complement(text)
+    return text, int(random.integers(tokens.frames)) if masking.any_frame else 0
 
 
 def _hidden(row: Indices, share: float, random: np.random.Generator) -> Indices:
