@@ -11,7 +11,7 @@ from pathlib import Path
 from merian.catalogue import REJECTS, RUN, TABLES
 from merian.files import write_text
 from merian.formats import formats
-from merian.learn.recipe import RECIPE_TABLES
+from merian.learn.recipe import RECIPE_TABLES, TOWERS, TowerPart
 from merian.learn.shelf import encoders_on_shelf
 from merian.learn.tables import described
 from merian.report.encoder_card import cards_as_markdown
@@ -45,7 +45,7 @@ def catalogue_tables() -> str:
 def recipe_tables() -> str:
     """Return the tables of a recipe, each with its keys."""
     parts = []
-    for name, kind in RECIPE_TABLES.items():
+    for name, kind in {**RECIPE_TABLES, f"{TOWERS}.MODALITY": TowerPart}.items():
         head = f"### [{name}]\n\n{kind.__doc__}\n\n| key | if not given | meaning |\n|---|---|---|"
         rows = [f"| `{key}` | {given} | {about} |" for key, given, about in described(kind)]
         parts.append("\n".join([head, *rows]) + "\n")

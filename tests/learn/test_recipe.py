@@ -56,7 +56,12 @@ def test_every_recipe_reads_tells_what_it_is_and_writes_itself(name, tmp_path):
         ("steps = 24", "steps = 24\nepochs = 1", "[training]", "either 'steps' or 'epochs'"),
         ("pieces = 2", "pieces = 9", "pieces", "no more than the 8 examples of a batch"),
         ("learning_rate = 0.01", "learning_rate = 1\nblock = 4", None, "a key of kl-shampoo"),
-        ("window = 2", "window = 2\nsize = 9", None, "data.size is a key of pictures and not of"),
+        (
+            "window = 2",
+            "window = 2\nsize = 9",
+            None,
+            "data.size is a key of pictures, records",
+        ),
         ("learning_rate = 0.01", "learning_rate = 1\nbetas = [0.9]", None, "a list of 2 values"),
         ('kind = "tiny"', "frozen = false", "[encoder]", "[encoder] needs the key 'kind'"),
     ],

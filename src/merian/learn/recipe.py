@@ -7,18 +7,19 @@ recipe as it ran, with everything that was left unsaid, is written into the run'
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from merian.errors import FormatError, InputError, NotFoundError, did_you_mean
 from merian.files import existing
+from merian.learn.recipe_checks import check_recipe
 from merian.learn.recipe_keys import (
     ALONE,
     HIDING,
-    LOOKS,
+    MODALITIES,
     OPTIMIZERS,
     SAMPLERS,
     WORDS,
@@ -28,6 +29,7 @@ from merian.learn.recipe_keys import (
     OptimizerPart,
     SamplerPart,
     SchedulePart,
+    TowerPart,
     TrainingPart,
 )
 from merian.learn.tables import Source, fill, name_of, to_toml, written
@@ -38,6 +40,7 @@ __all__ = [
     "OPTIMIZERS",
     "RECIPE_TABLES",
     "SAMPLERS",
+    "TOWERS",
     "WORDS",
     "Data",
     "EncoderPart",
@@ -46,11 +49,15 @@ __all__ = [
     "Recipe",
     "SamplerPart",
     "SchedulePart",
+    "TowerPart",
     "TrainingPart",
     "find_recipe",
     "read_recipe",
     "recipe_names",
 ]
+
+
+_Part = TypeVar("_Part", bound=EncoderPart)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class Recipe:
 
     Attributes:
         name: What it is called.
+        encoder: What is trained, where that is one encoder.
+        towers: The encoders by modality, where several are brought into one space.
         about: What it trains, in a sentence.
         needs: What it takes: data, machine, time.
         gave: What it gave when it was run, and with which command; empty where it never was.
@@ -72,6 +81,7 @@ class Recipe:
     schedule: SchedulePart
     training: TrainingPart
     sampler: SamplerPart = field(default_factory=SamplerPart)
+    towers: Mapping[str, TowerPart] = field(default_factory=dict)
     about: str = ""
     needs: str = ""
     gave: str = ""
@@ -85,9 +95,10 @@ class Recipe:
             "gave": self.gave,
         }
         for table in RECIPE_TABLES:
-            values = written(getattr(self, table))
-            values.update(values.pop("settings", {}))
-            found[table] = values
+            if table != "encoder" or not self.towers:
+                found[table] = _of_part(getattr(self, table))
+        if self.towers:
+            found[TOWERS] = {name: _of_part(part) for name, part in self.towers.items()}
         return found
 
     def text(self) -> str:
@@ -95,6 +106,13 @@ class Recipe:
         return to_toml(self.tables())
 
 
+def _of_part(part: Any) -> dict[str, Any]:
+    """Return a table as its file has it."""
+    values = written(part)
+    return values | values.pop("settings", {})
+
+
+TOWERS = "towers"
 RECIPE_TABLES: dict[str, type[Any]] = {
     "data": Data,
     "sampler": SamplerPart,
@@ -105,6 +123,7 @@ RECIPE_TABLES: dict[str, type[Any]] = {
     "training": TrainingPart,
 }
 _NEEDLESS = ("sampler", "schedule")  # tables that may be left out
+_KEPT = {"from", *(name_of(f) for f in fields(TowerPart))} - {"kind", "settings"}
 _ABOVE = ("name", "about", "needs", "gave")
 
 
@@ -149,11 +168,13 @@ def read_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
     for name, other in (("steps", "epochs"), ("epochs", "steps")):
         if f"training.{name}" in changed and f"training.{other}" not in changed:
             _drop(content, other)  # a length that is asked for takes the place of the recipe's
-    held = content.get("encoder")
-    if "encoder.from" in changed and isinstance(held, dict):  # a model brings its own sizes
-        for name in set(held) - {"from", "frozen"}:
-            if f"encoder.{name}" not in changed:
-                del held[name]
+    towers = content.get(TOWERS)
+    held = {f"{TOWERS}.{name}": table for name, table in _tables(towers)}
+    for place, table in {"encoder": content.get("encoder"), **held}.items():
+        if f"{place}.from" in changed and isinstance(table, dict):
+            for name in set(table) - _KEPT:  # a model brings its own sizes
+                if f"{place}.{name}" not in changed:
+                    del table[name]
     return _from_content(content, source, Path(path).stem)
 
 
@@ -164,25 +185,38 @@ def _drop(content: dict[str, Any], name: str) -> None:
         held.pop(name, None)
 
 
+def _tables(towers: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the tables of the towers, if there are any."""
+    yield from towers.items() if isinstance(towers, dict) else ()
+
+
 def _change(content: dict[str, Any], change: str) -> str:
     """Put one change into a recipe, and return its place."""
     place, sign, value = change.partition("=")
-    table, dot, name = (word.strip() for word in place.partition("."))
-    if not (sign and dot and table and name):
+    *tables, name = (word.strip() for word in place.split("."))
+    if not (sign and tables and all(tables) and name):
         raise InputError(f"--set {change}: expected table.key=value, as in training.steps=100")
-    if table not in RECIPE_TABLES:
+    if tables[0] not in (*RECIPE_TABLES, TOWERS):
         raise InputError(
-            f"--set {change}: a recipe has no table {table!r}.{did_you_mean(table, RECIPE_TABLES)} "
-            f"It has {', '.join(RECIPE_TABLES)}"
+            f"--set {change}: a recipe has no table {tables[0]!r}."
+            f"{did_you_mean(tables[0], RECIPE_TABLES)} It has {', '.join(RECIPE_TABLES)}"
+        )
+    if len(tables) != 1 + (tables[0] == TOWERS):
+        raise InputError(
+            f"--set {change}: expected table.key=value, or towers.MODALITY.key=value as in "
+            "towers.image.frozen=true"
         )
     try:
         read: Any = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         read = value.strip()  # a word needs no quotes here
-    held = content.setdefault(table, {})
-    if isinstance(held, dict):  # else the recipe itself is at fault, and is told so
-        held[name] = read
-    return f"{table}.{name}"
+    held: Any = content
+    for table in tables:
+        held = held.setdefault(table, {})
+        if not isinstance(held, dict):  # the recipe itself is at fault, and is told so
+            return f"{'.'.join(tables)}.{name}"
+    held[name] = read
+    return f"{'.'.join(tables)}.{name}"
 
 
 def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Recipe:
@@ -191,8 +225,8 @@ def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Reci
         if name in _ABOVE:
             if not isinstance(value, str):
                 raise source.error(f"{name} is {value!r}; expected text", "", name)
-        elif name not in RECIPE_TABLES:
-            known = (*_ABOVE, *RECIPE_TABLES)
+        elif name not in (*RECIPE_TABLES, TOWERS):
+            known = (*_ABOVE, *RECIPE_TABLES, TOWERS)
             where = name if isinstance(value, dict) else ""
             raise source.error(
                 f"a recipe has no {name!r}.{did_you_mean(name, known)} It has {', '.join(known)}",
@@ -204,101 +238,50 @@ def _from_content(content: Mapping[str, Any], source: Source, stem: str) -> Reci
     words: dict[str, Any] = {name: content[name] for name in _ABOVE if name in content}
     parts: dict[str, Any] = {}
     for table, kind in RECIPE_TABLES.items():
-        if table not in content and table not in _NEEDLESS:
+        needless = (*_NEEDLESS, *(("encoder",) if TOWERS in content else ()))
+        if table not in content and table not in needless:
             raise FormatError(f"has no table [{table}]", path=source.path)
         values = dict(content.get(table, {}))
-        if kind is EncoderPart:
-            parts[table] = _encoder(values, source)
-        else:
+        if kind is not EncoderPart:
             parts[table] = fill(kind, values, table, source)
-    recipe = Recipe(**{"name": stem, **words}, **parts)
-    _check_idle(recipe, source)
-    _check(recipe, source)
+        elif TOWERS not in content or values:
+            parts[table] = _encoder(EncoderPart, values, table, source)
+        else:
+            parts[table] = EncoderPart()
+    towers = _towers(content.get(TOWERS, {}), source)
+    recipe = Recipe(**{"name": stem, **words}, **parts, towers=towers)
+    check_recipe(recipe, source)
     return recipe
 
 
-def _encoder(values: dict[str, Any], source: Source) -> EncoderPart:
-    """Return the table of the encoder; keys that are not ours are those of its kind."""
-    own = {name_of(f) for f in fields(EncoderPart)} - {"settings"}
-    part = fill(EncoderPart, {k: v for k, v in values.items() if k in own}, "encoder", source)
+def _encoder(kind: type[_Part], values: dict[str, Any], table: str, source: Source) -> _Part:
+    """Return the table of an encoder; keys that are not ours are those of its kind."""
+    own = {name_of(f) for f in fields(kind)} - {"settings"}
+    part = fill(kind, {k: v for k, v in values.items() if k in own}, table, source)
     if part.kind is None and part.from_ is None:
-        raise source.error("[encoder] needs the key 'kind', or 'from' with a run", "encoder")
-    settings = {k: v for k, v in values.items() if k not in own}
-    return EncoderPart(part.kind, part.from_, part.frozen, settings)
+        raise source.error(f"[{table}] needs the key 'kind', or 'from' with a run", table)
+    return replace(part, settings={k: v for k, v in values.items() if k not in own})
 
 
-def _check_idle(recipe: Recipe, source: Source) -> None:
-    """Refuse keys that would do nothing beside the others; a run's recipe has them all written."""
-    pairs, aimless = recipe.data.words == "pairs", recipe.objective.auxiliary is None
-    for idle, table, name, why in (
-        (pairs, "data", "stride", "words that are learned stand side by side"),
-        *((aimless, "objective", name, "objective.auxiliary does not say which second aim")
-          for name in ("auxiliary_rank", "auxiliary_weight", "auxiliary_from")),
-    ):  # fmt: skip
-        part = getattr(recipe, table)
-        usual = next(each.default for each in fields(part) if each.name == name)
-        if idle and getattr(part, name) != usual:
-            raise source.error(f"{table}.{name} does nothing here: {why}", table, name)
-
-
-def _check(recipe: Recipe, source: Source) -> None:
-    """Say what does not go together."""
-    training = recipe.training
-    if (training.steps is None) == (training.epochs is None):
-        raise source.error("[training] needs either 'steps' or 'epochs', and not both", "training")
-    if training.pieces > training.batch:
-        raise source.error(
-            f"training.pieces is {training.pieces}; expected no more than the {training.batch} "
-            "examples of a batch",
-            "training",
-            "pieces",
-        )
-    if recipe.objective.kind in WORDS and recipe.data.kind != "barcodes":
-        raise source.error(
-            f"{recipe.objective.kind} guesses words of barcodes; data.kind is {recipe.data.kind}",
-            "objective",
-            "kind",
-        )
-    if recipe.objective.kind in ALONE and recipe.data.kind != "pictures":
-        raise source.error(
-            f"{recipe.objective.kind} is for pictures; data.kind is {recipe.data.kind}",
-            "objective",
-            "kind",
-        )
-    if recipe.objective.kind == LOOKS and not recipe.data.augment:
-        raise source.error(
-            f"data.augment is false, and {LOOKS} learns from crops; leave it out", "data", "augment"
-        )
-    if isinstance(recipe.objective.smoothing, tuple) and recipe.objective.kind != "ranks":
-        raise source.error(
-            f"objective.smoothing is a list; {recipe.objective.kind} takes one number",
-            "objective",
-            "smoothing",
-        )
-    if recipe.data.labels is not None and recipe.objective.kind != "nodes":
-        raise source.error(
-            f"data.labels is for the objective nodes; objective.kind is {recipe.objective.kind}",
-            "data",
-            "labels",
-        )
-    if recipe.data.labels is not None and recipe.objective.ranks:
-        raise source.error(
-            "objective.ranks are those of the pack, and data.labels are other labels; give one",
-            "objective",
-            "ranks",
-        )
-    sampler = recipe.sampler
-    if sampler.kind != "every" and sampler.rank is None:
-        raise source.error(
-            f"sampler.kind is {sampler.kind}, and sampler.rank does not say of which rank, as in "
-            'rank = "species"',
-            "sampler",
-            "kind",
-        )
-    if sampler.kind == "groups" and training.batch // training.pieces < sampler.members:
-        raise source.error(
-            f"sampler.members is {sampler.members}; a piece of a batch has only "
-            f"{training.batch // training.pieces} examples",
-            "sampler",
-            "members",
-        )
+def _towers(content: Mapping[str, Any], source: Source) -> dict[str, TowerPart]:
+    """Return the tables of several encoders, by modality."""
+    found = {}
+    for name, values in content.items():
+        table = f"{TOWERS}.{name}"
+        if name not in MODALITIES:
+            raise source.error(
+                f"no modality is called {name!r}.{did_you_mean(name, MODALITIES)} There are "
+                f"{', '.join(MODALITIES)}",
+                table,
+            )
+        if not isinstance(values, dict):
+            raise source.error(f"{table} is {values!r}; expected a table [{table}]", TOWERS, name)
+        part = _encoder(TowerPart, dict(values), table, source)
+        if part.frozen and part.low_rank is not None:
+            raise source.error(
+                f"{table}.low_rank trains the encoder, and {table}.frozen says not to; give one",
+                table,
+                "low_rank",
+            )
+        found[name] = part
+    return {name: found[name] for name in MODALITIES if name in found}

@@ -12,14 +12,18 @@ from typing import Any
 from merian.learn.tables import key
 
 __all__ = [
+    "ALIGNING",
     "ALONE",
     "AUXILIARY",
     "FORMS",
     "HIDING",
     "LOOKS",
+    "MODALITIES",
     "NAMING",
     "OPTIMIZERS",
     "PATCHES",
+    "POSITIVES",
+    "RECORDS",
     "SAMPLERS",
     "SINGLE",
     "VARIANTS",
@@ -30,6 +34,7 @@ __all__ = [
     "OptimizerPart",
     "SamplerPart",
     "SchedulePart",
+    "TowerPart",
     "TrainingPart",
 ]
 
@@ -46,8 +51,15 @@ ALONE = (PATCHES, LOOKS)  # what pictures teach by themselves
 SINGLE = ("one-path", "path-sum")  # one node of each tree
 FORMS = ("coherent", "plain", *SINGLE)
 NAMING = ("ranks", "nodes")
-OBJECTIVES = (*WORDS, *ALONE, *NAMING)
+ALIGNING = "contrastive"  # what records are told apart by, each way that they are known
+RECORDS = "records"  # examples with all that is known of a record
+MODALITIES = ("image", "barcode", "text", "place")
+CONTRASTS = ("info-nce", "sigmoid")
+POSITIVES = ("taxon", "passed-over", "record")
+OBJECTIVES = (*WORDS, *ALONE, *NAMING, ALIGNING)
 SAMPLERS = ("every", "weighted", "groups")
+_SEQUENCES = ("barcodes", RECORDS)
+_PICTURED = ("pictures", RECORDS)
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
 
@@ -55,31 +67,44 @@ SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 class Data:
     """What is read, and what is done to it."""
 
-    kind: str = key("what the examples are", choices=("barcodes", "pictures"))
+    kind: str = key("what the examples are", choices=("barcodes", "pictures", RECORDS))
     valid: float = key(
         "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
     )
     window: int = key("shards that are mixed with each other", 8, low=1)
     words: str = key(
         "what a barcode is cut into: words of k bases; or words that are learned from the pack",
-        "kmers", choices=("kmers", "pairs"), only=("barcodes",),
+        "kmers", choices=("kmers", "pairs"), only=_SEQUENCES,
     )  # fmt: skip
     merges: int = key(
-        "pairs that are learned, where words are pairs", 512, low=1, high=8192, only=("barcodes",)
+        "pairs that are learned, where words are pairs", 512, low=1, high=8192, only=_SEQUENCES
     )
-    k: int = key("bases of a word, where words are kmers", 6, low=1, high=8, only=("barcodes",))
+    k: int = key("bases of a word, where words are kmers", 6, low=1, high=8, only=_SEQUENCES)
     stride: int | None = key(
-        "bases from word to word; k where it is not given", None, low=1, only=("barcodes",)
+        "bases from word to word; k where it is not given", None, low=1, only=_SEQUENCES
     )
-    bases: int = key("what lies beyond is not read", 660, low=1, only=("barcodes",))
-    any_frame: bool = key("begin the first word at any of its bases", True, only=("barcodes",))
-    either_strand: bool = key("turn half of them to the other strand", False, only=("barcodes",))
+    bases: int = key("what lies beyond is not read", 660, low=1, only=_SEQUENCES)
+    any_frame: bool = key("begin the first word at any of its bases", True, only=_SEQUENCES)
+    either_strand: bool = key("turn half of them to the other strand", False, only=_SEQUENCES)
     labels: str | None = key(
         "a table of labels at any nodes of trees, for the objective nodes: columns image, tree and "
         "label; the ranks of the pack where none is given", None,
     )  # fmt: skip
-    size: int = key("width and height in pixels", 224, low=8, only=("pictures",))
-    augment: bool = key("crop, turn and light them by chance", True, only=("pictures",))
+    size: int = key("width and height in pixels", 224, low=8, only=_PICTURED)
+    augment: bool = key("crop, turn and light them by chance", True, only=_PICTURED)
+    wordings: tuple[str, ...] = key(
+        "how names are told in words, one of these by chance; all there are where none is given",
+        (), only=(RECORDS,),
+    )  # fmt: skip
+    accounts: str | None = key(
+        "a table of prose about taxa: columns name and text", None, only=(RECORDS,)
+    )
+    text_merges: int = key(
+        "pairs of letters that are learned as pieces of words", 2000, low=0, high=30_000,
+        only=(RECORDS,),
+    )  # fmt: skip
+    text_pieces: int = key("pieces of a text; what lies beyond is not read", 64, low=4,
+                           only=(RECORDS,))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,6 +136,19 @@ class EncoderPart:
     from_: str | None = key("a run, or its folder model, whose weights it starts with", None)
     frozen: bool = key("train the heads alone", False)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TowerPart(EncoderPart):
+    """One of several encoders, which are brought into one space."""
+
+    low_rank: int | None = key(
+        "train no weight but matrices of this rank beside those of the attention", None, low=1
+    )
+    trunk: int = key(
+        "width of a small network behind an encoder that is frozen; 0 for none", 512, low=0
+    )
+    trunk_layers: int = key("its layers", 1, low=1)
 
 
 @dataclass(frozen=True)
@@ -212,6 +250,22 @@ class ObjectivePart:
         "given", (), low=0, high=1, only=("ranks",),
     )  # fmt: skip
     least: int = key("names on fewer records are no classes", 1, low=1, only=NAMING)
+    width: int = key("numbers of a vector in the common space", 256, low=2, only=(ALIGNING,))
+    contrast: str = key("how what is asked for is told from the rest", "info-nce",
+                        choices=CONTRASTS, only=(ALIGNING,))  # fmt: skip
+    positives: str = key(
+        "what a record asks for: all of its taxon; or itself, and its taxon is passed over; or "
+        "itself, and all others are negatives", "taxon", choices=POSITIVES, only=(ALIGNING,),
+    )  # fmt: skip
+    taxon: str = key("the rank of that taxon", "species", only=(ALIGNING,))
+    bound_to: str | None = key(
+        "only pairs with this modality; all pairs where none is given", None,
+        choices=MODALITIES, only=(ALIGNING,),
+    )  # fmt: skip
+    scale: float | None = key(
+        "what cosines are multiplied by at the start; as published where not given", None,
+        above=0, high=100, only=(ALIGNING,),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -224,14 +224,21 @@ def described(kind: type[Any]) -> Iterator[tuple[str, str, str]]:
         yield name_of(part), "" if default == "`null`" else default, about
 
 
-def to_toml(tables: Mapping[str, Any]) -> str:
-    """Write values and one level of tables as TOML; what is None is left out."""
+def to_toml(tables: Mapping[str, Any], above: str = "") -> str:
+    """Write values and tables as TOML; what is None is left out.
+
+    Args:
+        tables: By name.
+        above: The name of the table that they stand in.
+    """
     lines = [_assignment(k, v) for k, v in tables.items() if v is not None and not _is_table(v)]
+    text = "".join(f"{line}\n" for line in lines)
     for name, table in tables.items():
         if _is_table(table):
-            lines += ["", f"[{name}]"]
-            lines += [_assignment(k, v) for k, v in table.items() if v is not None]
-    return "\n".join(lines) + "\n"
+            inner = to_toml(table, f"{above}{name}.")
+            head = "" if table and all(map(_is_table, table.values())) else f"\n[{above}{name}]\n"
+            text += head + inner
+    return text
 
 
 def _is_table(value: object) -> bool:
