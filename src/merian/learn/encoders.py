@@ -1,8 +1,9 @@
 """The kinds of encoders that can be trained, saved and loaded, by name.
 
-A kind is a network with its configuration. Barcodes go through its `pooled(tokens, keep)`, pictures
-(as (value - 127) / 128, channels first) through its `features`; both return float[b, width]. A
-network of pictures that is told how large they are in life has a `size`.
+A kind is a network with its configuration. Barcodes and texts go through its
+`pooled(tokens, keep)`, pictures (as (value - 127) / 128, channels first) through its `features`,
+places through its `located`; all return float[b, width]. A network of pictures that is told how
+large they are in life has a `size`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class EncoderKind:
 
     Attributes:
         name: What a recipe calls it.
-        modality: barcode or image.
+        modality: barcode, image, text or place.
         about: In one line.
         keys: What may be said of it, and of which type it is.
         build: Makes the network of what is said.
@@ -39,7 +40,7 @@ class EncoderKind:
     build: Callable[[Mapping[str, Any]], nn.Module]
 
 
-# What each kind of barcode reader is: its network, and its configuration.
+# What each kind of reader is: its network, and its configuration.
 
 
 def _bert() -> tuple[Any, type]:
@@ -66,21 +67,40 @@ def _spectrum() -> tuple[Any, type]:
     return BarcodeSpectrum, SpectrumConfig
 
 
-def _of_barcodes(name: str, about: str, load: Callable[[], tuple[Any, type]]) -> EncoderKind:
-    """Return a kind of barcode reader whose keys are those of its configuration."""
+def _text() -> tuple[Any, type]:
+    from merian.text.transformer import TextConfig, TextTransformer  # noqa: PLC0415
+
+    return TextTransformer, TextConfig
+
+
+def _place() -> tuple[Any, type]:
+    from merian.place.network import PlaceConfig, PlaceNetwork  # noqa: PLC0415
+
+    return PlaceNetwork, PlaceConfig
+
+
+def _reader(
+    name: str, modality: str, about: str, load: Callable[[], tuple[Any, type]]
+) -> EncoderKind:
+    """Return a kind whose keys are those of its configuration."""
 
     def keys() -> dict[str, type]:
         return typing.get_type_hints(load()[1])
 
     def build(said: Mapping[str, Any]) -> nn.Module:
         network, config = load()
-        # The convolutional one reads letters, of which it knows the number.
-        if "vocabulary" not in said and not hasattr(config, "vocabulary"):
-            raise InputError(f"{name}: say the size of its vocabulary, as `KmerTokens` has it")
+        # Some read letters, of which they know the number, and some no words at all.
+        if (
+            "vocabulary" in keys()
+            and "vocabulary" not in said
+            and not hasattr(config, "vocabulary")
+        ):
+            words = "KmerTokens" if modality == "barcode" else "TextWords"
+            raise InputError(f"{name}: say the size of its vocabulary, as `{words}` has it")
         built: nn.Module = network(config(**said))
         return built
 
-    return EncoderKind(name, "barcode", about, keys, build)
+    return EncoderKind(name, modality, about, keys, build)
 
 
 def _lites() -> Iterator[EncoderKind]:
@@ -138,20 +158,25 @@ def _vit(said: Mapping[str, Any]) -> nn.Module:
 ENCODERS: dict[str, EncoderKind] = {
     kind.name: kind
     for kind in (
-        _of_barcodes("barcode-bert", "a transformer over the words of a barcode", _bert),
-        _of_barcodes("barcode-mamba", "a state that fades, over the words of a barcode", _mamba),
-        _of_barcodes(
-            "barcode-cnn", "three convolutions over letters (data.k = 1): a baseline", _cnn
+        _reader("barcode-bert", "barcode", "a transformer over the words of a barcode", _bert),
+        _reader(
+            "barcode-mamba", "barcode", "a state that fades, over the words of a barcode", _mamba
         ),
-        _of_barcodes(
-            "barcode-spectrum", "counts of spaced words (data.k = 1) times one matrix, fitted",
-            _spectrum,
+        _reader(
+            "barcode-cnn", "barcode", "three convolutions over letters (data.k = 1): a baseline",
+            _cnn,
+        ),
+        _reader(
+            "barcode-spectrum", "barcode",
+            "counts of spaced words (data.k = 1) times one matrix, fitted", _spectrum,
         ),
         *_lites(),
         EncoderKind(
             "vit", "image",
             "a vision transformer: `scale` is small, base or large", _vit_keys, _vit,
         ),
+        _reader("text-transformer", "text", "a small transformer over the words of a text", _text),
+        _reader("place-fourier", "place", "waves over the globe and the year, and maps", _place),
     )
 }  # fmt: skip
 

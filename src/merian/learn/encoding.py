@@ -20,6 +20,8 @@ _KINDS = {
     "BarcodeCnn": "barcode-cnn",
     "BarcodeSpectrum": "barcode-spectrum",
     "VisionTransformer": "vit",
+    "TextTransformer": "text-transformer",
+    "PlaceNetwork": "place-fourier",
 }
 
 
@@ -35,15 +37,21 @@ def described(encoder: nn.Module) -> dict[str, Any]:
 
 
 def features(encoder: nn.Module, batch: Batch) -> Tensor:
-    """Return float[b, width]: what an encoder makes of barcodes or pictures.
+    """Return float[b, width]: what an encoder makes of items of its modality.
 
-    Barcodes ("tokens" and "keep") go through its `pooled`. Pictures ("pixels", uint8[b, h, w, 3])
+    What an encoder was made of already ("vectors", float[b, width]) goes through its `mapped`,
+    where it has one. Barcodes and texts ("tokens" and "keep") go through its `pooled`, places
+    ("place", float[b, 3]) through its `located`. Pictures ("pixels", uint8[b, h, w, 3])
     become (value - 127) / 128, channels first, and go through its `features`; where the batch has
     "mm" (float[b, 2], the sides in life) and the network takes that, with it.
     """
     found: Tensor
     network: Any = encoder
-    if "pixels" in batch and hasattr(encoder, "features"):
+    if "vectors" in batch and hasattr(encoder, "mapped"):
+        found = network.mapped(batch["vectors"])
+    elif "place" in batch and hasattr(encoder, "located"):
+        found = network.located(batch["place"])
+    elif "pixels" in batch and hasattr(encoder, "features"):
         pixels = pixels_of(batch)
         told = hasattr(encoder, "size") and "mm" in batch
         found = network.features(pixels, batch["mm"]) if told else network.features(pixels)
@@ -52,7 +60,8 @@ def features(encoder: nn.Module, batch: Batch) -> Tensor:
     else:
         raise InputError(
             f"a batch of {', '.join(sorted(batch))} does not suit {type(encoder).__name__}: "
-            "barcodes go to `pooled`, pictures to `features`"
+            "barcodes and texts go to `pooled`, pictures to `features`, places to `located`, "
+            "vectors to `mapped`"
         )
     return found
 

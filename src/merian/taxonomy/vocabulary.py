@@ -9,11 +9,19 @@ __all__ = [
     "ALSO_GENERA",
     "LIFE_STAGES",
     "NEED_A_PARSER",
+    "NOT_KNOWN",
     "OPEN_WORDS",
     "PARTS",
     "PLACEHOLDERS",
     "REMARKS",
 ]
+
+# What stands in a column of a rank where the taxon there is not known.
+NOT_KNOWN = (
+    "none", "na", "n/a", "nan", "null", "not_classified", "not classified", "unclassified",
+    "unknown", "unidentified", "undetermined", "unassigned", "indet", "indet.", "incertae sedis",
+    "-", "?",
+)  # fmt: skip
 
 PLACEHOLDERS = frozenset(
     "unclassified unidentified unknown undetermined undefined unassigned uncultured unnamed "

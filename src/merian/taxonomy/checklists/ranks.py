@@ -17,14 +17,10 @@ from merian.taxonomy.checklists import Source
 from merian.taxonomy.checklists.classification import rank_columns
 from merian.taxonomy.checklists.tables import Table, count, describe, load
 from merian.taxonomy.implied import implied_usages
+from merian.taxonomy.vocabulary import NOT_KNOWN
 
 __all__ = ["read", "sniff"]
 
-_NOT_KNOWN = (
-    "none", "na", "n/a", "nan", "null", "not_classified", "not classified", "unclassified",
-    "unknown", "unidentified", "undetermined", "unassigned", "indet", "indet.", "incertae sedis",
-    "-", "?",
-)  # fmt: skip
 _LOW = {"family", "genus", "species"}
 
 
@@ -58,7 +54,7 @@ def read(path: Path, con: duckdb.DuckDBPyConnection) -> Source:
             line=1,
         )
     load(con, table, "raw", ranks)
-    unknown = ", ".join(f"'{word}'" for word in _NOT_KNOWN)
+    unknown = ", ".join(f"'{word}'" for word in NOT_KNOWN)
     cells = ", ".join(
         f'CASE WHEN lower("{rank}") NOT IN ({unknown}) THEN "{rank}" END AS "{rank}"'
         for rank in ranks
