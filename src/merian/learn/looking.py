@@ -1,4 +1,4 @@
-"""A network as an encoder: sequences or pictures in, vectors of unit length out.
+"""A network as an encoder: sequences, pictures, texts or places in, vectors of unit length out.
 
 Items go through in batches of few shapes, the last of each filled up, and on a CPU on one thread,
 since another shape or number of threads changes the last bits. Which shape a barcode has follows
@@ -27,13 +27,14 @@ from merian.image.transforms import square
 from merian.learn.engines import choose_engine, onnx_features
 from merian.learn.lighter import choose_precision, lighter
 from merian.pictures import BadPictureError, decode, read_picture
+from merian.text.words import TextWords
 
 __all__ = ["NetworkEncoder", "SizedPicture", "one_thread", "room"]
 
 # On a CPU the wide layers of a picture fit the cache one at a time; barcodes are short.
-_BATCH = {"barcode": 8, "image": 1}
+_BATCH = {"barcode": 8, "image": 1, "text": 8, "place": 64}
 _BATCH_GPU = 64
-_FEW = {"barcode": 2048, "image": 64}  # items that are made ready at a time
+_FEW = {"barcode": 2048, "image": 64, "text": 2048, "place": 8192}  # made ready at a time
 _ROOMS, _ROOM = 8, 16  # about so many lengths of a batch, and what they are multiples of
 
 
@@ -50,11 +51,11 @@ class SizedPicture(NamedTuple):
 
 
 def room(words: int, most: int) -> int:
-    """Return the length of the batch in which a barcode of so many words stands.
+    """Return the length of the batch in which a barcode or text of so many words stands.
 
     Args:
-        words: Of the barcode.
-        most: That a barcode can have.
+        words: Of it.
+        most: That one can have.
     """
     step = max(_ROOM, round(most / _ROOMS / _ROOM) * _ROOM)
     return min(-(-words // step) * step, most)
@@ -65,7 +66,8 @@ class NetworkEncoder:
 
     A barcode is a sequence; a picture is a file's content or path, a `PIL.Image`, or pixels as
     uint8[h, w, 3]. Networks that take the size in life are told that of a `SizedPicture`; of all
-    other pictures they are told that it is not known.
+    other pictures they are told that it is not known. A text is a `str`; a place is latitude,
+    longitude and the day of the year, NaN or None where not known.
     """
 
     def __init__(
@@ -91,8 +93,8 @@ class NetworkEncoder:
         self._light: Any = lighter(self.network, self.precision)  # what is asked
         self.engine = choose_engine(engine, network, self.device, precision, self.precision)
         try:
-            self._tokens = words_of(preprocessing) if modality == "barcode" else None
-            self._size = 0 if modality == "barcode" else int(preprocessing["size"])
+            self._tokens = _words(preprocessing, modality)
+            self._size = int(preprocessing["size"]) if modality == "image" else 0
         except (TypeError, KeyError, ValueError) as error:
             raise FormatError(
                 f"the card of {name} does not say what is done to an item before its network "
@@ -138,15 +140,19 @@ class NetworkEncoder:
             yield from shapes.values()
 
     def _read(self, item: Any) -> Any:
-        """Return the words of a barcode, filled up to its room, or the pixels of a picture."""
+        """Return words, filled up to their room; or the pixels of a picture; or a place."""
         if item is None:
             raise _UnreadableError("it is missing")
+        if self.modality == "place":
+            return _place(item)
         if self._tokens is None:
             return square(_picture(item, self._size), self._size)
-        text, why = read_query(str(item))
+        text, why = read_query(str(item)) if self.modality == "barcode" else (str(item), "")
         if why:
             raise _UnreadableError(why)
         words = self._tokens.encode(text)
+        if not len(words) and self.modality == "text":
+            raise _UnreadableError("there is nothing to read in it")
         if not len(words):
             raise _UnreadableError(f"it is shorter than a word of {self._tokens.shortest} bases")
         more = room(len(words), self._tokens.length) - len(words)
@@ -160,12 +166,35 @@ class NetworkEncoder:
         ):
             if self._tokens is not None:
                 vectors: Tensor = self._light.pooled(seen, seen != PAD)
+            elif self.modality == "place":
+                vectors = self._light.located(seen)
             else:
                 pixels = (seen.permute(0, 3, 1, 2).float() - 127) / 128
                 more = [torch.from_numpy(sides).to(self.device)] if self._sized else []
                 vectors = self._features(pixels, *more)
         unit = nn.functional.normalize(vectors.float(), dim=1)
         return np.asarray(unit.cpu().numpy(), np.float32)
+
+
+def _words(preprocessing: Mapping[str, Any], modality: str) -> Any:
+    """Return what makes words of barcodes or texts; None for what has no words."""
+    if modality == "barcode":
+        return words_of(preprocessing)
+    return TextWords.of(preprocessing) if modality == "text" else None
+
+
+def _place(item: Any) -> Floats:
+    """Return float32[3]: latitude and longitude in degrees, and the day of the year."""
+    try:
+        found = np.array([np.nan if number is None else number for number in item], np.float32)
+    except (TypeError, ValueError):
+        raise _UnreadableError(f"it is {item!r}; latitude, longitude and day expected") from None
+    latitude, longitude, day = found if found.shape == (3,) else [np.inf] * 3
+    if np.isnan(latitude + longitude) and np.isnan(day):
+        raise _UnreadableError("neither the place nor the day is known")
+    if abs(latitude) > 90 or abs(longitude) > 180 or not (np.isnan(day) or 1 <= day <= 367):
+        raise _UnreadableError(f"it is {item!r}; latitude, longitude and day of the year expected")
+    return found
 
 
 def _apart(items: Sequence[Any]) -> tuple[list[Any], Floats]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from merian.errors import InputError
+from merian.learn.aligned import SEVERAL
 from merian.learn.contrastive import Pairs, Temperature, info_nce, pairs_of, sigmoid_loss
 from merian.learn.encoding import described, features, width_of
 from merian.learn.full_precision import full
@@ -165,7 +166,7 @@ class Contrastive(Objective):
             "rank": self.rank,
             "scale": self.start,
         }
-        encoder = {"kind": "modalities", "modalities": self.about}
+        encoder = {"kind": SEVERAL, SEVERAL: self.about}
         return {"kind": self.kind, "encoder": encoder, "heads": heads}
 
     @classmethod
@@ -173,5 +174,5 @@ class Contrastive(Objective):
         """Build it around encoders in a module dict, without the weights."""
         if not isinstance(encoder, nn.ModuleDict):
             raise InputError(f"{type(encoder).__name__}; a dict of encoders by modality expected")
-        about = card["encoder"]["modalities"]
+        about = card["encoder"][SEVERAL]
         return cls({name: encoder[name] for name in about}, about=about, **card["heads"])

@@ -15,7 +15,8 @@ import dataclasses
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from merian.errors import FormatError, InputError, NotFoundError
 from merian.files import content_hash, new_folder, write_json
+from merian.learn.aligned import build_tower, card_of_tower, modalities_of
 from merian.learn.encoders import ENCODERS, build_encoder, find_kind
 from merian.learn.encoding import EncoderAlone
 from merian.learn.looking import NetworkEncoder
@@ -73,7 +75,7 @@ def save_model(
             "id": number,
             "name": name,
             "modality": kind.modality if kind else None,
-            "dim": getattr(objective.encoder, "width", None),
+            "dim": getattr(objective.encoder, "width", getattr(objective, "width", None)),
             "space": card.get("space") or number,
             "weights": {"hash": digest, "bits": 16 if half else 32},
             "preprocessing": preprocessing,
@@ -139,6 +141,7 @@ def load_model(
     device: str | None = None,
     precision: str = "auto",
     engine: str = "auto",
+    modality: str | None = None,
 ) -> NetworkEncoder:
     """Load an encoder.
 
@@ -149,7 +152,18 @@ def load_model(
             the processor is fast with it, and float32 elsewhere.
         engine: torch, or onnxruntime for EfficientNet-Lite on a CPU (the extra `fast`); auto is
             that where it is installed and the precision is auto too.
+        modality: Which one, where the model has encoders of several. One of these that is all
+            there is must be of it, too.
     """
+    found = _loaded(model, device, precision, engine, modality)
+    if modality is not None and found.modality != modality:
+        raise InputError(f"{model}: is an encoder of {found.modality}, and not of {modality}")
+    return found
+
+
+def _loaded(
+    model: Path | str, device: str | None, precision: str, engine: str, modality: str | None
+) -> NetworkEncoder:
     folder = model_folder(model)
     if folder is None:
         if Path(model).is_file():
@@ -159,6 +173,13 @@ def load_model(
             )
         return _shipped(str(model), device, precision, engine)
     card = read_card(folder)
+    if several := modalities_of(card):
+        if modality is None:
+            raise InputError(f"{model}: has encoders of {', '.join(several)}; say which is meant")
+        own = card_of_tower(card, modality)
+        with _fitting(folder):
+            tower = build_tower(card, modality, load_weights(folder))
+        return _encoder(tower, own, device, precision, engine)
     told, preprocessing = card["objective"].get("encoder") or {}, card["preprocessing"]
     if not preprocessing or not card["modality"]:
         raise FormatError(
@@ -167,14 +188,21 @@ def load_model(
             path=folder,
         )
     network = build_encoder(told)
-    try:
+    with _fitting(folder):
         network.load_state_dict(load_weights(folder, "encoder."))
-    except RuntimeError as error:
+    return _encoder(network, card, device, precision, engine)
+
+
+@contextmanager
+def _fitting(folder: Path) -> Iterator[None]:
+    """Say of what file it is that weights do not fit to a card."""
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
         raise FormatError(
             f"does not fit to its card: {str(error).splitlines()[-1].strip()}",
             path=folder / WEIGHTS,
         ) from None
-    return _encoder(network, card, device, precision, engine)
 
 
 def save_shipped(folder: Path | str, name: str) -> str:
