@@ -13,6 +13,8 @@ from merian.errors import MissingExtraError
 
 # A name of this door, and the module where it lives.
 _MODULES: dict[str, str] = {
+    "Adapted": "adapted",
+    "AdaptedConfig": "adapted",
     "Adopted": "published",
     "Asked": "pack_gather",
     "Augmentation": "examples",

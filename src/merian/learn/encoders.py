@@ -18,7 +18,7 @@ from torch import nn
 
 from merian.errors import InputError, NotFoundError, did_you_mean
 
-__all__ = ["ENCODERS", "EncoderKind", "build_encoder", "find_kind"]
+__all__ = ["ENCODERS", "EncoderKind", "build_encoder", "find_kind", "modality_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EncoderKind:
 
     Attributes:
         name: What a recipe calls it.
-        modality: barcode, image, text or place.
+        modality: barcode, image, text or place; empty where its tower tells it (`modality_of`).
         about: In one line.
         keys: What may be said of it, and of which type it is.
         build: Makes the network of what is said.
@@ -155,6 +155,21 @@ def _vit(said: Mapping[str, Any]) -> nn.Module:
     return VisionTransformer(dataclasses.replace(CONFIGS[scale], **said))
 
 
+def _adapted_keys() -> dict[str, type]:
+    from merian.learn.adapted import AdaptedConfig  # noqa: PLC0415
+
+    return {"tower": dict, **typing.get_type_hints(AdaptedConfig)}
+
+
+def _adapted(said: Mapping[str, Any]) -> nn.Module:
+    from merian.learn.adapted import Adapted, AdaptedConfig  # noqa: PLC0415
+
+    if "tower" not in said:
+        raise InputError("adapted: say what its tower is, as a table with a kind")
+    config = AdaptedConfig(**{key: value for key, value in said.items() if key != "tower"})
+    return Adapted(build_encoder(said["tower"]), config)
+
+
 ENCODERS: dict[str, EncoderKind] = {
     kind.name: kind
     for kind in (
@@ -177,11 +192,21 @@ ENCODERS: dict[str, EncoderKind] = {
         ),
         _reader("text-transformer", "text", "a small transformer over the words of a text", _text),
         _reader("place-fourier", "place", "waves over the globe and the year, and maps", _place),
+        EncoderKind(
+            "adapted", "", "a frozen `tower` with a small network behind it that learns",
+            _adapted_keys, _adapted,
+        ),
     )
 }  # fmt: skip
 
 
-_TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_TYPES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "a table",
+}
 
 
 def find_kind(name: str) -> EncoderKind:
@@ -192,6 +217,14 @@ def find_kind(name: str) -> EncoderKind:
             + did_you_mean(name, ENCODERS)
         )
     return ENCODERS[name]
+
+
+def modality_of(card: Mapping[str, Any]) -> str | None:
+    """Return the modality of the encoder of a card, or None where its kind is not known here."""
+    kind = ENCODERS.get(str(card.get("kind")))
+    if kind is None:
+        return None
+    return kind.modality or modality_of(card.get("tower") or {})
 
 
 def build_encoder(card: Mapping[str, Any]) -> nn.Module:

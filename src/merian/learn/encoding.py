@@ -26,14 +26,20 @@ _KINDS = {
 
 
 def described(encoder: nn.Module) -> dict[str, Any]:
-    """Return the kind of an encoder and its configuration, as a card holds them."""
+    """Return the kind of an encoder and its configuration, as a card holds them.
+
+    Where it has a tower, that one's card stands within.
+    """
     config = getattr(encoder, "config", None)
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise InputError(
             f"{type(encoder).__name__} has no config to be written down; give `about` yourself"
         )
     name = type(encoder).__name__
-    return {"kind": getattr(encoder, "kind", _KINDS.get(name, name)), **dataclasses.asdict(config)}
+    tower = getattr(encoder, "tower", None)
+    within = {"tower": described(tower)} if isinstance(tower, nn.Module) else {}
+    kind = getattr(encoder, "kind", _KINDS.get(name, name))
+    return {"kind": kind, **within, **dataclasses.asdict(config)}
 
 
 def features(encoder: nn.Module, batch: Batch) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from merian.errors import FormatError, InputError, NotFoundError
 from merian.files import content_hash, new_folder, write_json
 from merian.learn.aligned import build_tower, card_of_tower, modalities_of
-from merian.learn.encoders import ENCODERS, build_encoder, find_kind
+from merian.learn.encoders import ENCODERS, build_encoder, find_kind, modality_of
 from merian.learn.encoding import EncoderAlone
 from merian.learn.looking import NetworkEncoder
 from merian.learn.shelf import encoders_on_shelf, shelf_folder
@@ -41,6 +41,7 @@ __all__ = ["CARD", "WEIGHTS", "load_model", "load_weights", "model_folder", "rea
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 _FORMAT, _VERSION = "merian-model", "1.0"
 _SHIPPED = tuple(f"efficientnet-lite{number}" for number in range(3))
+_RECIPES = {"barcode": "barcode-masked", "image": "picture-ranks"}
 _HIGHEST = float(torch.finfo(torch.float16).max)
 
 
@@ -74,7 +75,7 @@ def save_model(
             "merian": stamp(_FORMAT, _VERSION, run_id("model", {"id": number}), lock),
             "id": number,
             "name": name,
-            "modality": kind.modality if kind else None,
+            "modality": modality_of(encoder),
             "dim": getattr(objective.encoder, "width", getattr(objective, "width", None)),
             "space": card.get("space") or number,
             "weights": {"hash": digest, "bits": 16 if half else 32},
@@ -251,7 +252,11 @@ def _shipped(name: str, device: str | None, precision: str, engine: str) -> Netw
             f"{there}"
         )
     if name not in _SHIPPED:
-        recipe = "barcode-masked" if find_kind(name).modality == "barcode" else "picture-ranks"
+        recipe = _RECIPES.get(find_kind(name).modality)
+        if recipe is None:
+            raise InputError(
+                f"{name} ships no weights, and is trained beside other encoders only: give the run"
+            )
         raise InputError(
             f"{name} ships no weights; train it first: merian train {recipe} --data SOURCE "
             f"--set encoder.kind={name} --out RUN, and give the run"
