@@ -310,7 +310,7 @@ def test_the_same_command_does_nothing_twice_and_another_is_refused(tmp_path):
 def test_what_cannot_be_packed_is_told(tmp_path):
     source = table(tmp_path / "a.csv", records(9))
     for asked, told in (
-        (Asked(kind="sounds"), "--kind sounds: expected barcodes or pictures"),
+        (Asked(kind="sounds"), "--kind sounds: expected one of barcodes, pictures, records"),
         (Asked(valid=1), "--valid 1: expected a share"),
         (Asked(shard_size=0), "--shard-size 0"),
         (Asked(kind="pictures"), "no pictures there"),

@@ -30,7 +30,7 @@ def pack(
     check: bool = False,
     quiet: screen.Quiet = False,
 ) -> None:
-    """Put barcodes or pictures into shards that training reads fast.
+    """Put barcodes, pictures or whole records into shards that training reads fast.
 
     A published split is kept. Without one, a share is held out by the hash of the sequence or the
     picture, so that no duplicate of what is held out is learned. What cannot be packed is listed in
@@ -39,9 +39,10 @@ def pack(
     Args:
         sources: Folders of catalogues, and whatever `merian import` reads.
         out: The folder to make.
-        kind: barcodes or pictures, where the sources hold both.
+        kind: barcodes or pictures, where the sources hold both; or records: each picture with the
+            barcode, the place, the date and the names of its record, whatever of them is there.
         valid: The share that is held out, where no published split says.
-        shard_size: Examples of a shard: 16,384 barcodes or 4,096 pictures if not given.
+        shard_size: Examples of a shard: 16,384 barcodes or 4,096 pictures or records if not given.
         format: The format of the files; found from their content if not given.
         map: What a column means, as column=term: --map Art=species. Once or more often.
         images: The folder with the pictures that a table names.
@@ -91,6 +92,12 @@ def _print(done: Packed, out: Path, quiet: bool) -> None:
     parts = ", ".join(f"{part} {count:,}" for part, count in made.parts.items())
     shards = screen.counted(len(made.shards), "shard")
     print(screen.printable(f"{out}: {made.size:,} {made.kind} in {shards} ({parts})"))
+    if made.modalities:
+        some = made.modalities
+        print(
+            f"of them with a picture {some['image']:,}, with a barcode {some['barcode']:,}, with "
+            f"a place {some['place']:,}"
+        )
     header = made.header
     rows = [(c, header["labelled"][c], header["classes"][c]) for c in header["classes"]]
     screen.print_table(("named at", made.kind, "classes"), rows)

@@ -257,9 +257,9 @@ def _fake(folder: Path, seed: int) -> Path:
     path = folder / "metadata" / "csv" / "BIOSCAN_5M_Insect_Dataset_metadata.csv"
     listed = [_fake_row(chance, seed, number) for number in range(30)]
     write_delimited(path, COLUMNS, listed, ",")
-    picture = BytesIO()
-    Image.new("RGB", (16, 12), (234, 242, 245)).save(picture, "JPEG")
-    for row in listed:
+    for number, row in enumerate(listed):
+        picture = BytesIO()  # no two are the same: those would be set aside as twins
+        Image.new("RGB", (16, 12), (234, 242, 8 * number)).save(picture, "JPEG")
         values = dict(zip(COLUMNS, row, strict=True))
         inside = [values[name] for name in ("split", "chunk") if values[name]]
         with new_file(folder.joinpath("images", "cropped_256", *inside, f"{row[0]}.jpg")) as stream:

@@ -53,12 +53,12 @@ class Masking:
 
 
 class _Packed:
-    """What examples of both kinds have. They can be pickled."""
+    """What examples of all kinds have. They can be pickled."""
 
     kind = ""
 
     def __init__(self, pack: Pack, ranks: Sequence[str] | None) -> None:
-        if pack.kind != self.kind:
+        if pack.kind not in {self.kind, "records"}:  # records have both
             raise InputError(f"{pack.folder}: holds {pack.kind}, and {self.kind} are needed")
         self.pack = pack
         self.shards = pack.shards
@@ -80,7 +80,7 @@ class _Packed:
 
 
 class PackedBarcodes(_Packed):
-    """Barcodes of a pack as words.
+    """Barcodes of a pack as words; of a pack of records, ask for those that have one.
 
     A batch holds ``tokens`` int64[b, t], ``keep`` bool[b, t] (False is padding), ``masked``
     bool[b, t] (what is hidden; the word itself stays in ``tokens``) and ``labels`` int64[b, ranks];
@@ -106,7 +106,7 @@ class PackedBarcodes(_Packed):
 
     def batch(self, indices: Indices, random: np.random.Generator) -> Batch:
         """Read some barcodes, and hide what is to be guessed."""
-        texts = cast(list[str], self.pack.read(indices))
+        texts = self.pack.sequences(indices)
         found = barcode_batch(texts, self.tokens, self.masking, random)
         return found | {"labels": self.labels(indices)}
 
@@ -155,7 +155,7 @@ def _hidden(row: Indices, share: float, random: np.random.Generator) -> Indices:
 
 
 class PackedPictures(_Packed):
-    """Pictures of a pack, all of one size.
+    """Pictures of a pack, all of one size; of a pack of records, ask for those that have one.
 
     A batch holds ``pixels`` uint8[b, size, size, 3] and ``labels`` int64[b, ranks]. A picture that
     is not square is filled up with the colour of its border, so that nothing is squeezed. Where the

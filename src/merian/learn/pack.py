@@ -1,7 +1,8 @@
 """A pack: examples in shards that lie on a disk, open at once and cost little memory.
 
 The index is mapped, so that processes share it. A picture is one read at a known place; sequences
-are read a shard at a time, and the last few shards are kept. See `merian.learn.packing` for the
+are read a shard at a time, and the last few shards are kept. The barcodes of records lie in the
+index, since a record has other things to be read for. See `merian.learn.packing` for the
 files.
 """
 
@@ -30,7 +31,7 @@ from merian.tensors import map_tensors
 __all__ = ["FORMAT", "HEADER", "INDEX", "LABELS", "REJECTS", "VERSION", "Pack", "check_pack",
            "open_pack"]  # fmt: skip
 
-FORMAT, VERSION = "merian-pack", "1.1"  # 1.0 knew no sizes of pictures in life
+FORMAT, VERSION = "merian-pack", "1.2"  # 1.0 knew no sizes of pictures in life, 1.1 no records
 HEADER, INDEX, LABELS = "pack.json", "index.safetensors", "labels.json"
 REJECTS = "rejects.tsv"
 
@@ -44,7 +45,7 @@ class Pack:
     Attributes:
         folder: Where it lies.
         header: What ``pack.json`` says.
-        kind: ``barcodes`` or ``pictures``.
+        kind: ``barcodes``, ``pictures`` or ``records``.
         shards: How many examples each shard has; example i is the i-th of all shards in a row.
         size: How many examples there are.
         ranks: The ranks at which something has a name, from high to low.
@@ -61,6 +62,8 @@ class Pack:
         self.size = int(self._starts[-1])
         before = header["shards"].index(chosen[0]) if chosen else 0
         self._first = sum(int(s["examples"]) for s in header["shards"][:before])
+        # Of records: how many of the whole pack have a picture ("image"), a "barcode", a "place".
+        self.modalities: dict[str, int] = dict(header.get("modalities", {}))
         self._kept: OrderedDict[int, list[str]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -142,20 +145,70 @@ class Pack:
         return cast(NDArray[np.float32], self._index["mm"][rows])
 
     def read(self, indices: ArrayLike) -> list[str] | list[bytes]:
-        """Return sequences, or the files of pictures, in the order that was asked for."""
-        rows = self._rows(indices)  # says what is out of range
-        wanted = rows - self._first
-        shard = np.searchsorted(self._starts, wanted, side="right") - 1
-        if self.kind == "pictures":
-            begins, lengths = self._index["begin"][rows], self._index["length"][rows]
-            places = zip(shard.tolist(), begins.tolist(), lengths.tolist(), strict=True)
-            return [self._picture(*place) for place in places]
-        found = [""] * len(wanted)
+        """Return sequences, or the files of pictures, in the order that was asked for.
+
+        A record without a picture gives no bytes.
+        """
+        if self.kind == "barcodes":
+            return self.sequences(indices)
+        rows = self._rows(indices)
+        begins, lengths = self._index["begin"][rows], self._index["length"][rows]
+        places = zip(self._shard_of(rows).tolist(), begins.tolist(), lengths.tolist(), strict=True)
+        return [self._picture(*place) if place[2] else b"" for place in places]
+
+    def sequences(self, indices: ArrayLike) -> list[str]:
+        """Return sequences; "" where there is none."""
+        rows = self._rows(indices)
+        found = [""] * len(rows)
+        if self.kind == "records":
+            numbers = self.barcodes(indices)
+            known = np.flatnonzero(numbers >= 0)
+            texts = Strings.among(self._index, "spelled").take(numbers[known])
+            for place, text in zip(known.tolist(), texts, strict=True):
+                found[place] = text
+        if self.kind != "barcodes":
+            return found
+        shard = self._shard_of(rows)
         for number in np.unique(shard).tolist():
-            texts = self._sequences(number)
+            texts = self._texts(number)
             for place in np.flatnonzero(shard == number).tolist():
-                found[place] = texts[int(wanted[place] - self._starts[number])]
+                found[place] = texts[int(rows[place] - self._first - self._starts[number])]
         return found
+
+    def barcodes(self, indices: ArrayLike) -> Numbers:
+        """Return int32[n]: which barcode a record has; the same have one number, -1 has none."""
+        return cast(Numbers, self._of_records("barcode")[self._rows(indices)])
+
+    def numbers(self, indices: ArrayLike) -> Numbers:
+        """Return int32[n]: which record of the pack an example is of."""
+        return cast(Numbers, self._of_records("number")[self._rows(indices)])
+
+    def places(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """Return float32[n, 3]: latitude, longitude and day of the year, NaN where not known."""
+        rows = self._rows(indices)
+        if self.kind != "records":
+            return np.full((len(rows), 3), np.nan, np.float32)
+        return cast(NDArray[np.float32], self._index["place"][rows])
+
+    def pictured(self, indices: ArrayLike) -> NDArray[np.bool_]:
+        """Return bool[n]: whether each has a picture."""
+        rows = self._rows(indices)
+        if self.kind == "barcodes":
+            return np.zeros(len(rows), bool)
+        return np.asarray(self._index["length"][rows] > 0)
+
+    def _of_records(self, name: str) -> NDArray[Any]:
+        """Return an array that packs of records alone have."""
+        if self.kind != "records":
+            raise InputError(
+                f"{self.folder}: holds {self.kind}, and records are needed; merian pack --kind "
+                "records makes a pack of them"
+            )
+        return self._index[name]
+
+    def _shard_of(self, rows: Indices) -> Indices:
+        """Return in which shard of ours each row lies."""
+        return np.searchsorted(self._starts, rows - self._first, side="right") - 1
 
     def _rows(self, indices: ArrayLike) -> Indices:
         wanted = np.asarray(indices, np.int64).reshape(-1)
@@ -172,7 +225,7 @@ class Pack:
             raise FormatError(f"is cut off at {file.stat().st_size:,} bytes", path=file)
         return content
 
-    def _sequences(self, shard: int) -> list[str]:
+    def _texts(self, shard: int) -> list[str]:
         """Return the sequences of a shard; those of the last few shards are at hand."""
         if shard in self._kept:
             self._kept.move_to_end(shard)

@@ -1,9 +1,9 @@
 """Which part of a pack each item goes to, and where in it.
 
-A published split is kept. Without one, a share is held out by the hash of what is read, and what
-hangs together stays together: the same sequence on either strand, the same picture, and all items
-of one specimen. What would be learned from and is held out as well is set aside, since a test that
-was learned is none.
+A published split is kept. Without one, a share is held out by the hash of what is read (of a record
+that of its barcode, where it has one), and what hangs together stays together: the same sequence on
+either strand, the same picture, and all items of one specimen. What would be learned from and is
+held out as well is set aside, since a test that was learned is none.
 
 Within a part the items stand in the order of a hash of their ids, so that every shard is a fair
 sample of the whole.
@@ -11,17 +11,19 @@ sample of the whole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
-from merian.barcode import MINIMUM_BASES
 from merian.catalogue.checks import literal
 from merian.catalogue.schema import quoted
 from merian.errors import InputError
 from merian.learn.pack_gather import Gathered, Progress, items_sql
 from merian.learn.pack_labels import CELLS, COLUMNS, Classes, class_names
 from merian.learn.pack_pictures import look_at_all
+from merian.learn.pack_records import look_at_records
+from merian.learn.pack_sequences import look_at_sequences
 
 __all__ = ["PARTS", "arrange"]
 
@@ -49,15 +51,17 @@ def arrange(
         step: Is told how far it is.
     """
     con.execute(
-        f"CREATE TABLE raw AS SELECT row_number() OVER (ORDER BY id) AS n, * "
+        f"CREATE TABLE raw AS SELECT row_number() OVER (ORDER BY id, record) AS n, * "
         f"FROM ({items_sql(found.tables)})"
     )
     step("looking at what is to be packed", 0)
     before = len(found.rejects)
     if found.kind == "barcodes":
-        _look_at_sequences(con, found)
-    else:
+        look_at_sequences(con, found)
+    elif found.kind == "pictures":
         look_at_all(con, found, work, step)
+    else:
+        look_at_records(con, found, work, step)
     if not _count(con, "looked"):
         raise InputError(
             f"nothing is left to pack: all {_count(con, 'raw'):,} {found.kind} were set aside, "
@@ -66,38 +70,22 @@ def arrange(
     step("reading labels", 0)
     classes = _name(con, work)
     step("dividing into parts", 0)
-    _divide(con, valid)
-    _set_twins_aside(con, found)
+    contents = ("barcode_content", "content") if found.kind == "records" else ("content",)
+    _divide(con, valid, contents)
+    _set_twins_aside(con, found, contents)
     order = " ".join(f"WHEN {literal(part)} THEN {i}" for i, part in enumerate(PARTS))
     con.execute(
         f"CREATE TABLE packed AS SELECT row_number() OVER "
-        f"(ORDER BY CASE part {order} END, md5(id), id) - 1 AS place, r.* EXCLUDE (content, split),"
-        f" l.* EXCLUDE (n), p.part, c.cell FROM raw r JOIN looked l USING (n) "
-        f"JOIN parts p USING (n) JOIN cells c USING (n) ORDER BY place"
+        f"(ORDER BY CASE part {order} END, md5(id), id, record) - 1 AS place, "
+        f"r.* EXCLUDE (content, split), l.* EXCLUDE (n), p.part, c.cell "
+        "FROM raw r JOIN looked l USING (n) JOIN parts p USING (n) JOIN cells c USING (n) "
+        "ORDER BY place"
     )
     return classes
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
-
-
-def _look_at_sequences(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
-    """Make the table ``looked`` of good sequences: their number, and the hash of what they say."""
-    called = "length(translate(sequence, 'RYSWKMBDHVN', ''))"
-    trimmed = "trim(sequence, 'N')"
-    other = f"reverse(translate({trimmed}, 'ACGTRYSWKMBDHVN', 'TGCAYRSWMKVHDBN'))"
-    con.execute(
-        f"CREATE TABLE looked AS SELECT n, md5(least({trimmed}, {other})) AS content FROM raw "
-        f"WHERE {called} >= {MINIMUM_BASES}"
-    )
-    short = con.execute(
-        f"SELECT record, {called} FROM raw WHERE {called} < {MINIMUM_BASES} ORDER BY n"
-    ).fetchall()
-    found.rejects += [
-        ("", "", record, f"too short: {count} bases called of the {MINIMUM_BASES} needed")
-        for record, count in short
-    ]
 
 
 def _name(con: duckdb.DuckDBPyConnection, work: Path) -> Classes:
@@ -123,26 +111,35 @@ def _name(con: duckdb.DuckDBPyConnection, work: Path) -> Classes:
     return Classes.of(names)
 
 
-def _divide(con: duckdb.DuckDBPyConnection, valid: float) -> None:
-    """Make the table ``parts``: the part of each item."""
+def _divide(con: duckdb.DuckDBPyConnection, valid: float, contents: Sequence[str]) -> None:
+    """Make the table ``parts``: the part of each item.
+
+    Args:
+        con: The database.
+        valid: The share that is held out.
+        contents: The hashes of what is read of an item; the first that it has decides.
+    """
+    # The digit before it lets the hash of a barcode win over those of pictures.
+    key = ", ".join(f"'{number}' || l.{name}" for number, name in enumerate(contents))
     con.execute(
-        f"CREATE TABLE keys AS SELECT n, r.record, l.content, l.content AS key, {_SPLIT} AS split "
-        "FROM raw r JOIN looked l USING (n)"
+        f"CREATE TABLE keys AS SELECT n, r.record, {', '.join(f'l.{name}' for name in contents)}, "
+        f"coalesce({key}) AS key, {_SPLIT} AS split FROM raw r JOIN looked l USING (n)"
     )
     several = con.execute("SELECT count(*) - count(DISTINCT record) FROM keys").fetchall()[0][0]
     before = None
-    while several and before != (now := _keys(con)):
+    while (several or len(contents) > 1) and before != (now := _keys(con)):
         before = now  # what hangs together takes the least key; in a few rounds all have it
-        for by in ("record", "content"):
+        for by in ("record", *contents):
             con.execute(
-                "CREATE OR REPLACE TABLE keys AS SELECT * REPLACE "
-                f"(min(key) OVER (PARTITION BY {by}) AS key) FROM keys"
+                "CREATE OR REPLACE TABLE keys AS SELECT * REPLACE (if("
+                f"{by} IS NULL, key, min(key) OVER (PARTITION BY {by})) AS key) FROM keys"
             )
     published = con.execute("SELECT count(*) FROM keys WHERE split = 'valid'").fetchall()[0][0]
     share = 0 if published else round(valid * 1_000_000)
-    held_out = f"md5_number_lower('valid' || key) % 1000000 < {share}"
+    held_out = f"md5_number_lower('valid' || substr(key, 2)) % 1000000 < {share}"
     con.execute(
-        f"CREATE TABLE parts AS SELECT n, content, CASE WHEN coalesce(split, 'train') = 'train' "
+        f"CREATE TABLE parts AS SELECT n, {', '.join(contents)}, "
+        "CASE WHEN coalesce(split, 'train') = 'train' "
         f"THEN if({held_out}, 'valid', 'train') ELSE split END AS part FROM keys"
     )
 
@@ -152,12 +149,15 @@ def _keys(con: duckdb.DuckDBPyConnection) -> object:
     return con.execute("SELECT sum(md5_number_lower(key) % 4294967296) FROM keys").fetchall()[0][0]
 
 
-def _set_twins_aside(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
+def _set_twins_aside(
+    con: duckdb.DuckDBPyConnection, found: Gathered, contents: Sequence[str]
+) -> None:
     """Leave out of what is learned from all that is held out as well, and tell it."""
-    con.execute(
-        f"CREATE TABLE twins AS SELECT n FROM parts QUALIFY {_RANK} < "
-        f"max({_RANK}) OVER (PARTITION BY content)"
+    twins = " OR ".join(
+        f"({name} IS NOT NULL AND {_RANK} < max({_RANK}) OVER (PARTITION BY {name}))"
+        for name in contents
     )
+    con.execute(f"CREATE TABLE twins AS SELECT n FROM parts QUALIFY {twins}")
     rows = con.execute("SELECT record FROM raw JOIN twins USING (n) ORDER BY n").fetchall()
     found.rejects += [("", "", record, _TWIN) for (record,) in rows]
     con.execute("DELETE FROM parts WHERE n IN (SELECT n FROM twins)")

@@ -1,4 +1,4 @@
-"""What goes into a pack: the sequences or pictures of catalogues, with the names that stand.
+"""What goes into a pack: barcodes, pictures or whole records of catalogues.
 
 Files are taken into a catalogue first, so that whatever `merian import` reads can be packed, with
 the same checks and the same reading of labels. Everything is gathered in one database on the disk,
@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from merian.catalogue import Catalogue
 from merian.catalogue.checks import literal
-from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
-from merian.catalogue.schema import quoted
 from merian.errors import InputError
 from merian.files import content_hash, existing
-from merian.learn.pack_labels import CELLS
+from merian.learn.pack_items import COUNTS, ITEMS, NEITHER
 from merian.stamp import run_id
 
 if TYPE_CHECKING:
@@ -43,37 +41,7 @@ Progress = Callable[[str, int], None]
 """Is told what is being done, and how many are done."""
 
 MEMORY = "600MB"
-
-_NAMES = ", ".join(f"if(coalesce(r.verb = 'identify', false), NULL, d.{quoted(c)}) AS {quoted(c)}"
-                   for c in CELLS)  # fmt: skip
-_JOINS = f"""
-    {THING}
-    LEFT JOIN occurrence o ON o.occurrenceID = {SUBJECT}
-    LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}
-    LEFT JOIN run r ON r.runID = d.runID
-"""
-
-# Both give the columns id, record, content, split and those of `CELLS`; the rest is their own.
-_ITEMS = {
-    "barcodes": f"""
-SELECT x.nucleotideSequenceID AS id, coalesce({SUBJECT}, x.nucleotideSequenceID) AS record,
-    o.split, CAST(NULL AS VARCHAR) AS content, x.targetGene AS marker, x.sequence,
-    CAST(NULL AS VARCHAR) AS license, {_NAMES}
-FROM sequence x {_JOINS} WHERE x.sequence IS NOT NULL ORDER BY id
-""",
-    "pictures": f"""
-SELECT x.mediaID AS id, coalesce({SUBJECT}, x.mediaID) AS record, o.split,
-    x.contentHash AS content, {ADDRESS} AS address,
-    x.xFrac AS x, x.yFrac AS y, x.widthFrac AS w, x.heightFrac AS h,
-    {SCALE} AS px_per_mm, x.license, {_NAMES}
-FROM media x {PARENT} {_JOINS}
-WHERE {ADDRESS} IS NOT NULL ORDER BY id
-""",
-}
-_COUNT = {
-    "barcodes": "SELECT count(*) FROM sequence WHERE sequence IS NOT NULL",
-    "pictures": "SELECT count(*) FROM media WHERE accessURI NOT LIKE '%://%'",
-}
+_NEITHER = "has neither a picture nor a barcode"
 
 
 class NothingThereError(InputError):
@@ -93,7 +61,7 @@ class Asked:
     """What decides a pack, besides its sources.
 
     Attributes:
-        kind: ``barcodes`` or ``pictures``; None for the one that there is.
+        kind: ``barcodes``, ``pictures`` or ``records``; None for the one that there is.
         shard_size: Examples of a shard; None for what suits the kind.
         valid: The share of contents that is held out where no published split says.
         format: Of the files; None for what they look like.
@@ -114,7 +82,7 @@ class Gathered:
     """What the sources hold.
 
     Attributes:
-        kind: ``barcodes`` or ``pictures``.
+        kind: ``barcodes``, ``pictures`` or ``records``.
         tables: A Parquet file of items for each source.
         sources: What each source was.
         rejects: File, line, record and reason of what was set aside on the way.
@@ -160,12 +128,15 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
         step(f"reading {source}", 0)
         table = work / f"items{number:05}.parquet"
         with Catalogue.open(place, read_only=True, memory=MEMORY) as opened:
-            rows = opened.write_table(_ITEMS[kind], table)
+            rows = opened.write_table(ITEMS[kind], table)
             runs = [run for (run,) in opened.query("SELECT runID FROM run ORDER BY runID")]
             locks = opened.query("SELECT DISTINCT taxonomyLock FROM run ORDER BY 1")
             found.locks += [json.loads(str(lock)) for (lock,) in locks if lock]
             if place != source:
                 found.rejects += _rejects(opened)
+            if kind == "records":
+                bare = opened.query(NEITHER)
+                found.rejects += [("", "", str(record), _NEITHER) for (record,) in bare]
         if rows:
             found.tables.append(table)
         found.sources.append({"path": str(source), kind: rows, "runs": runs})
@@ -191,11 +162,11 @@ def _as_catalogue(source: Path, asked: Asked, work: Path, step: Progress) -> Pat
 
 def _kind_of(places: Sequence[Path], sources: Sequence[Path]) -> str:
     """Return the one kind of things that the sources hold."""
-    counts = dict.fromkeys(_COUNT, 0)
+    counts = dict.fromkeys(COUNTS, 0)
     rejects = []
     for place, source in zip(places, sources, strict=True):
         with Catalogue.open(place, read_only=True, memory=MEMORY) as opened:
-            for kind, sql in _COUNT.items():
+            for kind, sql in COUNTS.items():
                 counts[kind] += int(str(opened.query(sql).value()))
             rejects += _rejects(opened) if place != source else []
     held = [kind for kind, count in counts.items() if count]
@@ -204,7 +175,7 @@ def _kind_of(places: Sequence[Path], sources: Sequence[Path]) -> str:
         raise InputError(
             f"{', '.join(map(str, sources))}: {told}: "
             + (
-                "say which is meant with --kind"
+                "say which is meant with --kind; records are both, side by side"
                 if held
                 else "nothing is there; pictures on the web do not count, since nothing is fetched"
             )
@@ -236,11 +207,14 @@ def _cell(value: object) -> str:
 
 
 def items_sql(tables: Sequence[Path]) -> str:
-    """Return the SQL of all items, each once: two sources may hold the same."""
+    """Return the SQL of all items, each once: two sources may hold the same.
+
+    A picture of one record may have the id of the barcode of another, and both stay.
+    """
     read = ", ".join(literal(table) for table in tables)
     return (
         f"SELECT * EXCLUDE (filename) FROM read_parquet([{read}], filename = true) "
-        "QUALIFY row_number() OVER (PARTITION BY id ORDER BY filename) = 1"
+        "QUALIFY row_number() OVER (PARTITION BY id, record ORDER BY filename) = 1"
     )
 
 

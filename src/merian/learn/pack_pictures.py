@@ -2,7 +2,7 @@
 
 The bytes of a picture stay as they are; a region of a picture is cut out and kept without loss.
 Each picture is a file in a tar, with a JSON file of its ids and names behind it, so that WebDataset
-and every other reader of tar files can use a pack.
+and every other reader of tar files can use a pack. Of a record without one there is the JSON alone.
 
 Reference: POSIX.1-2008, pax, ustar Interchange Format.
 """
@@ -42,7 +42,8 @@ def look_at_all(
     """
     file = work / "looked.tsv"
     rows = con.execute(
-        "SELECT n, record, address, content, px_per_mm, x, y, w, h FROM raw ORDER BY address, n"
+        "SELECT n, record, address, content, px_per_mm, x, y, w, h FROM raw "
+        "WHERE address IS NOT NULL ORDER BY address, n"
     )
     done, last = 0, ("", b"")
     with file.open("w", encoding="utf-8", newline="\n") as stream:
@@ -137,16 +138,21 @@ class _Tar:
 
 
 def tar_pictures(stream: IO[bytes], rows: Iterator[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:
-    """Write pictures into a tar file; yield where each begins and how long it is."""
+    """Write pictures into a tar file; yield where each begins and how long it is.
+
+    A record without a picture has no address, and a length of 0.
+    """
     tar = _Tar(stream)
     for row in rows:
         key = f"{row['place']:09}"
-        try:
-            content = picture_bytes(row["address"], [row[c] for c in "xywh"])
-        except BadPictureError as bad:
-            raise InputError(f"{row['address']}: {bad}; it was there a moment ago") from None
-        begin = tar.add(f"{key}.{row['suffix']}", content)
-        yield begin, len(content)
+        if row["address"] is None:
+            yield 0, 0
+        else:
+            try:
+                content = picture_bytes(row["address"], [row[c] for c in "xywh"])
+            except BadPictureError as bad:
+                raise InputError(f"{row['address']}: {bad}; it was there a moment ago") from None
+            yield tar.add(f"{key}.{row['suffix']}", content), len(content)
         told = {k: v for k, v in row["told"].items() if v is not None}
         tar.add(f"{key}.json", json.dumps(told, ensure_ascii=False).encode())
     tar.close()

@@ -4,7 +4,8 @@
                         sources, licences, lock; it is what `merian.learn.pack` opens
     labels.json         the classes of each rank
     index.safetensors   ids and classes of every example; of pictures, where in its shard each lies,
-                        and the sides in mm where they are known of any
+                        and the sides in mm where they are known of any; of records, also their
+                        barcodes and places
     shards/             Parquet files of sequences, or tar files of pictures
     rejects.tsv         what was set aside, and why
 
@@ -33,8 +34,10 @@ from merian.files import content_hash, new_folder, write_json, write_text
 from merian.learn.pack import FORMAT, HEADER, INDEX, LABELS, REJECTS, VERSION, Pack, open_pack
 from merian.learn.pack_arrange import PARTS, arrange
 from merian.learn.pack_gather import MEMORY, Asked, Gathered, Progress, gather, licences_of, run_of
+from merian.learn.pack_items import KINDS
 from merian.learn.pack_labels import COLUMNS, LABEL, Classes
 from merian.learn.pack_pictures import tar_pictures
+from merian.learn.pack_records import FACTS, modalities_of, record_arrays
 from merian.stamp import stamp
 from merian.taxonomy.strings import Strings
 from merian.tensors import write_tensors
@@ -42,7 +45,7 @@ from merian.tensors import write_tensors
 __all__ = ["Packed", "make_pack"]
 
 # A reader keeps a few shards of sequences in memory; pictures are read one by one.
-_SHARD_SIZE = {"barcodes": 16_384, "pictures": 4_096}
+_SHARD_SIZE = {"barcodes": 16_384, "pictures": 4_096, "records": 4_096}
 _BATCH = 10_000
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 
@@ -103,8 +106,8 @@ def make_pack(
 def _check(paths: Sequence[Path], asked: Asked) -> None:
     if not paths:
         raise InputError("give what to pack: a catalogue, or files that `merian import` reads")
-    if asked.kind not in {None, *_SHARD_SIZE}:
-        raise InputError(f"--kind {asked.kind}: expected {' or '.join(_SHARD_SIZE)}")
+    if asked.kind not in {None, *KINDS}:
+        raise InputError(f"--kind {asked.kind}: expected one of {', '.join(KINDS)}")
     if not 0 <= asked.valid < 1:
         raise InputError(f"--valid {asked.valid:g}: expected a share from 0 to 1, such as 0.05")
     if asked.shard_size is not None and asked.shard_size < 1:
@@ -127,11 +130,12 @@ def _write(
     shards, places = _write_shards(con, part, found.kind, size, step)
     step("writing the index", 0)
     ids, cells = _ids_of(con)
-    write_tensors(
-        part / INDEX,
-        {**ids, **places, **_sizes_of(con, found.kind), "classes": classes.numbers[cells]},
-        f"{FORMAT} {VERSION}",
-    )
+    arrays = {**ids, **places, **_sizes_of(con, found.kind), "classes": classes.numbers[cells]}
+    known: dict[str, Any] = {}
+    if found.kind == "records":
+        arrays |= record_arrays(con, part / "work")
+        known = {"modalities": modalities_of(con)}
+    write_tensors(part / INDEX, arrays, f"{FORMAT} {VERSION}")
     used = {c: names for c, names in classes.names.items() if names}
     write_json(part / LABELS, used)
     _write_rejects(part / REJECTS, found)
@@ -143,13 +147,17 @@ def _write(
     files = {name: content_hash(part / name) for name in (INDEX, LABELS)}
     digest = "\n".join([*(str(s["hash"]) for s in shards), *files.values()]).encode()
     locks = {str(lock): lock for lock in found.locks}
-    licences = dict(con.execute("SELECT license, count(*) FROM packed GROUP BY 1").fetchall())
+    shown = "WHERE suffix IS NOT NULL" if found.kind == "records" else ""
+    licences = dict(
+        con.execute(f"SELECT license, count(*) FROM packed {shown} GROUP BY 1").fetchall()
+    )
     write_json(part / HEADER, {
         "merian": stamp(FORMAT, VERSION, run, next(iter(locks.values())) if len(locks) == 1
                         else None),
         "kind": found.kind,
         "hash": hashlib.blake2b(digest, digest_size=16).hexdigest(),
         "examples": {p: counts[p] for p in PARTS if p in counts},
+        **known,
         "ranks": [c for c in used if c != LABEL],
         "classes": {c: len(names) for c, names in used.items()},
         "labelled": {c: int((classes.numbers[cells, COLUMNS.index(c)] >= 0).sum()) for c in used},
@@ -181,7 +189,7 @@ def _write_shards(
                 _write_sequences(con, part / file, first, stop)
             else:
                 with (part / file).open("wb") as stream:
-                    for begin, length in tar_pictures(stream, _pictures(con, first, stop)):
+                    for begin, length in tar_pictures(stream, _pictures(con, kind, first, stop)):
                         begins.append(begin)
                         lengths.append(length)
             told.append({
@@ -206,15 +214,18 @@ def _write_sequences(con: duckdb.DuckDBPyConnection, file: Path, first: int, sto
     con.execute(f"COPY ({sql}) TO {literal(file)} ({_PARQUET})")
 
 
-def _pictures(con: duckdb.DuckDBPyConnection, first: int, stop: int) -> Iterator[dict[str, Any]]:
+def _pictures(
+    con: duckdb.DuckDBPyConnection, kind: str, first: int, stop: int
+) -> Iterator[dict[str, Any]]:
     """Yield the pictures of a shard, with what is told of each beside it."""
-    own = ("place", "address", "suffix", "x", "y", "w", "h", "id", "record", "license")
+    facts = FACTS if kind == "records" else ()
+    own = ("place", "address", "suffix", "x", "y", "w", "h", "id", "record", "license", *facts)
     rows = con.cursor().execute(_rows(first, stop, ", ".join(f"p.{c}" for c in own)))
     while batch := rows.fetchmany(_BATCH):
         for values in batch:
             row = dict(zip(own, values, strict=False))
             told = dict(zip((*own, *COLUMNS), values, strict=True))
-            row["told"] = {c: told[c] for c in ("id", "record", "license", *COLUMNS)}
+            row["told"] = {c: told[c] for c in ("id", "record", "license", *facts, *COLUMNS)}
             yield row
 
 
@@ -235,7 +246,7 @@ def _ids_of(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, NDArray[Any]], ND
 
 def _sizes_of(con: duckdb.DuckDBPyConnection, kind: str) -> dict[str, NDArray[Any]]:
     """Return the sides of pictures in life, float32[n, 2]; nothing where none is known."""
-    if kind != "pictures":
+    if kind == "barcodes":
         return {}
     rows = con.execute("SELECT longer, shorter FROM packed ORDER BY place").fetchnumpy()
     sides = [np.ma.filled(rows[name].astype(np.float32), np.nan) for name in ("longer", "shorter")]
