@@ -31,6 +31,7 @@ from merian.learn.aligned import build_tower, card_of_tower, modalities_of
 from merian.learn.encoders import ENCODERS, build_encoder, find_kind, modality_of
 from merian.learn.encoding import EncoderAlone
 from merian.learn.looking import NetworkEncoder
+from merian.learn.low_rank import folded_state
 from merian.learn.shelf import encoders_on_shelf, shelf_folder
 from merian.learn.task import Objective
 from merian.stamp import check_stamp, run_id, stamp
@@ -52,13 +53,13 @@ def save_model(
 
     Args:
         folder: Where to; what is there is replaced.
-        objective: What was trained.
+        objective: What was trained; products of low rank are added to the maps beside them.
         card: What else to say of it. ``preprocessing`` (as the examples tell it) is needed to use
             the model as an encoder, ``name`` is what people call it, ``taxonomy`` the lock of its
             classes; all may also stand under ``data``, where a run has what it was given.
         half: Whether to write numbers of 16 bits, in half of the space.
     """
-    state = {k: _written(tensor, half) for k, tensor in objective.state_dict().items()}
+    state = {k: _written(tensor, half) for k, tensor in folded_state(objective).items()}
     told = objective.card()
     encoder = told.get("encoder") or {}
     kind = ENCODERS.get(str(encoder.get("kind")))
