@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from torch import nn
 
 from merian.errors import InputError
 from merian.files import only_writer
@@ -31,9 +31,9 @@ from merian.learn.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
-from merian.learn.devices import Place, place, seed_all
+from merian.learn.devices import Place, place
 from merian.learn.faults import fault, told_plainly, write_fault
-from merian.learn.feeding import Piece, Reader, Row
+from merian.learn.feeding import Reader, Row
 from merian.learn.looks import Looks
 from merian.learn.optimizers import build_optimizers
 from merian.learn.progress import Progress, State, Trained, Watch
@@ -42,12 +42,11 @@ from merian.learn.run_folder import RunFolder, make_folder, open_run
 from merian.learn.run_log import RunLog
 from merian.learn.saved import save_model
 from merian.learn.schedule import share_of_highest
+from merian.learn.stepping import Stepper, highest_rates
 from merian.learn.stopping import Wish, hear_stops
-from merian.learn.task import Batch, Task
+from merian.learn.task import Task
 
 __all__ = ["train"]
-
-_CHANCE = 1  # the stream of the objective's own chance: dropout
 
 
 def train(recipe: Recipe, task: Task, run: Path | str, *, watch: Watch | None = None) -> Trained:
@@ -89,6 +88,16 @@ def _steps(recipe: Recipe, task: Task) -> int:
     return max(1, math.ceil(recipe.training.epochs * size / recipe.training.batch))
 
 
+def _fail(
+    path: Path, task: Task, row: Row, here: Place, number: int, what: str, bad: Sequence[int]
+) -> NoReturn:
+    """Stop at a number that is none."""
+    cut = row.of_step(number)
+    ids = [name for piece in bad for name in task.train.names(cut[piece].indices)]
+    here.first(lambda: write_fault(path, number, what, ids))
+    raise fault(path, number, what, ids)
+
+
 class _Run:
     """A run while it goes on."""
 
@@ -106,7 +115,7 @@ class _Run:
         self.steps, self.here, self.wish, self.watch = steps, here, wish, watch
         self.objective = task.objective.to(here.device)
         self.optimizers = build_optimizers(recipe.optimizer, self.objective)
-        self.highest = [[float(g["lr"]) for g in o.param_groups] for o in self.optimizers]
+        highest = highest_rates(self.optimizers)  # before a checkpoint brings those of its step
         decay = self.training.average
         self.average = Average(self.objective, decay) if decay is not None else None
         self.best: dict[str, torch.Tensor] = {}
@@ -128,11 +137,18 @@ class _Run:
                 "processes; give training.batch a multiple of them"
             )
         self.looks = Looks(task.valid, recipe, here) if task.valid is not None else None
-        self.model: Any = self.objective
-        if here.world > 1:
-            self.model = nn.parallel.DistributedDataParallel(
-                self.objective, find_unused_parameters=True
-            )
+        # It knows nothing of this run: in a circle, the group of the processes would outlive both.
+        self.stepper = Stepper(
+            recipe,
+            self.objective,
+            self.optimizers,
+            highest,
+            row=self.row,
+            steps=steps,
+            here=here,
+            wish=wish,
+            fail=partial(_fail, folder.path, task, self.row, here),
+        )
         self.began, self.first, self.before = time.monotonic(), self.state.step, self.state.seconds
 
     # -- the loop -------------------------------------------------------------------------------
@@ -151,77 +167,17 @@ class _Run:
         if self.looks is not None and self.training.metric != "loss" and not self.state.step:
             self._check_metric(self.looks.look(self.objective))  # now, and not after hours
         while self.state.step < self.steps and not self.state.ended:
-            loss, stop = self._step(self.state.step, batches)
+            step = self.stepper.take(self.state.step, batches)
+            for means, weights in step.told:
+                self._note(means, weights)
             self.state.step += 1
             if self.average is not None:
                 self.average.follow(self.objective, self.state.step)
-            self._after(loss)
-            if stop and not self.state.ended and self.state.step < self.steps:
+            self._after(step.loss)
+            if step.stop and not self.state.ended and self.state.step < self.steps:
                 self._save()
                 return Trained(self.folder.path, self.state.step, "stopped", self.state.figures)
         return self._finish()
-
-    def _step(self, step: int, batches: Iterator[tuple[Piece, Batch]]) -> tuple[float, bool]:
-        """Take one step; return the mean loss over the batch, and whether to stop after it."""
-        share = share_of_highest(self.recipe.schedule, step, self.steps)
-        for optimizer, highest in zip(self.optimizers, self.highest, strict=True):
-            for group, rate in zip(optimizer.param_groups, highest, strict=True):
-                group["lr"] = rate * share
-            optimizer.zero_grad(set_to_none=True)
-        self.objective.advance(step / self.steps)
-        self.objective.train()
-        own = self.row.pieces // self.here.world
-        told, bad = [], []
-        for number in range(own):
-            piece, batch = next(batches)
-            seed_all(self.training.seed, _CHANCE, step, piece.number)
-            waits = self.here.world > 1 and number < own - 1  # the others hear of the sum
-            with self.model.no_sync() if waits else nullcontext():
-                with self.here.autocast():
-                    outcome = self.model(self.here.put(batch))
-                (outcome.loss.float() * outcome.weight).backward()
-            means = {"loss": outcome.loss, **outcome.figures}
-            values = torch.stack([v.detach().double().reshape(()) for v in means.values()]).tolist()
-            weights = {name: outcome.weights.get(name, outcome.weight) for name in means}
-            told.append((dict(zip(means, values, strict=True)), weights))
-            if not math.isfinite(values[0]):
-                bad.append(piece.number)
-        sums = [sum(w["loss"] for _, w in told), sum(m["loss"] * w["loss"] for m, w in told)]
-        weight, loss, wished, faults = self.here.summed(
-            torch.tensor([*sums, float(self.wish.stop), float(len(bad))], dtype=torch.float64)
-        ).tolist()
-        if faults:
-            self._fail(step, "the loss", sorted(self.here.gathered(bad)))
-        norm = self._scale(self.here.world / weight if weight else 0.0)
-        if not math.isfinite(norm):
-            self._fail(step, "the gradient", [*range(self.row.pieces)])
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self.objective.stepped((step + 1) / self.steps)
-        for means, weights in told:
-            self._note(means, weights)
-        if self.here.writes:
-            self._note({"gradient": norm}, {"gradient": 1.0})
-        return (loss / weight if weight else math.nan), wished > 0
-
-    def _scale(self, factor: float) -> float:
-        """Make the gradient that of the mean, no longer than it may be; return its length."""
-        gradients = [p.grad for p in self.objective.parameters() if p.grad is not None]
-        if not gradients:
-            return 0.0
-        torch._foreach_mul_(gradients, factor)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if self.training.clip:
-            parameters = [p for p in self.objective.parameters() if p.grad is not None]
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.training.clip, norm)
-        return float(norm)
-
-    def _fail(self, step: int, what: str, pieces: list[int]) -> NoReturn:
-        """Stop at a number that is none."""
-        cut = self.row.of_step(step)
-        ids = [name for number in pieces for name in self.task.train.names(cut[number].indices)]
-        self.here.first(lambda: write_fault(self.folder.path, step, what, ids))
-        raise fault(self.folder.path, step, what, ids)
 
     # -- what is told and kept --------------------------------------------------------------------
 
