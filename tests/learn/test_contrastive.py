@@ -23,7 +23,7 @@ from merian.learn.contrastive import (  # noqa: E402
     pairs_of,
     sigmoid_loss,
 )
-from merian.learn.modalities import Contrastive  # noqa: E402
+from merian.learn.modalities import SHARES, Contrastive  # noqa: E402
 from merian.learn.objectives import build_objective  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +76,23 @@ def test_without_shared_taxa_it_is_cross_entropy_with_the_diagonal():
     summed, asking = info_nce(logits, pairs_of(EYE, EYE, ALL, ALL))
     expected = torch.nn.functional.cross_entropy(logits, torch.arange(6))
     assert (summed / asking).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_several_positives_are_targets_that_are_even_over_the_row():
+    """Cross-entropy with soft targets, as torch has it; its gradient is p - t."""
+    logits = some_logits().requires_grad_()
+    summed, asking = info_nce(logits, pairs_of(EYE, SAME, ALL, ALL))
+    summed.backward()
+    targets = SAME.double() / SAME.double().sum(1, keepdim=True)
+    assert (targets.sum(1) - 1).abs().max() < 1e-12 and targets.max() == 1
+    given = logits.detach().clone().requires_grad_()
+    expected = torch.nn.functional.cross_entropy(given, targets, reduction="sum")
+    expected.backward()
+    assert summed.item() == pytest.approx(expected.item(), rel=1e-12)
+    assert asking.item() == 6
+    torch.testing.assert_close(logits.grad, given.grad, rtol=1e-12, atol=1e-14)
+    softmax = logits.detach().softmax(1)
+    torch.testing.assert_close(logits.grad, softmax - targets, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("share", [True, False])
@@ -155,6 +172,83 @@ def test_three_modalities_meet_in_pairs(loss):
     assert outcome.figures["loss a-c"].item() == pytest.approx(losses[1], rel=1e-4)
 
 
+def losses_of(one, made):
+    """The loss of each pair of modalities by the definition, of what an objective makes of it."""
+    n, names = len(one["labels"]), made.modalities
+    vectors = {name: made.vectors(one, name).detach().double().numpy() for name in names}
+    eye, taxa = np.eye(n, dtype=bool), one["labels"][:, -1].numpy()
+    same = (taxa[:, None] == taxa) & (taxa >= 0)[:, None] & (made.share != "record")
+    here = dict(zip(names, one["present"].numpy().T, strict=True))
+    found = {}
+    for pair in combinations(names, 2):
+        ways = []
+        for a, b in (pair, pair[::-1]):
+            logits = vectors[a] @ vectors[b].T / 0.07
+            way = loop_info_nce(logits, eye, same, here[a], here[b], made.share == "taxon")
+            ways.append(math.fsum(way) / len(way))
+        found["-".join(pair)] = sum(ways) / 2
+    return found
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_records_of_a_taxon_are_asked_for_passed_over_or_rivals(share):
+    one, made = batch(12), objective(share=share)
+    expected = losses_of(one, made)
+    figures = made(one).figures
+    for pair, loss in expected.items():
+        assert figures[f"loss {pair}"].item() == pytest.approx(loss, rel=1e-4)
+    others = [losses_of(one, objective(share=other)) for other in SHARES if other != share]
+    assert all(other["a-b"] != pytest.approx(expected["a-b"], rel=0.01) for other in others)
+
+
+@pytest.mark.parametrize(("loss", "wordings", "alike"), [
+    ("info-nce", 1, True), ("info-nce", 4, False), ("sigmoid", 1, False),
+], ids=["same words", "wordings", "sigmoid"])  # fmt: skip
+def test_the_same_words_are_even_targets_by_themselves(loss, wordings, alike):
+    """Plain InfoNCE loses nothing by repeated captions until the captions of a taxon differ."""
+    generator = torch.Generator().manual_seed(3)
+    words = torch.randint(0, 16, (5, wordings, 5), generator=generator)
+    taxa = torch.arange(24) % 5
+    one = batch(24, "ab")
+    one["present"][:], one["labels"][:, -1] = True, taxa
+    one["b.tokens"] = words[taxa, torch.randint(0, wordings, (24,), generator=generator)]
+    gradients = []
+    for share in ("taxon", "record"):
+        made = objective(loss, names="ab", share=share).double()
+        made(one).loss.backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in made.parameters()]))
+    assert torch.allclose(*gradients, rtol=1e-6, atol=1e-6) == alike
+
+
+def test_plain_info_nce_cannot_tell_the_same_words_apart():
+    """Six records of one taxon with the same words: nothing is left to tell them by."""
+    one = batch(6, "ab")
+    one["labels"][:], one["present"][:] = 2, True
+    one["b.tokens"][:] = one["b.tokens"][0]
+    made = objective(names="ab", share="record")
+    assert made(one).figures["loss a-b"].item() > math.log(6) - 1e-4
+    assert objective(names="ab", share="record", rank=None)(one).loss == made(one).loss
+    alone = objective(names="ab", share="pass")(one)
+    assert alone.loss.item() == pytest.approx(0, abs=1e-6)
+    # Old cards said so in two words.
+    for old, new in ((True, "taxon"), (False, "pass")):
+        assert objective(names="ab", share=old).card()["heads"]["share"] == new
+
+
+def test_all_may_be_bound_to_one():
+    one, made = batch(12), objective(bound_to="b")
+    outcome, every = made(one), objective()(one)
+    pairs = ("loss a-b", "met a-b", "loss b-c", "met b-c")
+    assert tuple(outcome.figures) == pairs
+    assert all(outcome.figures[name] == every.figures[name] for name in pairs)
+    assert outcome.loss.item() == pytest.approx(
+        (outcome.figures["loss a-b"] + outcome.figures["loss b-c"]).item() / 2
+    )
+    assert outcome.weight == every.weights["loss a-b"] + every.weights["loss b-c"]
+    outcome.loss.backward()
+    assert all(made.heads[name].weight.grad.any() for name in "abc")
+
+
 def test_a_modality_that_nobody_has_is_passed_over():
     one, made = batch(12), objective()
     one["present"][:, 2] = False
@@ -178,13 +272,18 @@ def test_learning_brings_modalities_together():
     assert outcome.figures["met a-b"].item() > 0.9
 
 
-def test_a_card_builds_the_same_objective():
-    made, one = objective(), batch(8)
+@pytest.mark.parametrize(
+    "options", [{}, {"bound_to": "a", "share": "pass"}], ids=["plain", "bound"]
+)
+def test_a_card_builds_the_same_objective(options):
+    made, one = objective(**options), batch(8)
     card = json.loads(json.dumps(made.card()))
     again = build_objective(card, objective().encoder)
     again.load_state_dict(made.state_dict())
     assert torch.equal(again(one).loss, made(one).loss)
     assert again.card() == made.card()
+    del card["heads"]["bound_to"]  # as older cards are
+    assert build_objective(card, objective().encoder).bound_to is None
 
 
 TWO = """
@@ -244,6 +343,10 @@ def test_two_processes_learn_what_one_learns(tmp_path):
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="1 modalities"):
         Contrastive({"a": torch.nn.Identity()}, about=ABOUT)
+    with pytest.raises(InputError, match=r"bound_to is 'd', and the modalities are a, b, c;"):
+        objective(bound_to="d")
+    with pytest.raises(InputError, match="share is 'genus'; expected one of taxon, pass, record"):
+        objective(share="genus")
     with pytest.raises(InputError, match="nothing of b"):
         objective()({"a.tokens": batch(2)["a.tokens"]})
     with pytest.raises(InputError, match="a column for each of a, b, c"):

@@ -23,11 +23,13 @@ WIDTH = 6  # square matrices with gradients of full rank; else rounding decides 
 OPTIONS = json.dumps({"width": WIDTH})
 
 
-def torchrun(run: Path, *changes: str) -> subprocess.CompletedProcess:
+def torchrun(
+    run: Path, *changes: str, module: str = "tests.learn.tiny", options: str = OPTIONS
+) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-        "-m", "tests.learn.tiny", str(run), OPTIONS, *changes,
+        "-m", module, str(run), options, *changes,
     ]  # fmt: skip
     return subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, cwd=ROOT,

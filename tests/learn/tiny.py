@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -90,13 +90,13 @@ def threads_of_the_group() -> int:
     return sum("gloo" in name for name in names)
 
 
-def main() -> None:
+def main(make: Callable[..., Task] = task) -> None:
     """Train in a process of its own: RUN OPTIONS CHANGE..."""
     from merian.learn.trainer import train
 
     run, options, *changes = sys.argv[1:]
     folder = Path(run).parent
-    done = train(recipe(folder, *changes), task(**json.loads(options)), run)
+    done = train(recipe(folder, *changes), make(**json.loads(options)), run)
     left = threads_of_the_group()
     until = monotonic() + 10  # a thread that was joined stays listed for a moment
     while left and monotonic() < until:

@@ -1,11 +1,14 @@
 """A look at the examples that are held out: figures with their intervals.
 
 The examples go through in small random groups. A figure is the mean over all of them; its
-interval is that of a bootstrap over the groups.
+interval is that of a bootstrap over the groups. A loss of a whole batch is another in a smaller
+one, so there a group is as large as a batch, and goes through in as many pieces; what fills none is
+not looked at.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +18,8 @@ import torch
 from merian.learn.devices import Place, seed_all
 from merian.learn.feeding import Reader, look_at
 from merian.learn.recipe import Recipe
-from merian.learn.task import Examples, Objective
+from merian.learn.task import Batch, Examples, Objective, Outcome, WholeObjective
+from merian.learn.whole_batch import cut, outcome_of
 
 __all__ = ["Looks", "figures_of"]
 
@@ -29,15 +33,27 @@ Seen = tuple[int, Means]  # the number of a group, and what it gave
 
 
 class Looks:
-    """Looks at the examples held out, at the same groups each time."""
+    """Looks at the examples held out, at the same groups each time.
 
-    def __init__(self, examples: Examples, recipe: Recipe, here: Place) -> None:
+    Args:
+        examples: They.
+        recipe: Of the run.
+        here: The device, and the other processes.
+        whole: Whether the loss is of a whole batch.
+    """
+
+    def __init__(self, examples: Examples, recipe: Recipe, here: Place, whole: bool) -> None:
         training = recipe.training
         held = min(sum(examples.shards), training.validate_on or sum(examples.shards))
-        size = max(1, min(training.batch // training.pieces, held // _GROUPS))
+        if whole:
+            size = max(1, min(training.batch, held))
+            held -= held % size
+        else:
+            size = max(1, min(training.batch // training.pieces, held // _GROUPS))
         window, seed = recipe.data.window, training.seed
-        groups = look_at(examples, seed, window, size, training.validate_on)
+        groups = look_at(examples, seed, window, size, held)
         self.here, self.seed = here, seed
+        self.pieces = math.lcm(training.pieces, here.world)  # of a batch, as in training
         self.reader = Reader(examples, seed, here, given=groups, workers=training.workers)
 
     def look(self, objective: Objective) -> dict[str, dict[str, Any]]:
@@ -47,13 +63,20 @@ class Looks:
         with torch.no_grad():
             for group, batch in self.reader:
                 seed_all(self.seed, _LOOK, group.number)
-                with self.here.autocast():
-                    outcome = objective(self.here.put(batch))
+                outcome = self._outcome(objective, batch)
                 values = {"loss": outcome.loss, **outcome.figures}
                 weights = {name: outcome.weights.get(name, outcome.weight) for name in values}
                 means = {name: (float(v), float(weights[name])) for name, v in values.items()}
                 found.append((group.number, means))
         return figures_of(sorted(self.here.gathered(found), key=lambda s: s[0]), self.seed)
+
+    def _outcome(self, objective: Objective, batch: Batch) -> Outcome:
+        """Return what an objective says of a group."""
+        if isinstance(objective, WholeObjective):
+            return outcome_of(objective, cut(batch, self.pieces), self.here)
+        with self.here.autocast():
+            outcome: Outcome = objective(self.here.put(batch))
+        return outcome
 
 
 def figures_of(seen: Sequence[Seen], seed: int) -> dict[str, dict[str, Any]]:

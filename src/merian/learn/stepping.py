@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 import torch
@@ -21,7 +22,8 @@ from merian.learn.feeding import Piece, Row
 from merian.learn.recipe import Recipe
 from merian.learn.schedule import share_of_highest
 from merian.learn.stopping import Wish
-from merian.learn.task import Batch, Objective, Outcome
+from merian.learn.task import Batch, Objective, Outcome, WholeObjective
+from merian.learn.whole_batch import Surrogate, learn_whole, refuse_statistics
 
 __all__ = ["Step", "Stepper", "highest_rates"]
 
@@ -76,9 +78,16 @@ class Stepper:
         self.recipe, self.training, self.objective = recipe, recipe.training, objective
         self.optimizers, self.highest = optimizers, highest
         self.row, self.steps, self.here, self.wish, self.fail = row, steps, here, wish, fail
-        self.model: Any = objective
+        self.own = row.pieces // here.world  # pieces of a step that are ours
+        # A loss over several pieces together takes a way of its own.
+        self.joined: WholeObjective | None = None
+        if isinstance(objective, WholeObjective) and row.pieces > 1:
+            objective.train()
+            refuse_statistics(objective)
+            self.joined = objective if self.own > 1 else None
+        self.model: Any = objective if self.joined is None else Surrogate(self.joined)
         if here.world > 1:
-            self.model = DistributedDataParallel(objective, find_unused_parameters=True)
+            self.model = DistributedDataParallel(self.model, find_unused_parameters=True)
 
     def take(self, step: int, batches: Iterator[tuple[Piece, Batch]]) -> Step:
         """Take one step.
@@ -88,21 +97,16 @@ class Stepper:
             batches: The pieces of this process, of this step and of those after it.
         """
         self._begin(step)
-        told: list[Means] = []
-        bad: list[int] = []
-        own = self.row.pieces // self.here.world
-        for number in range(own):
-            piece, batch = next(batches)
-            outcome = self._learn(piece, batch, last=number == own - 1)
-            told.append(_means(outcome))
-            if not math.isfinite(told[-1][0]["loss"]):
-                bad.append(piece.number)
+        ours = islice(batches, self.own)
+        told, bad = (
+            self._learn_each(ours) if self.joined is None else self._learn_joined(self.joined, ours)
+        )
         sums = [sum(w["loss"] for _, w in told), sum(m["loss"] * w["loss"] for m, w in told)]
         weight, loss, wished, faults = self.here.summed(
             torch.tensor([*sums, float(self.wish.stop), float(len(bad))], dtype=torch.float64)
         ).tolist()
-        if faults:
-            self.fail(step, "the loss", sorted(self.here.gathered(bad)))
+        if faults or not math.isfinite(loss):
+            self.fail(step, "the loss", sorted(self.here.gathered(bad)) or range(self.row.pieces))
         norm = self._scale(self.here.world / weight if weight else 0.0)
         if not math.isfinite(norm):
             self.fail(step, "the gradient", range(self.row.pieces))
@@ -123,15 +127,36 @@ class Stepper:
         self.objective.advance(step / self.steps)
         self.objective.train()
 
-    def _learn(self, piece: Piece, batch: Batch, *, last: bool) -> Outcome:
-        """Add the gradient of a piece; the other processes hear of the sum after the last."""
+    def _learn_each(self, pieces: Iterator[tuple[Piece, Batch]]) -> tuple[list[Means], list[int]]:
+        """Add the gradients of the losses of pieces, and say which of them have none."""
+        told: list[Means] = []
+        bad: list[int] = []
+        for number, (piece, batch) in enumerate(pieces, 1):
+            self._seed(piece)
+            # The other processes hear of the sum.
+            waits = self.here.world > 1 and number < self.own
+            with self.model.no_sync() if waits else nullcontext():
+                with self.here.autocast():
+                    outcome: Outcome = self.model(self.here.put(batch))
+                torch.autograd.backward(outcome.loss.float() * outcome.weight)
+            told.append(_means(outcome))
+            if not math.isfinite(told[-1][0]["loss"]):
+                bad.append(piece.number)
+        return told, bad
+
+    def _learn_joined(
+        self, objective: WholeObjective, given: Iterator[tuple[Piece, Batch]]
+    ) -> tuple[list[Means], list[int]]:
+        """Add the gradient of the loss over all pieces, and say which of them spoil it."""
+        pieces, batches = zip(*given, strict=True)
+        outcome, odd = learn_whole(
+            objective, self.model, batches, self.here, lambda i: self._seed(pieces[i])
+        )
+        return [_means(outcome)], [pieces[number].number for number in odd]
+
+    def _seed(self, piece: Piece) -> None:
+        """Begin the chance of a piece."""
         seed_all(self.training.seed, _CHANCE, piece.step, piece.number)
-        waits = self.here.world > 1 and not last
-        with self.model.no_sync() if waits else nullcontext():
-            with self.here.autocast():
-                outcome: Outcome = self.model(self.here.put(batch))
-            torch.autograd.backward(outcome.loss.float() * outcome.weight)
-        return outcome
 
     def _scale(self, factor: float) -> float:
         """Make the gradient that of the mean, no longer than it may be; return its length."""

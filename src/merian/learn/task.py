@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from merian.learn.sampling import Sampler
 
-__all__ = ["Batch", "Examples", "Indices", "Objective", "Outcome", "Task"]
+__all__ = ["Batch", "Examples", "Indices", "Objective", "Outcome", "Task", "WholeObjective"]
 
 Batch = dict[str, Tensor]
 Indices = NDArray[np.int64]
@@ -90,6 +90,29 @@ class Objective(nn.Module):
 
         {"kind": ..., "encoder": {"kind": ..., **config}, "heads": {...}}
         """
+        raise NotImplementedError
+
+
+class WholeObjective(Objective):
+    """One whose loss is of all examples of a batch together, and no mean over them.
+
+    It is learnt as a whole however the batch is cut into pieces, in one process or in several.
+    """
+
+    def forward(self, batch: Batch) -> Outcome:
+        """Return the loss of a batch that lies on the device."""
+        return self.outcome(self.rows(batch), self.facts(batch))
+
+    def rows(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what the loss sees of examples, a row each; no row knows of another example."""
+        raise NotImplementedError
+
+    def facts(self, batch: Batch) -> Batch:
+        """Return what else the loss sees of them, a row each; it has no gradient."""
+        raise NotImplementedError
+
+    def outcome(self, rows: Mapping[str, Tensor], facts: Batch) -> Outcome:
+        """Return the loss of all rows of a batch; there is no chance in it."""
         raise NotImplementedError
 
 

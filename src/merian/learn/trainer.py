@@ -44,7 +44,7 @@ from merian.learn.saved import save_model
 from merian.learn.schedule import share_of_highest
 from merian.learn.stepping import Stepper, highest_rates
 from merian.learn.stopping import Wish, hear_stops
-from merian.learn.task import Task
+from merian.learn.task import Task, WholeObjective
 
 __all__ = ["train"]
 
@@ -136,7 +136,10 @@ class _Run:
                 f"a batch of {self.training.batch} cannot be shared out among {here.world} "
                 "processes; give training.batch a multiple of them"
             )
-        self.looks = Looks(task.valid, recipe, here) if task.valid is not None else None
+        self.looks = None
+        if task.valid is not None:
+            whole = isinstance(self.objective, WholeObjective)
+            self.looks = Looks(task.valid, recipe, here, whole)
         # It knows nothing of this run: in a circle, the group of the processes would outlive both.
         self.stepper = Stepper(
             recipe,
