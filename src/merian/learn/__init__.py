@@ -42,6 +42,7 @@ _MODULES: dict[str, str] = {
     "Pack": "pack",
     "PackedBarcodes": "examples",
     "PackedPictures": "examples",
+    "PackedRecords": "record_examples",
     "PictureAutoencoder": "picture_autoencoder",
     "RankLabels": "rank_labels",
     "Ranks": "objectives",
