@@ -285,7 +285,7 @@ def test_the_weights_that_ship():
 def test_encoders_say_what_they_do_not_know():
     barcodes = {"barcode-bert", "barcode-cnn", "barcode-mamba", "barcode-spectrum"}
     lites = {f"efficientnet-lite{number}" for number in range(5)}
-    others = {"vit", "text-transformer", "place-fourier", "adapted"}
+    others = {"vit", "text-transformer", "text-hub", "place-fourier", "adapted"}
     assert set(ENCODERS) == {*barcodes, *lites, *others}
     with pytest.raises(NotFoundError, match=r"'barcode-brt'.*Did you mean barcode-bert"):
         build_encoder({"kind": "barcode-brt"})

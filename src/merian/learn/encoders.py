@@ -73,6 +73,12 @@ def _text() -> tuple[Any, type]:
     return TextTransformer, TextConfig
 
 
+def _hub() -> tuple[Any, type]:
+    from merian.text.hub import HubConfig, HubNetwork  # noqa: PLC0415
+
+    return HubNetwork, HubConfig
+
+
 def _place() -> tuple[Any, type]:
     from merian.place.network import PlaceConfig, PlaceNetwork  # noqa: PLC0415
 
@@ -191,6 +197,7 @@ ENCODERS: dict[str, EncoderKind] = {
             "a vision transformer: `scale` is small, base or large", _vit_keys, _vit,
         ),
         _reader("text-transformer", "text", "a small transformer over the words of a text", _text),
+        _reader("text-hub", "text", "a sentence encoder of the Hub (the extra hub), frozen", _hub),
         _reader("place-fourier", "place", "waves over the globe and the year, and maps", _place),
         EncoderKind(
             "adapted", "", "a frozen `tower` with a small network behind it that learns",

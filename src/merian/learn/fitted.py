@@ -18,8 +18,8 @@ from merian.barcode.spectrum import BarcodeSpectrum, SpectrumConfig
 from merian.barcode.tokens import PAD, KmerTokens
 from merian.barcode.vocabulary import preprocessing_of
 from merian.learn.encoding import EncoderAlone
-from merian.learn.looking import one_thread
 from merian.learn.saved import save_model
+from merian.threads import one_thread
 
 __all__ = ["FITTED", "fit_spectrum"]
 

@@ -9,7 +9,6 @@ short barcode costs less than a long one. Several processes make use of several 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +27,9 @@ from merian.learn.engines import choose_engine, onnx_features
 from merian.learn.lighter import choose_precision, lighter
 from merian.pictures import BadPictureError, decode, read_picture
 from merian.text.words import TextWords
+from merian.threads import one_thread
 
-__all__ = ["NetworkEncoder", "SizedPicture", "one_thread", "room"]
+__all__ = ["NetworkEncoder", "SizedPicture", "room"]
 
 # On a CPU the wide layers of a picture fit the cache one at a time; barcodes are short.
 _BATCH = {"barcode": 8, "image": 1, "text": 8, "place": 64}
@@ -241,14 +241,3 @@ def _picture(item: Any, size: int) -> Image.Image:
             f"it is {pixels.dtype}{list(pixels.shape)}; uint8[height, width, 3] expected"
         )
     return Image.fromarray(pixels)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread meanwhile: how a sum is shared out decides its last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
