@@ -120,7 +120,10 @@ def test_every_recipe_trains_two_steps_and_its_encoder_encodes(name, tmp_path, c
     assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", sorted({*recipe_names()} - {*FIRST}))
+OTHERS = sorted(name for name in {*recipe_names()} - {*FIRST} if name.startswith("barcode"))
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_a_recipe_of_another_size_trains_two_steps(name, masked, tmp_path):
     changes = (*SMALL, *narrow(name), epochs_to_steps(name), "training.pieces=1",
                "objective.decoder_layers=1")  # fmt: skip

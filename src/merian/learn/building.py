@@ -15,6 +15,7 @@ from torch import nn
 
 from merian.barcode.vocabulary import Words, preprocessing_of
 from merian.errors import InputError
+from merian.learn.aligning import align_task
 from merian.learn.autoencoder import MaskedAutoencoder
 from merian.learn.auxiliary import Auxiliary
 from merian.learn.devices import seed_all
@@ -23,7 +24,6 @@ from merian.learn.examples import Masking, PackedBarcodes
 from merian.learn.forest import ForestLabels
 from merian.learn.heads import build_heads
 from merian.learn.network_building import (
-    Read,
     build_network,
     drawn,
     few_barcodes,
@@ -36,11 +36,12 @@ from merian.learn.node_objective import NodeExamples, Nodes
 from merian.learn.objectives import MaskedTokens, Ranks
 from merian.learn.pack import Pack, open_pack
 from merian.learn.pack_labels import LABEL
+from merian.learn.packed_task import card_of, sampler_of
 from merian.learn.picture_building import of_pictures_alone, picture_examples
-from merian.learn.rank_labels import UNKNOWN, RankLabels
+from merian.learn.rank_labels import RankLabels
 from merian.learn.recipe import ALONE, HIDING, WORDS, Data, Recipe
+from merian.learn.recipe_keys import ALIGNING
 from merian.learn.recoded import Recoded
-from merian.learn.sampling import Sampler
 from merian.learn.task import Examples, Objective, Task
 
 __all__ = ["build_task"]
@@ -63,16 +64,21 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         )
     if "train" not in opened.parts:
         raise InputError(f"{opened.folder}: has no part to learn from; all of it is held out")
+    return (align_task if recipe.objective.kind == ALIGNING else _encoder_task)(recipe, opened)
+
+
+def _encoder_task(recipe: Recipe, opened: Pack) -> Task:
+    """Return what a recipe with one encoder trains."""
     train = opened.part("train")
     valid = opened.part("valid") if "valid" in opened.parts else None
     start = start_of(recipe.encoder)
     order, tokens = drawn(train.shards, recipe.data.window), None
     if opened.kind == "barcodes":
-        tokens = words_for(recipe.data, order, cast(Read, train.read), start)
+        tokens = words_for(recipe.data, order, train.sequences, start)
     seed_all(recipe.training.seed, _START)
     preprocessing = _preprocessing(recipe.data, tokens)
     encoder, origin = build_network(recipe.encoder, tokens, preprocessing, start)
-    card = {**_card(opened), "preprocessing": preprocessing, **origin}
+    card = {**card_of(opened), "preprocessing": preprocessing, **origin}
     nodes: list[ForestLabels] = []
     if recipe.objective.kind in WORDS:
         aim = recipe.objective.auxiliary
@@ -99,8 +105,8 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
             f"encoder.frozen: {recipe.objective.kind} trains the encoder; leave it out"
         )
     if start is None and tokens is not None and hasattr(encoder, "fit"):
-        read = cast(Read, train.read)
-        cast(Any, encoder).fit(lambda: few_barcodes(recipe.data, order, read, tokens))
+        fit = cast(Any, encoder).fit
+        fit(lambda: few_barcodes(recipe.data, order, train.sequences, tokens))
     found = [
         _examples(recipe, part, tokens, ranks, encoder, learns=part is train)
         for part in (train, valid)
@@ -113,25 +119,12 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         form = recipe.objective.form
         found = [NodeExamples(each, few, form) for each, few in zip(found, nodes, strict=True)]
     held = found[1] if valid is not None else None
-    return Task(objective, found[0], held, card, _sampler(recipe, train))
+    return Task(objective, found[0], held, card, sampler_of(recipe, train))
 
 
 def _preprocessing(data: Data, tokens: Words | None) -> dict[str, Any]:
     """Return what is done to an item before the network, as its card tells it."""
     return {"size": data.size} if tokens is None else preprocessing_of(tokens)
-
-
-def _card(pack: Pack) -> dict[str, Any]:
-    """Return what the data are."""
-    header = pack.header
-    told = {name: header.get(name) for name in ("kind", "hash", "examples", "classes", "labelled")}
-    return {
-        "pack": told,
-        "sources": header.get("sources", []),
-        "licences": header.get("licences", {}),
-        "taxonomy": header["merian"].get("taxonomy"),
-        "set_aside": header.get("set_aside", {}),
-    }
 
 
 # -- the loss -------------------------------------------------------------------------------------
@@ -253,28 +246,3 @@ def _examples(
         recipe.objective.random_share if learns else 0.0,
     )
     return PackedBarcodes(pack, tokens, masking, ranks)
-
-
-def _sampler(recipe: Recipe, pack: Pack) -> Sampler | None:
-    """Return which examples an epoch shows; None for each once."""
-    part = recipe.sampler
-    if part.rank is None:
-        return None
-    labels = pack.labels(part.rank).astype(np.int64)
-    counts = np.bincount(labels[labels >= 0], minlength=1)
-    rare = (labels >= 0) & (counts[labels] < recipe.objective.least)  # what is no class
-    labels[rare] = UNKNOWN
-    if not (labels >= 0).any():
-        raise InputError(
-            f"{pack.folder}: no example to learn from has a class at the rank {part.rank!r}, by "
-            "which sampler.rank draws them"
-        )
-    return Sampler(
-        labels,
-        recipe.training.seed,
-        power=part.power,
-        unlabelled=part.unlabelled,
-        members=part.members if part.kind == "groups" else 1,
-        shards=pack.shards,
-        window=recipe.data.window,
-    )

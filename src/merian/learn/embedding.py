@@ -24,6 +24,7 @@ from merian.catalogue.checks import literal
 from merian.database import connect
 from merian.errors import InputError, MerianError
 from merian.files import content_hash, existing, only_writer, write_json, write_text
+from merian.learn.aligned import modalities_of
 from merian.learn.embedding_items import Items, ListedItems, PackedItems
 from merian.learn.embeddings import (
     FORMAT,
@@ -37,7 +38,7 @@ from merian.learn.embeddings import (
 from merian.learn.nearness import nearness
 from merian.learn.pack import HEADER, open_pack
 from merian.learn.pack_gather import MEMORY, Asked, NothingThereError, gather, items_sql, run_of
-from merian.learn.saved import load_model, model_folder
+from merian.learn.saved import load_model, model_folder, read_card
 from merian.learn.shelf import BARCODES, shelf_folder
 from merian.processes import in_order
 from merian.stamp import run_id, stamp
@@ -130,11 +131,12 @@ class _Way:
 
 def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way) -> Embeddings:
     """Embed with an encoder that is known."""
-    eye = load_model(chosen, way.device, way.precision)
-    kind = _KINDS[eye.modality]
     packed = (source / HEADER).is_file()
     wanted = open_pack(source).kind if packed else asked.kind
-    if wanted not in {None, kind}:
+    modality = _one_of_several(chosen, asked.kind or wanted)
+    eye = load_model(chosen, way.device, way.precision, modality=modality)
+    kind = _KINDS[eye.modality]
+    if wanted not in {None, kind, "records"}:
         raise InputError(f"{eye.name} turns {kind} into vectors, and not {wanted}")
     asked = Asked(kind, format=asked.format, options=asked.options)
     held = open_pack(source, way.part).header["hash"] if packed else run_of([source], asked)
@@ -163,11 +165,11 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
                 place, count, aside = _listed(source, asked, out, way.step)
             job = {"items": place, "part": way.part, "kind": kind, "encoder": str(chosen),
                    "device": eye.device, "precision": eye.precision, "engine": eye.engine,
-                   "shard_size": way.shard_size, "count": count}  # fmt: skip
+                   "shard_size": way.shard_size, "count": count, "modality": modality}  # fmt: skip
             here = _Worker(out, job, eye)
             near = None
             if (eye.precision, eye.engine) != ("float32", "torch"):
-                exact = load_model(chosen, way.device, "float32", "torch")
+                exact = load_model(chosen, way.device, "float32", "torch", modality)
                 near = nearness(eye, exact, here.items, count, refuse=way.precision != "auto")
         except MerianError:
             if not any((out / "shards").iterdir()):
@@ -176,6 +178,23 @@ def _embed(source: Path, out: Path, chosen: str | Path, asked: Asked, way: _Way)
         _work(out, job, here, way.processes, way.step)
         _finish(out, run, eye, source, held, {**job, "nearness": near}, aside)
     return open_embeddings(out)
+
+
+def _one_of_several(chosen: str | Path, kind: str | None) -> str | None:
+    """Return the modality that is meant, where a model has encoders of several; else None."""
+    folder = model_folder(chosen)
+    several = modalities_of(read_card(folder)) if folder else ()
+    if not several:
+        return None
+    meant = [name for name in several if kind is not None and _KINDS.get(name) == kind]
+    if kind in _KINDS.values() and not meant:
+        raise InputError(f"{chosen}: has encoders of {', '.join(several)}, and none for {kind}")
+    if not meant:
+        raise InputError(
+            f"{chosen}: has encoders of {', '.join(several)}; say --kind pictures or "
+            "--kind barcodes"
+        )
+    return meant[0]
 
 
 def _chosen(source: Path, asked: Asked, encoder: str | Path | None) -> str | Path:
@@ -250,7 +269,7 @@ class _Worker:
         self.items: Items = (
             ListedItems(job["items"], job["kind"])
             if job["items"].endswith(_ITEMS)
-            else PackedItems(job["items"], job["part"])
+            else PackedItems(job["items"], job["part"], job["kind"])
         )
 
     def __call__(self, numbers: list[int]) -> list[int]:
@@ -293,7 +312,8 @@ def _write_shard(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
 def open_worker(out: str, job: str) -> _Worker:
     """Make a worker in a child; see `merian.processes.in_order`."""
     told = json.loads(job)
-    chosen = (told[name] for name in ("encoder", "device", "precision", "engine"))
+    names = ("encoder", "device", "precision", "engine", "modality")
+    chosen = (told[name] for name in names)
     return _Worker(Path(out), told, load_model(*chosen))
 
 

@@ -43,16 +43,19 @@ class PackedItems:
 
     folder: str
     part: str | None
+    kind: str
 
     def read(self, first: int, stop: int) -> Few:
         """Return some of them."""
         pack = open_pack(self.folder, self.part)
         rows = np.arange(first, stop)
         none = [""] * len(rows)
-        items: list[Any] = list(pack.read(rows))
-        if pack.kind == "pictures" and pack.sized:
+        read = pack.sequences if self.kind == "barcodes" else pack.read
+        items: list[Any] = [item or None for item in read(rows)]
+        why = ["" if item else f"the record has no {self.kind[:-1]}" for item in items]
+        if self.kind == "pictures" and pack.sized:
             items = list(map(_sized, items, pack.millimetres(rows).tolist()))
-        return Few(pack.ids(rows), pack.records(rows), items, none, none)
+        return Few(pack.ids(rows), pack.records(rows), items, why, none)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class ListedItems:
 
 def _sized(picture: Any, sides: Sequence[float]) -> Any:
     """Return a picture with its sides in mm, where they are known."""
-    if math.isnan(sides[0]):
+    if picture is None or math.isnan(sides[0]):
         return picture
     return SizedPicture(picture, (sides[0], sides[1]))
 

@@ -27,6 +27,7 @@ from merian.learn.recipe import Data, EncoderPart
 from merian.learn.saved import load_weights, model_folder, read_card
 from merian.learn.task import Indices
 from merian.nucleotides import reverse_complement
+from merian.text.words import TextWords
 
 __all__ = ["Read", "Start", "build_network", "drawn", "few_barcodes", "start_of", "words_for"]
 
@@ -60,7 +61,7 @@ def start_of(part: EncoderPart, where: str = "encoder") -> Start | None:
 
 def build_network(
     part: EncoderPart,
-    tokens: Words | None,
+    tokens: Words | TextWords | None,
     preprocessing: Mapping[str, Any],
     start: Start | None,
     where: str = "encoder",
@@ -69,7 +70,7 @@ def build_network(
 
     Args:
         part: Of the recipe.
-        tokens: The words of barcodes; None for what is no barcode.
+        tokens: The words of barcodes or texts; None for what has no words.
         preprocessing: What is done to an item before.
         start: The model that it starts with.
         where: What the part is called in the recipe, for errors.

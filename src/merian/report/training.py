@@ -39,6 +39,10 @@ _USES = {
         "those of its data: what belongs to none of them gets one of them all the same. To name "
         "what may be new, use `merian identify`, which has an answer for that."
     ),
+    "contrastive": (
+        "There are several encoders, one for each modality, and all give vectors in one space: "
+        "what belongs to one taxon lies near, whether it is a picture, a barcode, words or a place."
+    ),
 }
 
 

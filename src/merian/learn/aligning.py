@@ -1,0 +1,258 @@
+"""From a recipe and a pack of records to a task that brings several modalities into one space.
+
+Each modality has a tower: an encoder as any recipe has it, or one that is frozen with a small
+network behind it, or one whose attention alone is changed, by matrices of low rank. What a frozen
+tower makes of the examples is made once and kept, where nothing of them is left to chance.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from torch import nn
+
+from merian.barcode.vocabulary import Words, preprocessing_of
+from merian.errors import FormatError, InputError, NotFoundError
+from merian.image.transforms import Augmentation
+from merian.learn.adapted import Adapted, AdaptedConfig
+from merian.learn.devices import seed_all
+from merian.learn.encoders import find_kind
+from merian.learn.examples import Masking
+from merian.learn.kept_vectors import kept_vectors
+from merian.learn.learned_names import KEY
+from merian.learn.low_rank import add_low_rank
+from merian.learn.modalities import Contrastive
+from merian.learn.network_building import (
+    Start,
+    build_network,
+    drawn,
+    few_barcodes,
+    start_of,
+    words_for,
+)
+from merian.learn.pack import Pack
+from merian.learn.packed_task import card_of, sampler_of
+from merian.learn.recipe import TOWERS, Recipe, TowerPart
+from merian.learn.record_examples import PackedRecords
+from merian.learn.task import Indices, Task
+from merian.text.wording import WORDINGS
+from merian.text.words import TextWords, learn_words
+
+__all__ = ["align_task"]
+
+_START = 3  # the stream of chance of the first weights
+_WORDED = 20_000  # examples at most that teach the pieces of words
+
+
+@dataclass
+class _Said:
+    """What is done to the items of each modality, and what each tower starts with."""
+
+    barcodes: Words | None = None
+    texts: TextWords | None = None
+    starts: dict[str, Start | None] = field(default_factory=dict)
+    preprocessing: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def align_task(recipe: Recipe, pack: Pack) -> Task:
+    """Return what a recipe with towers trains on a pack of records.
+
+    Args:
+        recipe: The recipe.
+        pack: All of it.
+    """
+    train = pack.part("train")
+    ranks = _ranks(recipe, pack)
+    told = _before(recipe, train)
+    seed_all(recipe.training.seed, _START)
+    encoders, origins = {}, {}
+    for name, part in recipe.towers.items():
+        encoders[name], origins[name] = _tower(name, part, recipe, train, told)
+    objective = Contrastive(
+        encoders,
+        recipe.objective.width,
+        loss=recipe.objective.contrast,
+        share=recipe.objective.positives,
+        rank=None if recipe.objective.positives == "record" else 0,
+        scale=recipe.objective.scale,
+        bound_to=recipe.objective.bound_to,
+    )
+    found = [
+        _examples(recipe, pack, name, told, encoders, ranks) if name in pack.parts else None
+        for name in ("train", "valid")
+    ]
+    learned = {rank: _seen(train, rank) for rank in train.ranks}
+    card = {
+        **card_of(pack),
+        "modalities": pack.modalities,
+        "preprocessing": told.preprocessing,
+        "towers": {name: origin for name, origin in origins.items() if origin},
+        KEY: _joined([learned, *(origin.get(KEY, {}) for origin in origins.values())]),
+    }
+    return Task(objective, cast(PackedRecords, found[0]), found[1], card, sampler_of(recipe, train))
+
+
+def _ranks(recipe: Recipe, pack: Pack) -> tuple[str, ...]:
+    """Return the rank at which records are of one taxon."""
+    if recipe.objective.positives == "record":
+        return ()
+    pack.names(recipe.objective.taxon)  # says what there is
+    return (recipe.objective.taxon,)
+
+
+def _seen(pack: Pack, rank: str) -> list[str]:
+    """Return the names at a rank that a part of a pack has."""
+    codes = np.unique(pack.labels(rank))
+    names = pack.names(rank)
+    return [names[code] for code in codes.tolist() if code >= 0]
+
+
+def _joined(told: Sequence[Mapping[str, Sequence[str]]]) -> dict[str, list[str]]:
+    """Return all names, sorted, by rank."""
+    found: dict[str, set[str]] = {}
+    for each in told:
+        for rank, names in each.items():
+            found.setdefault(rank, set()).update(names)
+    return {rank: sorted(names) for rank, names in found.items() if names}
+
+
+# -- the towers -----------------------------------------------------------------------------------
+
+
+def _before(recipe: Recipe, train: Pack) -> _Said:
+    """Return what is done to items before the towers."""
+    told = _Said()
+    order = drawn(train.shards, recipe.data.window)
+    for name, part in recipe.towers.items():
+        start = told.starts[name] = start_of(part, f"{TOWERS}.{name}")
+        if name == "image":
+            told.preprocessing[name] = {"size": recipe.data.size}
+        elif name == "barcode":
+            told.barcodes = words_for(recipe.data, _with(train, order), train.sequences, start)
+            told.preprocessing[name] = preprocessing_of(told.barcodes)
+        elif name == "text":
+            told.texts = _pieces(recipe, train, order, start)
+            told.preprocessing[name] = told.texts.preprocessing()
+        else:
+            told.preprocessing[name] = {"place": "degrees", "day": "of the year"}
+    return told
+
+
+def _with(train: Pack, order: Indices) -> Indices:
+    """Return which of some examples have a barcode."""
+    return order[train.barcodes(order) >= 0]
+
+
+def _pieces(recipe: Recipe, train: Pack, order: Indices, start: Start | None) -> TextWords:
+    """Return the pieces that texts are cut into; those of the model where it starts with one."""
+    if start is not None:
+        return TextWords.of(start.card["preprocessing"])
+    data = recipe.data
+    shown = PackedRecords(
+        train,
+        ("text",),
+        texts=TextWords((), data.text_pieces),
+        wordings=data.wordings or WORDINGS,
+        accounts=_accounts(data.accounts),
+        learns=True,
+        ranks=(),
+    )
+    texts = shown.worded(order[:_WORDED], np.random.default_rng(_START))
+    return learn_words(texts, merges=data.text_merges, length=data.text_pieces)
+
+
+def _tower(
+    name: str, part: TowerPart, recipe: Recipe, train: Pack, told: _Said
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network of a modality, and where its weights come from."""
+    where, start = f"{TOWERS}.{name}", told.starts[name]
+    if start is None and find_kind(str(part.kind)).modality != name:
+        raise InputError(
+            f"{where}.kind is {part.kind}, an encoder of {find_kind(str(part.kind)).modality}"
+        )
+    words = {"barcode": told.barcodes, "text": told.texts}.get(name)
+    network, origin = build_network(part, words, told.preprocessing[name], start, where)
+    if told.barcodes is not None and start is None and hasattr(network, "fit"):
+        order = _with(train, drawn(train.shards, recipe.data.window))
+        barcodes = told.barcodes
+        fit = cast(Any, network).fit
+        fit(lambda: few_barcodes(recipe.data, order, train.sequences, barcodes))
+    if part.low_rank is not None:
+        try:
+            add_low_rank(network, part.low_rank)
+        except InputError as error:
+            raise InputError(f"{where}.low_rank: {error}") from None
+    if part.frozen:
+        network = Adapted(
+            network, AdaptedConfig(part.trunk, part.trunk_layers if part.trunk else 0)
+        )
+    return network, origin
+
+
+# -- the examples ---------------------------------------------------------------------------------
+
+
+def _examples(
+    recipe: Recipe,
+    pack: Pack,
+    part: str,
+    told: _Said,
+    encoders: Mapping[str, nn.Module],
+    ranks: Sequence[str],
+) -> PackedRecords:
+    """Return the examples of a part; of those only looked at nothing is left to chance."""
+    data = recipe.data
+    kept: dict[str, Path] = {}
+    for name, tower in recipe.towers.items():
+        if tower.frozen and _is_kept(name, recipe):
+            frozen = cast(Any, encoders[name]).tower
+            kept[name] = kept_vectors(frozen, name, told.preprocessing[name], pack, part)
+    return PackedRecords(
+        pack.part(part),
+        tuple(recipe.towers),
+        size=data.size,
+        barcodes=told.barcodes,
+        texts=told.texts,
+        wordings=data.wordings or WORDINGS,
+        accounts=_accounts(data.accounts),
+        learns=part == "train",
+        augment=Augmentation() if data.augment else None,
+        masking=Masking(0.0, data.any_frame, data.either_strand),
+        ranks=ranks,
+        kept=kept,
+    )
+
+
+def _is_kept(name: str, recipe: Recipe) -> bool:
+    """Return whether a tower sees the same of an example each time, and one process is alone."""
+    data = recipe.data
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return False  # they would all make them at once; each step makes its own
+    return {
+        "image": not data.augment,
+        "barcode": not (data.any_frame or data.either_strand),
+    }.get(name, False)
+
+
+def _accounts(table: str | None) -> dict[str, str]:
+    """Read prose about taxa, by name."""
+    if table is None:
+        return {}
+    path = Path(table)
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such file; data.accounts is a table of names and prose")
+    found = {}
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
+        if missing := {"name", "text"} - set(reader.fieldnames or ()):
+            raise FormatError(f"has no column {sorted(missing)[0]!r}", path=path, line=1)
+        for row in reader:
+            if row["name"] and row["text"]:
+                found[row["name"].strip()] = row["text"].strip()
+    return found
