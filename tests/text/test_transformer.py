@@ -36,6 +36,23 @@ def test_a_text_hangs_on_nothing_that_stands_beside_it(network):
     assert together.shape == (3, width_of(network))
 
 
+def test_texts_of_like_length_read_together_give_the_same(network):
+    """As in training; the gradients too, and a text without words among them."""
+    chance = np.random.default_rng(0)
+    texts = [" ".join(chance.choice(LINEAGES, chance.integers(1, 5))) for _ in range(90)]
+    batch = rows(texts, more=3)
+    batch["keep"][5] = False
+    found = {}
+    for training in (False, True):
+        network.double().train(training).zero_grad()
+        vectors = features(network, batch)
+        (vectors * torch.linspace(-1, 1, vectors.numel()).view_as(vectors)).sum().backward()
+        gradients = [p.grad.clone() for p in network.parameters()]
+        found[training] = [vectors.detach(), *gradients]
+    for asked, got in zip(*found.values(), strict=True):
+        torch.testing.assert_close(got, asked, atol=1e-9, rtol=1e-9)
+
+
 def test_the_order_of_words_counts(network):
     with torch.no_grad():
         one, other = features(network, rows(["Apis mellifera", "mellifera Apis"]))
