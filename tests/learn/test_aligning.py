@@ -228,6 +228,7 @@ def test_prose_about_taxa_is_read(pack, recipe_file, tmp_path):
     ("change", "error", "message"),
     [
         ("towers.image.kind=barcode-cnn", InputError, "towers.image.kind is barcode-cnn, an enc"),
+        ("towers.text.kind=text-hub", InputError, "cuts texts into words of its own"),
         ("objective.taxon=order", NotFoundError, "nothing has a name at the rank 'order'"),
         ("towers.image.from=nowhere", NotFoundError, "towers.image.from is 'nowhere'"),
         ("towers.barcode.vocabulary=9", InputError, "towers.barcode.vocabulary follows from"),

@@ -176,6 +176,11 @@ def _tower(
         raise InputError(
             f"{where}.kind is {part.kind}, an encoder of {find_kind(str(part.kind)).modality}"
         )
+    if part.kind == "text-hub":
+        raise InputError(
+            f"{where}.kind is text-hub, which cuts texts into words of its own; in a recipe take "
+            "text-transformer (as a control it is `merian.text.hub.HubText`)"
+        )
     words = {"barcode": told.barcodes, "text": told.texts}.get(name)
     network, origin = build_network(part, words, told.preprocessing[name], start, where)
     if told.barcodes is not None and start is None and hasattr(network, "fit"):
