@@ -57,6 +57,7 @@ _MODULES: dict[str, str] = {
     "Task": "task",
     "Trained": "progress",
     "add_low_rank": "low_rank",
+    "WholeObjective": "task",
     "adjusted_mutual_information": "agreement",
     "adjusted_rand_index": "agreement",
     "adopt": "published",

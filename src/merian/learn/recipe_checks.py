@@ -84,10 +84,12 @@ def check_recipe(recipe: Recipe, source: Source) -> None:
             "sampler",
             "kind",
         )
-    if sampler.kind == "groups" and training.batch // training.pieces < sampler.members:
+    whole = recipe.objective.kind == ALIGNING  # what is in which piece does not matter there
+    together = training.batch // (1 if whole else training.pieces)
+    if sampler.kind == "groups" and together < sampler.members:
         raise source.error(
-            f"sampler.members is {sampler.members}; a piece of a batch has only "
-            f"{training.batch // training.pieces} examples",
+            f"sampler.members is {sampler.members}; a {'batch' if whole else 'piece of a batch'} "
+            f"has only {together} examples",
             "sampler",
             "members",
         )
