@@ -74,22 +74,25 @@ WITH shown AS (
     FROM media x {PARENT} {THING} WHERE {ADDRESS} IS NOT NULL
 ), common AS (
     SELECT targetGene, count(*) AS times FROM sequence GROUP BY targetGene
-), spelled AS (
+), counted AS (
     SELECT x.nucleotideSequenceID AS barcode, {SUBJECT} AS subject, x.targetGene AS marker,
-        x.sequence
-    FROM sequence x {THING} LEFT JOIN common c ON c.targetGene IS NOT DISTINCT FROM x.targetGene
-    WHERE x.sequence IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY coalesce({SUBJECT}, x.nucleotideSequenceID), {SUBJECT}
-        IS NULL ORDER BY {CALLED} >= {MINIMUM_BASES} DESC, c.times DESC, x.targetGene,
-        {CALLED} DESC, x.nucleotideSequenceID) = 1
+        {CALLED} AS called
+    FROM sequence x {THING} WHERE x.sequence IS NOT NULL
+), chosen AS (  -- without the sequences, which are long
+    SELECT k.* FROM counted k LEFT JOIN common c ON c.targetGene IS NOT DISTINCT FROM k.marker
+    QUALIFY row_number() OVER (PARTITION BY coalesce(k.subject, k.barcode), k.subject IS NULL
+        ORDER BY k.called >= {MINIMUM_BASES} DESC, c.times DESC, k.marker, k.called DESC,
+        k.barcode) = 1
 )
 SELECT coalesce(m.id, s.barcode) AS id,
     coalesce(m.subject, s.subject, m.id, s.barcode) AS record, o.split, m.content, m.address,
-    m.x, m.y, m.w, m.h, m.px_per_mm, m.license, s.barcode, s.marker, s.sequence,
+    m.x, m.y, m.w, m.h, m.px_per_mm, m.license, s.barcode, s.marker, s.called,
+    q.sequence,
     if(e.decimalLongitude IS NULL, NULL, e.decimalLatitude) AS latitude,
     if(e.decimalLatitude IS NULL, NULL, e.decimalLongitude) AS longitude,
     {day_of_year("e.eventDate")} AS day, {_NAMES}
-FROM shown m FULL JOIN spelled s ON m.subject = s.subject
+FROM shown m FULL JOIN chosen s ON m.subject = s.subject
+LEFT JOIN sequence q ON q.nucleotideSequenceID = s.barcode
 LEFT JOIN occurrence o ON o.occurrenceID = coalesce(m.subject, s.subject)
 LEFT JOIN event e ON e.eventID = o.eventID
 LEFT JOIN determination d ON d.occurrenceID = coalesce(m.subject, s.subject)

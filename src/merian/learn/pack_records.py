@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from merian.barcode import MINIMUM_BASES
 from merian.learn.pack_gather import Gathered, Progress
-from merian.learn.pack_items import CALLED
 from merian.learn.pack_pictures import look_at_all
 from merian.learn.pack_sequences import CONTENT, tell_short
 
@@ -35,10 +34,11 @@ def look_at_records(
 
     An example without a picture has neither a hash of one nor a suffix.
     """
-    tell_short(con, found)
+    # A record with several pictures has its barcode as often.
+    tell_short(con, found, "SELECT min(n) AS n, record, called FROM raw GROUP BY record, called")
     con.execute(
-        f"UPDATE raw SET sequence = NULL, marker = NULL, barcode = NULL "
-        f"WHERE {CALLED} < {MINIMUM_BASES}"
+        "UPDATE raw SET sequence = NULL, marker = NULL, barcode = NULL "
+        f"WHERE called < {MINIMUM_BASES}"
     )
     look_at_all(con, found, work, step)
     con.execute(

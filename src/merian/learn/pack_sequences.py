@@ -23,16 +23,19 @@ def look_at_sequences(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
         f"CREATE TABLE looked AS SELECT n, {CONTENT} AS content FROM raw "
         f"WHERE {CALLED} >= {MINIMUM_BASES}"
     )
-    tell_short(con, found)
+    tell_short(con, found, f"SELECT n, record, {CALLED} AS called FROM raw")
 
 
-def tell_short(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
-    """Tell of each record whose sequence is too short."""
+def tell_short(con: duckdb.DuckDBPyConnection, found: Gathered, counts: str) -> None:
+    """Tell of each record whose sequence is too short, in the order of the numbers.
+
+    Args:
+        con: The database.
+        found: What is told is added to its rejects.
+        counts: The SQL of number, record, and how many bases are called.
+    """
     short = con.execute(
-        f"SELECT record, {CALLED} AS called FROM raw WHERE {CALLED} < {MINIMUM_BASES} "
-        "QUALIFY row_number() OVER (PARTITION BY record, sequence ORDER BY n) = 1 ORDER BY n"
-        if found.kind == "records"
-        else f"SELECT record, {CALLED} FROM raw WHERE {CALLED} < {MINIMUM_BASES} ORDER BY n"
+        f"SELECT record, called FROM ({counts}) WHERE called < {MINIMUM_BASES} ORDER BY n"
     ).fetchall()
     found.rejects += [
         ("", "", record, f"too short: {count} bases called of the {MINIMUM_BASES} needed")
