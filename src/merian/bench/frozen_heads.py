@@ -20,7 +20,16 @@ from merian.bench.plankton_tree import PlanktonTree
 from merian.learn.logistic import fit_logistic, fit_siblings, kinship
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["HEADS", "SHOWN", "Asked", "Chosen", "along_axes", "log_losses", "out_of_fold"]
+__all__ = [
+    "HEADS",
+    "SHOWN",
+    "Asked",
+    "Chosen",
+    "along_axes",
+    "log_losses",
+    "of_fold",
+    "out_of_fold",
+]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -129,7 +138,7 @@ def out_of_fold(name: str, asked: Asked, work: Path) -> tuple[Floats, list[Chose
     for fold in np.unique(asked.folds).tolist():
         kept = work / f"head-{asked.key(name, fold)}.safetensors"
         if not kept.is_file():
-            p, best = _of_fold(name, asked, fold)
+            p, best = of_fold(name, asked, fold)
             told = {"p": p, "chosen": np.array([best.l2, best.share])}
             write_tensors(kept, told, "merian-bench-head 1")
         made = map_tensors(kept)
@@ -138,7 +147,7 @@ def out_of_fold(name: str, asked: Asked, work: Path) -> tuple[Floats, list[Chose
     return found, chosen
 
 
-def _of_fold(name: str, asked: Asked, fold: int) -> tuple[Floats, Chosen]:
+def of_fold(name: str, asked: Asked, fold: int) -> tuple[Floats, Chosen]:
     """Return what a head says of a fold that it did not see, and what was chosen."""
     tree, y = asked.tree, asked.y
     learn, rest = np.flatnonzero(asked.folds != fold), np.flatnonzero(asked.folds == fold)

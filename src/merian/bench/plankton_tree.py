@@ -1,9 +1,12 @@
 """The classes of ISIIS pictures as the tips of a tree, by the lineages of Planktonzilla's map.
 
-Every label is a tip, so that all 121 stay apart: under its lineage (kingdom to genus), since
-several labels share one (eight are calanoid copepods) and some stand at a node above others
+`read_tree`: every label is a tip, so that all 121 stay apart: under its lineage (kingdom to genus),
+since several labels share one (eight are calanoid copepods) and some stand at a node above others
 (copepod_other). A body part of a taxon stands under it. What has no lineage stands under what it is
 said to be: detritus, artefact > unknown, invertebrate larvae.
+
+`read_taxa`: as Planktonzilla itself has it, a class is a lineage: labels that share one are one
+class, and what the map does not call plankton is left out.
 
 At a rank the answer is the name there, or the lowest above it where a lineage ends earlier: so
 every picture counts at every rank.
@@ -12,6 +15,7 @@ every picture counts at every rank.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +25,7 @@ from numpy.typing import NDArray
 from merian.errors import FormatError, NotFoundError
 from merian.learn.forest import Forest
 
-__all__ = ["RANKS", "PlanktonTree", "read_tree"]
+__all__ = ["RANKS", "PlanktonTree", "Taxa", "read_taxa", "read_tree", "tree_of"]
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -61,6 +65,21 @@ class PlanktonTree:
         return found, place.astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Taxa:
+    """Lineages as classes.
+
+    Attributes:
+        lineages: Of each class its names, from the kingdom down.
+        tree: The same as tips of a tree; a class that stands above others has a tip of its own.
+        place: int64[labels]; the class of each label, -1 for what is no plankton.
+    """
+
+    lineages: tuple[tuple[str, ...], ...]
+    tree: PlanktonTree
+    place: Numbers
+
+
 def read_tree(table: Path, labels: tuple[str, ...]) -> PlanktonTree:
     """Read the lineages of some labels.
 
@@ -68,6 +87,28 @@ def read_tree(table: Path, labels: tuple[str, ...]) -> PlanktonTree:
         table: Planktonzilla's planktonzilla_taxonomy.csv.
         labels: Of pictures of planktonset1.0.
     """
+    above = [_lineage(row) for row in _rows(table, labels)]
+    return tree_of(above, labels)
+
+
+def read_taxa(table: Path, labels: tuple[str, ...]) -> Taxa:
+    """Read the lineages of some labels as classes.
+
+    Args:
+        table: Planktonzilla's planktonzilla_taxonomy.csv.
+        labels: Of pictures of planktonset1.0.
+    """
+    lines = [
+        _lineage(row) if row["plankton"] == "True" and row["Kingdom"] else ()
+        for row in _rows(table, labels)
+    ]
+    lineages = tuple(sorted(set(lines) - {()}))
+    place = np.array([lineages.index(line) if line else -1 for line in lines], np.int64)
+    return Taxa(lineages, tree_of(lineages, [line[-1] for line in lineages]), place)
+
+
+def _rows(table: Path, labels: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return the rows of the map for some labels."""
     if not table.is_file():
         raise NotFoundError(f"{table}: no such file; the lineages of the labels are expected there")
     with table.open(newline="", encoding="utf-8") as stream:
@@ -78,15 +119,19 @@ def read_tree(table: Path, labels: tuple[str, ...]) -> PlanktonTree:
             f"has no row of {_SOURCE} for the label {missing[0]!r} and {len(missing) - 1} others",
             path=table,
         )
-    above = [_lineage(told[label]) for label in labels]
-    paths = [(*line, f"[{label}]") for line, label in zip(above, labels, strict=True)]
+    return [told[label] for label in labels]
+
+
+def tree_of(above: Sequence[tuple[str, ...]], tips: Sequence[str]) -> PlanktonTree:
+    """Return the tree of some tips, each under a lineage."""
+    paths = [(*line, f"[{tip}]") for line, tip in zip(above, tips, strict=True)]
     forest = Forest.of_paths([(_TREE, path) for path in paths])
-    tips = np.array([forest.node(_TREE, path) for path in paths], np.int64)
+    nodes = np.array([forest.node(_TREE, path) for path in paths], np.int64)
     at = {
         rank: np.array([forest.node(_TREE, line[: depth + 1]) for line in above], np.int64)
         for depth, rank in enumerate(RANKS)
     }
-    return PlanktonTree(forest, tips, {**at, "label": tips})
+    return PlanktonTree(forest, nodes, {**at, "label": nodes})
 
 
 def _lineage(row: dict[str, str]) -> tuple[str, ...]:
