@@ -165,7 +165,8 @@ def _material(
     for one in seeds:
         parts[f"random {one}"] = spread_folds(labels, np.arange(len(labels)), folds, one)
         parts[f"grouped {one}"] = spread_folds(labels, groups, folds, one)
-    others, truths = {}, {}
+    others: dict[str, NDArray[np.float32]] = {}
+    truths: dict[str, Numbers] = {}
     for instrument in INSTRUMENTS:
         found = read_set(data / instrument.folder, work)
         truth = _class_nodes(instrument, found.names, taxa.tree)[found.labels]

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from merian.encoder import Floats
 from merian.image.efficientnet_lite import CONFIGS, EfficientNetLite
@@ -103,8 +103,8 @@ class Lesson:
 class Taught:
     """What came of a lesson: the trunk, and what names a picture."""
 
-    def __init__(self, objective: Objective, texts: Texts, supervised: bool) -> None:
-        self.objective, self.texts, self.supervised = objective.eval(), texts, supervised
+    def __init__(self, objective: Objective, texts: Texts) -> None:
+        self.objective, self.texts = objective.eval(), texts
         self.trunk: nn.Module = objective.encoder
         if isinstance(objective, Contrastive):
             self.trunk = objective.encoder["image"]
@@ -127,12 +127,13 @@ class Taught:
         objective = self.objective
         with one_thread(), torch.inference_mode():
             if isinstance(objective, Ranks):
-                logs = objective.heads(torch.tensor(made))[0]
+                logs: Tensor = objective.heads(torch.tensor(made))[0]
                 return np.exp(logs.double().numpy())
             assert isinstance(objective, Contrastive)
             common = objective.heads["image"](torch.tensor(made)).numpy()
             names = class_vectors(self._of_texts, self.texts.of_classes)
-            scale = float(objective.heads["temperature"].scale())
+            temperature: Any = objective.heads["temperature"]
+            scale = float(temperature.scale())
         return zero_shot_probabilities(common, names, scale=scale)
 
     def _of_texts(self, texts: Sequence[str]) -> Floats:
@@ -168,7 +169,7 @@ class _Pictures:
 
     def __init__(self, lesson: Lesson, texts: Texts | None) -> None:
         self.lesson, self.texts = lesson, texts
-        self.shards = (len(lesson.labels),)
+        self.shards: Sequence[int] = (len(lesson.labels),)
 
     def names(self, indices: Indices) -> list[str]:
         """Return numbers as ids."""
@@ -218,9 +219,9 @@ def teach(lesson: Lesson) -> Taught:
         encoders = {"image": trunk, "text": TextTransformer(config)}
         objective = Contrastive(encoders, _SPACE, **ARMS[lesson.arm])
     task = Task(objective, _Pictures(lesson, None if supervised else texts), None, {})
-    with tempfile.TemporaryDirectory(prefix="merian-plankton-") as folder:
+    with tempfile.TemporaryDirectory(prefix="merian-plankton-") as folder, one_thread():
         train(_recipe(lesson), task, Path(folder) / "run")
-    return Taught(objective, texts, supervised)
+    return Taught(objective, texts)
 
 
 def _trunk(hidden: int) -> Any:

@@ -89,7 +89,11 @@ class Material:
 
     def save(self, folder: Path) -> None:
         """Write it into a folder."""
-        arrays = {"vectors": self.vectors, "labels": self.labels, "groups": self.groups}
+        arrays: dict[str, NDArray[Any]] = {
+            "vectors": self.vectors,
+            "labels": self.labels,
+            "groups": self.groups,
+        }
         arrays |= {f"folds {name}": each for name, each in self.folds.items()}
         arrays |= {f"others {name}": each for name, each in self.others.items()}
         write_tensors(folder / "material.safetensors", arrays, "merian-bench-plankton 1")
@@ -120,8 +124,9 @@ class Material:
         found = hashlib.blake2b(digest_size=8)
         for each in (self.vectors, self.labels, self.groups):
             found.update(np.ascontiguousarray(each).tobytes())
-        for name, each in sorted({**self.folds, **self.others}.items()):
-            found.update(name.encode() + np.ascontiguousarray(each).tobytes())
+        more: dict[str, NDArray[Any]] = {**self.folds, **self.others}
+        for name, some in sorted(more.items()):
+            found.update(name.encode() + np.ascontiguousarray(some).tobytes())
         found.update(json.dumps(self.lineages).encode())
         return found.hexdigest()
 
@@ -174,7 +179,8 @@ def do(job: Job, material: Material) -> dict[str, NDArray[Any]]:
         own, features = _learnt(job, material, learn, asked)
     if job.inner:
         return {"own": own[0].astype(np.float32)}
-    found = {"own": own[0].astype(np.float32), "probe": _probe(features, material, learn, asked)}
+    found: dict[str, NDArray[Any]] = {"own": own[0].astype(np.float32)}
+    found["probe"] = _probe(features, material, learn, asked)
     for name, p in zip(material.others, own[1:], strict=True):
         found[f"others {name}"] = p.astype(np.float32)
     known, queries = (_items(features, material, rows) for rows in (learn, asked))
