@@ -32,7 +32,6 @@ from merian.image.efficientnet_lite import CONFIGS, EfficientNetLite
 from merian.learn.adapted import Adapted, AdaptedConfig
 from merian.learn.encoding import features
 from merian.learn.heads import build_heads
-from merian.learn.looking import one_thread
 from merian.learn.modalities import Contrastive
 from merian.learn.objectives import Ranks
 from merian.learn.rank_labels import RankLabels
@@ -51,6 +50,7 @@ from merian.learn.zero_shot import class_vectors, zero_shot_probabilities
 from merian.text.transformer import TextConfig, TextTransformer
 from merian.text.wording import WORDINGS, worded
 from merian.text.words import PAD, TextWords, learn_words
+from merian.threads import one_thread
 
 __all__ = ["ARMS", "SUPERVISED", "Lesson", "Taught", "teach"]
 
