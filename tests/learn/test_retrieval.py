@@ -95,7 +95,7 @@ def test_draws_of_units_are_those_of_an_explicit_bootstrap():
 
 
 def test_a_difference_is_paired():
-    """Two ways that fail at the same queries but for a few differ surely, as each alone does not."""
+    """Two ways that fail at nearly the same queries differ surely, as each alone does not."""
     random = np.random.default_rng(0)
     units = np.repeat(np.arange(60), 3)
     hard = (random.random(60) < 0.5)[units]

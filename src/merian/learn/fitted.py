@@ -30,7 +30,10 @@ _WIDTH, _SEED = 512, 0
 
 
 def fit_spectrum(
-    folder: Path | str, sequences: Sequence[str], data: Mapping[str, Any] | None = None
+    folder: Path | str,
+    sequences: Sequence[str],
+    data: Mapping[str, Any] | None = None,
+    width: int = _WIDTH,
 ) -> str:
     """Fit a spectrum to barcodes, write it as a model, and return its id.
 
@@ -38,6 +41,7 @@ def fit_spectrum(
         folder: Where to.
         sequences: Clean ones; all are read five times.
         data: What to say of them.
+        width: Numbers of a vector at most; there are no more directions than barcodes.
     """
     words = KmerTokens(1, None, _BASES)
 
@@ -51,8 +55,7 @@ def fit_spectrum(
 
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        # There are no more directions than barcodes.
-        spectrum = BarcodeSpectrum(SpectrumConfig(width=min(_WIDTH, max(len(sequences), 1))))
+        spectrum = BarcodeSpectrum(SpectrumConfig(width=min(width, max(len(sequences), 1))))
         spectrum.fit(batches)
     card = {
         "name": FITTED,

@@ -84,11 +84,27 @@ def withhold(biota: Biota, rng: np.random.Generator, largest: float = 1.0) -> ND
 
 
 def draw_specimens(
-    biota: Biota, count: int, level: int, unknown: NDArray[np.int8], rng: np.random.Generator
+    biota: Biota,
+    count: int,
+    level: int,
+    unknown: NDArray[np.int8],
+    rng: np.random.Generator,
+    species: NDArray[np.int32] | None = None,
 ) -> Specimens:
-    """Draw records: as many of each species as it is common, with the faults of a level."""
+    """Draw records with the faults of a level.
+
+    Args:
+        biota: The species.
+        count: How many records.
+        level: Of the faults, 1 to 3.
+        unknown: What of each species nobody has described, as in WITHHELD.
+        rng: Draws everything.
+        species: Of each record; as many of each as it is common if not given.
+    """
     often = 2.0 ** (level - 2)
-    species = rng.choice(len(biota), size=count, p=biota.abundance).astype(np.int32)
+    if species is None:
+        species = rng.choice(len(biota), size=count, p=biota.abundance).astype(np.int32)
+    species = species.copy()
     records = np.arange(count, dtype=np.int32)
     called = species.copy()
     for i in np.flatnonzero(rng.random(count) < _MISLABELLED * often).tolist():
