@@ -196,7 +196,7 @@ class KeptRecords:
         self.missing = {name: np.isnan(rows[:, 0]) for name, rows in self.kept.items()}
         self.labels_of, self.names_of, self.words = labels, names, words
         self.modalities, self.flat = tuple(modalities), flat
-        self.shards = (len(labels),)
+        self.shards: Sequence[int] = (len(labels),)
 
     def names(self, indices: Indices) -> list[str]:
         """Return the records' numbers."""

@@ -112,18 +112,14 @@ def split_records(
     later = random.random(len(names)) < val
     of_group = np.full(len(number), _TRAIN, np.int8)
     for kind, some in enumerate(own):
-        if held[kind]:
-            first, shares = _UNSEEN, (0.5,)
-        elif len(some) > 2:
-            first, shares = _SEEN, (asked, keys)
-        else:
-            continue
         # The smallest go first, so that no part is much larger than its share.
         drawn = sorted(random.permutation(some).tolist(), key=lambda one: int(size[one]))
-        query = first + (1 if later[kind] else 2)
-        parts = (query, first) if first == _SEEN else (query,)
-        rest = first if first == _UNSEEN else _TRAIN
-        _deal(of_group, drawn, size, [*zip(parts, shares, strict=True)], rest)
+        query = 1 if later[kind] else 2
+        if held[kind]:
+            _deal(of_group, drawn, size, [(_UNSEEN + query, 0.5)], _UNSEEN)
+        elif len(some) > 2:
+            wanted = [(_SEEN + query, asked), (_SEEN, keys)]
+            _deal(of_group, drawn, size, wanted, _TRAIN)
     hidden = np.zeros(len(number), np.int64)
     np.add.at(hidden, pairs[0], held[pairs[1]])
     several = np.bincount(pairs[0], minlength=len(number))

@@ -156,8 +156,12 @@ def scores(
         rounds: Of drawing.
         seed: Of drawing.
     """
-    told = [_side(right, asked, side, macro, rounds, seed) for side in (True, False)]
-    return _scores(told, [(one.value, one.drawn) for one in told])
+    seen, unseen = _sides(right, asked, macro, rounds, seed)
+    return Scores(
+        _interval(seen.value, seen.drawn, seen),
+        _interval(unseen.value, unseen.drawn, unseen),
+        _interval(*_harmonic(seen, unseen), seen, unseen),
+    )
 
 
 def less(
@@ -174,15 +178,14 @@ def less(
         rounds: Of drawing.
         seed: Of drawing.
     """
-    one = [_side(right, asked, side, macro, rounds, seed) for side in (True, False)]
-    two = [_side(other, asked, side, macro, rounds, seed) for side in (True, False)]
-    both = [(a.value - b.value, a.drawn - b.drawn) for a, b in zip(one, two, strict=True)]
-    value = _harmonic(one)[0] - _harmonic(two)[0]
-    drawn = _harmonic(one)[1] - _harmonic(two)[1]
-    n, groups = sum(a.n for a in one), sum(a.groups for a in one)
+    seen, unseen = _sides(right, asked, macro, rounds, seed)
+    its_seen, its_unseen = _sides(other, asked, macro, rounds, seed)
+    value, drawn = _harmonic(seen, unseen)
+    its_value, its_drawn = _harmonic(its_seen, its_unseen)
     return Scores(
-        *(_interval(v, d, a.n, a.groups) for (v, d), a in zip(both, one, strict=True)),
-        _interval(value, drawn, n, groups),
+        _interval(seen.value - its_seen.value, seen.drawn - its_seen.drawn, seen),
+        _interval(unseen.value - its_unseen.value, unseen.drawn - its_unseen.drawn, unseen),
+        _interval(value - its_value, drawn - its_drawn, seen, unseen),
     )
 
 
@@ -194,6 +197,14 @@ class _Side:
     drawn: Floats
     n: int
     groups: int
+
+
+def _sides(
+    right: ArrayLike, asked: Asked, macro: bool, rounds: int, seed: int
+) -> tuple[_Side, _Side]:
+    """Return what is right of seen and of unseen queries, each drawn by itself."""
+    seen = _side(right, asked, True, macro, rounds, seed)
+    return seen, _side(right, asked, False, macro, rounds, seed + 1)
 
 
 def _side(right: ArrayLike, asked: Asked, seen: bool, macro: bool, rounds: int, seed: int) -> _Side:
@@ -242,20 +253,13 @@ def _draws(groups: int, width: int, rounds: int, seed: int) -> Iterator[Floats]:
         left -= some
 
 
-def _harmonic(sides: Sequence[_Side]) -> tuple[float, Floats]:
-    value = float(harmonic_mean(sides[0].value, sides[1].value))
-    return value, harmonic_mean(sides[0].drawn, sides[1].drawn)
+def _harmonic(seen: _Side, unseen: _Side) -> tuple[float, Floats]:
+    value = float(harmonic_mean(seen.value, unseen.value))
+    return value, harmonic_mean(seen.drawn, unseen.drawn)
 
 
-def _scores(sides: Sequence[_Side], told: Sequence[tuple[float, Floats]]) -> Scores:
+def _interval(value: float, drawn: Floats, *sides: _Side) -> Interval:
     n, groups = sum(side.n for side in sides), sum(side.groups for side in sides)
-    return Scores(
-        *(_interval(v, d, s.n, s.groups) for (v, d), s in zip(told, sides, strict=True)),
-        _interval(*_harmonic(sides), n, groups),
-    )
-
-
-def _interval(value: float, drawn: Floats, n: int, groups: int) -> Interval:
     # One unit drawn again is always itself, which would look certain.
     low, high = middle(drawn) if groups > 1 else (math.nan, math.nan)
     return Interval(value, low, high, n, groups)
