@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from merian.errors import InputError
 from merian.learn.encoding import features
 from merian.learn.heads import build_heads
 from merian.learn.modalities import Contrastive
@@ -273,7 +274,9 @@ def learn_arm(
     else:
         objective = Contrastive(encoders, plan.width, share=share, rank=len(ranks) - 1)
     examples = KeptRecords(own, codes, told, words, modalities, flat=alone)
-    train(_recipe(arm, plan, min(plan.batch, len(codes)), seed), Task(objective, examples), folder)
+    recipe = _recipe(arm, plan, min(plan.batch, len(codes)), seed)
+    if train(recipe, Task(objective, examples), folder).ended == "stopped":
+        raise InputError(f"{arm}: stopped before it had learned; give the same command again")
     return _vectors(objective.eval(), modalities, kept, names, words)
 
 
