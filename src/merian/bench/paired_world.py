@@ -252,8 +252,8 @@ def embed_pictures(files: list[str], seen: str) -> list[str]:
     import torch  # noqa: PLC0415 - an extra
 
     from merian.image.transforms import square  # noqa: PLC0415
-    from merian.learn.looking import one_thread  # noqa: PLC0415
     from merian.pictures import read_picture  # noqa: PLC0415
+    from merian.threads import one_thread  # noqa: PLC0415
 
     network, size = _network(), int(seen)
     found: list[str] = []
