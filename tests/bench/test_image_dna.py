@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from merian.bench import image_dna, paired_world
-from merian.bench.aligned_arms import Plan, evened, learn_arm
+from merian.bench.aligned_arms import Plan, learn_arm
 from merian.bench.aligned_scores import RANKS, case_of, claims, table
 from merian.bench.paired_world import PairedSettings, PairedWorld, barcode_kinds
 from merian.errors import FormatError, InputError
@@ -75,16 +75,6 @@ def test_names_are_read_and_found(tmp_path):
     same = case.split.rows("train")[:1]
     twin = next(i for i, n in enumerate(case.names) if n == case.names[same[0]] and i != same[0])
     np.testing.assert_array_equal(vectors["text"][same[0]], vectors["text"][twin])
-
-
-def test_axes_are_evened_and_no_more_than_there_are():
-    random = np.random.default_rng(0)
-    vectors = (random.normal(size=(50, 4)) * [10, 3, 1, 0.1]).astype(np.float32)
-    mean, turn = evened(vectors, 6, 1.0)
-    seen = (vectors - mean) @ turn
-    np.testing.assert_allclose(np.cov(seen[:, :4].T, bias=True), np.eye(4) * seen[:, 0].var(),
-                               atol=0.02)  # fmt: skip
-    assert not seen[:, 4:].any()
 
 
 def test_reads_of_one_barcode_are_one_kind():

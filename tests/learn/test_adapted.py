@@ -1,5 +1,6 @@
 """A frozen tower with a small network behind it."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -9,7 +10,7 @@ from torch.nn import functional  # noqa: E402
 from merian.barcode.bert import BarcodeBert, BertConfig  # noqa: E402
 from merian.barcode.tokens import KmerTokens  # noqa: E402
 from merian.errors import InputError  # noqa: E402
-from merian.learn.adapted import Adapted, AdaptedConfig  # noqa: E402
+from merian.learn.adapted import Adapted, AdaptedConfig, evened  # noqa: E402
 from merian.learn.encoders import build_encoder, modality_of  # noqa: E402
 from merian.learn.encoding import EncoderAlone, described, features  # noqa: E402
 from merian.learn.saved import load_model, save_model  # noqa: E402
@@ -153,3 +154,29 @@ def test_what_it_is_not_told_is_said():
     with pytest.raises(InputError, match="layers of the encoder is -1"):
         AdaptedConfig(layers=-1)
     assert modality_of({"kind": "another"}) is None
+
+
+def test_axes_are_evened_and_no_more_than_there_are():
+    random = np.random.default_rng(0)
+    vectors = (random.normal(size=(50, 4)) * [10, 3, 1, 0.1]).astype(np.float32)
+    mean, turn = evened(vectors, 6, 1.0)
+    seen = (vectors - mean) @ turn
+    np.testing.assert_allclose(np.cov(seen[:, :4].T, bias=True), np.eye(4) * seen[:, 0].var(),
+                               atol=0.02)  # fmt: skip
+    assert not seen[:, 4:].any()
+
+
+def test_the_main_axes_of_a_tower_are_fitted_kept_and_loaded(tmp_path):
+    tower = bert()
+    seen = features(tower, barcodes(40)).detach().numpy()
+    adapted = Adapted(tower, AdaptedConfig(hidden=8, axes=5, power=1.0))
+    adapted.fit(seen)
+    found = features(adapted, {"vectors": torch.from_numpy(seen)})
+    assert found.shape == (40, adapted.width) == (40, 5)
+    spread = np.cov(found.detach().numpy().T)
+    np.testing.assert_allclose(spread, np.eye(5) * spread[0, 0], atol=0.02 * spread[0, 0])
+    told = described(adapted)
+    again = build_encoder(told)
+    again.load_state_dict(adapted.state_dict())
+    torch.testing.assert_close(features(again, barcodes()), features(adapted, barcodes()))
+    assert not any(name in ("mean", "turn") for name, _ in adapted.named_parameters())

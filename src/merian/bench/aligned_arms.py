@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from merian.errors import InputError
+from merian.learn.adapted import Adapted, AdaptedConfig
 from merian.learn.encoding import features
 from merian.learn.heads import build_heads
 from merian.learn.modalities import Contrastive
@@ -44,8 +45,6 @@ __all__ = [
     "PLANS",
     "KeptRecords",
     "Plan",
-    "Trunk",
-    "TrunkConfig",
     "learn_arm",
     "read_names",
 ]
@@ -102,74 +101,20 @@ PLANS = {
 
 
 @dataclass(frozen=True)
-class TrunkConfig:
-    """What makes a trunk.
+class GivenConfig:
+    """What is known of a frozen network whose vectors are kept: how many numbers they have."""
 
-    Attributes:
-        given: Numbers of a vector of the frozen network.
-        axes: Main axes that are kept.
-        hidden: Of the residual layer; 0 for none.
-        dropout: Of the axes, in training.
-        power: Of an axis' spread by which it is divided.
-    """
-
-    given: int
-    axes: int = 256
-    hidden: int = 512
-    dropout: float = 0.2
-    power: float = 0.5
+    width: int
 
 
-class Trunk(nn.Module):
-    """Vectors of a frozen network in, `mapped`, one vector each out."""
+class Given(nn.Module):
+    """A frozen network that is not here: its vectors are given."""
 
-    kind = "trunk"
-    mean: Tensor
-    turn: Tensor
+    kind = "given"
 
-    def __init__(self, config: TrunkConfig) -> None:
+    def __init__(self, config: GivenConfig) -> None:
         super().__init__()
-        self.config, self.width = config, config.axes
-        self.register_buffer("mean", torch.zeros(config.given))
-        self.register_buffer("turn", torch.zeros(config.given, config.axes))
-        self.dropout = nn.Dropout(config.dropout)
-        self.norm = nn.LayerNorm(config.axes)
-        self.residual = nn.Sequential()
-        if config.hidden:
-            last = nn.Linear(config.hidden, config.axes)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-            self.residual = nn.Sequential(
-                nn.Linear(config.axes, config.hidden), nn.GELU(), nn.Dropout(config.dropout), last
-            )
-
-    @torch.no_grad()
-    def fit(self, vectors: Vectors) -> None:
-        """Take the mean, the main axes and their spread from vectors that may be learned from."""
-        mean, turn = evened(vectors, self.config.axes, self.config.power)
-        self.mean.copy_(torch.from_numpy(mean))
-        self.turn.copy_(torch.from_numpy(turn))
-
-    def mapped(self, vectors: Tensor) -> Tensor:
-        """Return float[b, axes]."""
-        x: Tensor = self.dropout((vectors - self.mean) @ self.turn)
-        return x + self.residual(self.norm(x)) if self.config.hidden else x
-
-
-def evened(vectors: Vectors, axes: int, power: float) -> tuple[Vectors, Vectors]:
-    """Return the mean, and the matrix to the main axes, each divided by a power of its spread.
-
-    Where there are fewer axes than asked, the rest of the matrix is 0.
-    """
-    mean = vectors.mean(0)
-    spread, turn = np.linalg.eigh(np.cov((vectors - mean).T, bias=True))
-    best = np.argsort(-spread)[: min(axes, len(vectors) - 1)]
-    kept = np.sqrt(np.maximum(spread[best], spread.max() * 1e-6))
-    found = np.zeros((vectors.shape[1], axes), np.float32)
-    found[:, : len(best)] = turn[:, best] * kept**-power
-    # So that the numbers are about 1, as layers expect.
-    found /= np.sqrt(np.mean(((vectors - mean) @ found) ** 2))
-    return mean.astype(np.float32), found
+        self.config, self.width = config, config.width
 
 
 class KeptRecords:
@@ -284,8 +229,8 @@ def _encoder(vectors: Vectors | None, words: TextWords, plan: Plan) -> nn.Module
     """Return a trunk behind vectors that are kept, or a reader of names where there are none."""
     if vectors is None:
         return TextTransformer(TextConfig(vocabulary=words.size, positions=words.length, **_TEXT))
-    width = vectors.shape[1]
-    trunk = Trunk(TrunkConfig(width, plan.axes, plan.hidden, plan.dropout, plan.power))
+    behind = AdaptedConfig(plan.hidden, int(plan.hidden > 0), plan.dropout, plan.axes, plan.power)
+    trunk = Adapted(Given(GivenConfig(vectors.shape[1])), behind)
     trunk.fit(vectors[~np.isnan(vectors[:, 0])])
     return trunk
 

@@ -3,7 +3,8 @@
 The tower stays as it is: nothing of it is trained, and neither its dropout nor its norms change in
 training. So its vectors need to be made only once; kept ones go through `mapped`, and give what the
 items themselves give. What is behind is residual and begins as nothing: the first vectors are those
-of the tower, of one length.
+of the tower, of one length; or their main axes, evened out, as most of what a general network sees
+tells no taxa apart. The axes are fitted to vectors before training, and learn no more.
 
 References: Houlsby and others, arXiv:1902.00751; Gao and others, CLIP-Adapter, arXiv:2110.04544.
 """
@@ -13,7 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +24,7 @@ from merian.barcode.limits import check_sizes
 from merian.errors import InputError
 from merian.learn.encoding import width_of
 
-__all__ = ["Adapted", "AdaptedConfig"]
+__all__ = ["Adapted", "AdaptedConfig", "evened"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,19 @@ class AdaptedConfig:
     Attributes:
         hidden: Numbers between the two maps of a block; 0 is as many as the tower makes.
         layers: Blocks; with 0 the tower's vectors are brought to one length and no more.
-        dropout: Share of values set to zero in training, between the two maps.
+        dropout: Share of values set to zero in training, between the two maps; and of the axes.
+        axes: Main axes of the tower's vectors that are kept; 0 leaves all numbers as they are.
+        power: Of an axis' spread by which it is divided: 1 makes all axes alike.
     """
 
     hidden: int = 0
     layers: int = 1
     dropout: float = 0.0
+    axes: int = 0
+    power: float = 0.5
 
     def __post_init__(self) -> None:
-        check_sizes(self, {"hidden": 0, "layers": 0})
+        check_sizes(self, {"hidden": 0, "layers": 0, "axes": 0})
 
 
 class _Block(nn.Module):
@@ -67,11 +74,17 @@ class Adapted(nn.Module):
     """
 
     kind = "adapted"
+    mean: Tensor
+    turn: Tensor
 
     def __init__(self, tower: nn.Module, config: AdaptedConfig) -> None:
         super().__init__()
-        self.config = config
-        self.width = width_of(tower)
+        self.config, self.given = config, width_of(tower)
+        self.width = config.axes or self.given
+        if config.axes:
+            self.register_buffer("mean", torch.zeros(self.given))
+            self.register_buffer("turn", torch.eye(self.given, config.axes))
+        self.dropout = nn.Dropout(config.dropout)
         self.tower = tower.requires_grad_(False).eval()
         hidden = config.hidden or self.width
         self.adapter = nn.Sequential(
@@ -91,15 +104,27 @@ class Adapted(nn.Module):
 
     def mapped(self, vectors: Tensor) -> Tensor:
         """Return float[b, width] of vectors that the tower made, of whatever length they are."""
-        if vectors.shape[-1] != self.width:
+        if vectors.shape[-1] != self.given:
             raise InputError(
-                f"vectors of {vectors.shape[-1]} numbers; the tower makes {self.width}, so they "
+                f"vectors of {vectors.shape[-1]} numbers; the tower makes {self.given}, so they "
                 "are of another encoder"
             )
+        unit = functional.normalize(vectors.float(), dim=-1)
         # A number is about 1, whatever the tower's scale and whether lengths were kept.
-        even = functional.normalize(vectors.float(), dim=-1) * self.width**0.5
+        if self.config.axes:
+            even = self.dropout((unit - self.mean) @ self.turn)
+        else:
+            even = unit * self.width**0.5
         adapted: Tensor = self.adapter(even)
         return adapted
+
+    @torch.no_grad()
+    def fit(self, vectors: NDArray[np.floating[Any]]) -> None:
+        """Take the mean, the main axes and their spread from vectors that the tower made."""
+        rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        mean, turn = evened(rows.astype(np.float32), self.config.axes, self.config.power)
+        self.mean.copy_(torch.from_numpy(mean))
+        self.turn.copy_(torch.from_numpy(turn))
 
     def features(self, images: Tensor, sides: Tensor | None = None) -> Tensor:
         """Return float[b, width] of pictures, as the tower takes them."""
@@ -121,3 +146,21 @@ class Adapted(nn.Module):
         with torch.no_grad():
             found = tower.located(place)
         return self.mapped(found)
+
+
+def evened(
+    vectors: NDArray[np.float32], axes: int, power: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the mean, and the matrix to the main axes, each divided by a power of its spread.
+
+    Where there are fewer axes than asked, the rest of the matrix is 0.
+    """
+    mean = vectors.mean(0)
+    spread, turn = np.linalg.eigh(np.cov((vectors - mean).T, bias=True))
+    best = np.argsort(-spread)[: min(axes, len(vectors) - 1)]
+    kept = np.sqrt(np.maximum(spread[best], spread.max() * 1e-6))
+    found = np.zeros((vectors.shape[1], axes), np.float32)
+    found[:, : len(best)] = turn[:, best] * kept**-power
+    # So that the numbers are about 1, as layers expect.
+    found /= np.sqrt(np.mean(((vectors - mean) @ found) ** 2))
+    return mean.astype(np.float32), found

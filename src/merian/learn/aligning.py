@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from merian.barcode.vocabulary import Words, preprocessing_of
@@ -23,6 +25,7 @@ from merian.image.transforms import Augmentation
 from merian.learn.adapted import Adapted, AdaptedConfig
 from merian.learn.devices import seed_all
 from merian.learn.encoders import find_kind
+from merian.learn.encoding import features, width_of
 from merian.learn.examples import Masking
 from merian.learn.kept_vectors import kept_vectors
 from merian.learn.learned_names import KEY
@@ -43,11 +46,14 @@ from merian.learn.record_examples import PackedRecords
 from merian.learn.task import Indices, Task
 from merian.text.wording import WORDINGS
 from merian.text.words import TextWords, learn_words
+from merian.threads import one_thread
 
 __all__ = ["align_task"]
 
 _START = 3  # the stream of chance of the first weights
 _WORDED = 20_000  # examples at most that teach the pieces of words
+_FITTED, _FITTED_ANEW = 20_000, 1_000  # that main axes are fitted to: if kept, and if not
+_AT_A_TIME = 64
 
 
 @dataclass
@@ -84,9 +90,15 @@ def align_task(recipe: Recipe, pack: Pack) -> Task:
         bound_to=recipe.objective.bound_to,
     )
     found = [
-        _examples(recipe, pack, name, told, encoders, ranks) if name in pack.parts else None
+        _examples(recipe, pack, name, told, encoders, ranks, [*encoders])
+        if name in pack.parts
+        else None
         for name in ("train", "valid")
     ]
+    for name, encoder in encoders.items():
+        if isinstance(encoder, Adapted) and encoder.config.axes:
+            shown = _examples(recipe, pack, "train", told, encoders, (), [name])
+            encoder.fit(_seen_by(encoder, shown, recipe.data.window))
     learned = {rank: _seen(train, rank) for rank in train.ranks}
     card = {
         **card_of(pack),
@@ -194,9 +206,9 @@ def _tower(
         except InputError as error:
             raise InputError(f"{where}.low_rank: {error}") from None
     if part.frozen:
-        network = Adapted(
-            network, AdaptedConfig(part.trunk, part.trunk_layers if part.trunk else 0)
-        )
+        axes = min(part.trunk_axes, width_of(network))
+        layers = part.trunk_layers if part.trunk else 0
+        network = Adapted(network, AdaptedConfig(part.trunk, layers, part.trunk_dropout, axes))
     return network, origin
 
 
@@ -210,17 +222,18 @@ def _examples(
     told: _Said,
     encoders: Mapping[str, nn.Module],
     ranks: Sequence[str],
+    modalities: Sequence[str],
 ) -> PackedRecords:
     """Return the examples of a part; of those only looked at nothing is left to chance."""
     data = recipe.data
     kept: dict[str, Path] = {}
-    for name, tower in recipe.towers.items():
-        if tower.frozen and _is_kept(name, recipe):
+    for name in modalities:
+        if recipe.towers[name].frozen and _is_kept(name, recipe):
             frozen = cast(Any, encoders[name]).tower
             kept[name] = kept_vectors(frozen, name, told.preprocessing[name], pack, part)
     return PackedRecords(
         pack.part(part),
-        tuple(recipe.towers),
+        modalities,
         size=data.size,
         barcodes=told.barcodes,
         texts=told.texts,
@@ -232,6 +245,21 @@ def _examples(
         ranks=ranks,
         kept=kept,
     )
+
+
+def _seen_by(encoder: Adapted, shown: PackedRecords, window: int) -> NDArray[np.float32]:
+    """Return what a frozen tower makes of some examples of one modality, float32[n, width]."""
+    (name,) = shown.modalities
+    order = drawn(shown.shards, window)
+    order = order[: _FITTED if name in shown.kept else _FITTED_ANEW]
+    random, rows = np.random.default_rng(_START), []
+    with one_thread(), torch.no_grad():
+        for first in range(0, len(order), _AT_A_TIME):
+            batch = shown.batch(order[first : first + _AT_A_TIME], random)
+            own = {k.removeprefix(f"{name}."): t for k, t in batch.items() if k.startswith(name)}
+            seen = own["vectors"] if "vectors" in own else features(encoder.tower, own)
+            rows.append(seen[batch["present"][:, 0]].float().numpy())
+    return np.concatenate(rows)
 
 
 def _is_kept(name: str, recipe: Recipe) -> bool:

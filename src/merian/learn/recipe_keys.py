@@ -149,6 +149,12 @@ class TowerPart(EncoderPart):
         "width of a small network behind an encoder that is frozen; 0 for none", 512, low=0
     )
     trunk_layers: int = key("its layers", 1, low=1)
+    trunk_axes: int = key(
+        "main axes of what a frozen encoder makes that are kept and evened out before; 0 for all "
+        "numbers as they are", 256, low=0,
+    )  # fmt: skip
+    trunk_dropout: float = key("share of values set to zero in it in training", 0.2, low=0,
+                               high=0.9)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class PackedRecords:
         self.pack, self.shards = pack, pack.shards
         self.modalities, self.learns = tuple(modalities), learns
         self.wordings, self.accounts = tuple(wordings), dict(accounts or {})
-        self.texts, self._kept = texts, dict(kept or {})
+        self.texts, self.kept = texts, dict(kept or {})
         self._open: dict[str, Kept] = {}
         self._check(barcodes)
         self.pictures = PackedPictures(pack, size, augment if learns else None, ranks)
@@ -93,7 +93,7 @@ class PackedRecords:
                 f"{self.pack.folder}: holds {self.pack.kind}, and records are needed; merian pack "
                 "--kind records makes a pack of them"
             )
-        given = (*self.modalities, *self._kept)
+        given = (*self.modalities, *self.kept)
         for name in given:
             if name not in MODALITIES:
                 raise InputError(
@@ -106,7 +106,7 @@ class PackedRecords:
             if self.pack.modalities.get(name) == 0:
                 raise InputError(f"{self.pack.folder}: no record has what {name} needs")
         for name, words in (("barcode", barcodes), ("text", self.texts)):
-            if name in self.modalities and name not in self._kept and words is None:
+            if name in self.modalities and name not in self.kept and words is None:
                 raise InputError(f"{name} needs the words that it is cut into, or vectors")
         if not self.wordings:
             raise InputError("no wording of a lineage is given; one or more expected")
@@ -151,7 +151,7 @@ class PackedRecords:
             "place": self._places,
         }  # fmt: skip
         for column, name in enumerate(self.modalities):
-            if name in self._kept:
+            if name in self.kept:
                 some, present[:, column] = self._vectors(name, indices)
             else:
                 some, present[:, column] = of[name](indices, random)
@@ -203,7 +203,7 @@ class PackedRecords:
     def _mapped(self, name: str) -> Kept:
         """Return the vectors of a modality."""
         if name not in self._open:
-            given = self._kept[name]
+            given = self.kept[name]
             array = np.load(given, mmap_mode="r") if isinstance(given, str | Path) else given
             if array.ndim != 2 or len(array) != self.pack.size or array.dtype.kind != "f":
                 raise InputError(
