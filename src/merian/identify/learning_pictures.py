@@ -1,17 +1,18 @@
-"""What a library of pictures learns about itself when it is built, and where that is kept.
+"""What a library learns about pictures when it is built, and where that is kept.
 
     picture.safetensors  the `likeness` and every entry's vector as it has them, the weights of what
                          describes the outcomes, and the simulated pictures as models score them
                          that have not seen their genera
     picture.json         in words: of what library, from how much, with what loss
 
-As with barcodes (see `learning`) it is part of an edition.
+As with barcodes (see `learning`) it is part of an edition. A library of pictures learns it from its
+own, and one of barcodes from witnesses (see `learning_across`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -46,8 +47,9 @@ from merian.stamp import run_id, stamp
 from merian.tensors import map_tensors, write_tensors
 
 __all__ = [
-    "LearntPictures", "importance_of", "is_learnt", "learn_pictures", "of_all_ranks",
-    "open_learnt_pictures", "usual_picture_weights",
+    "FittedPictures", "LearntPictures", "fitted_pictures", "importance_of", "is_learnt",
+    "learn_pictures", "of_all_ranks", "open_learnt_pictures", "usual_picture_weights",
+    "write_learnt",
 ]  # fmt: skip
 
 _USUAL = "usual_picture_weights.json"
@@ -62,19 +64,37 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class LearntPictures:
-    """What a library of pictures has learnt about itself.
+    """What a library has learnt about pictures.
 
     Attributes:
         likeness: In which taxa are parted.
         alike: int16[entries, directions]; every entry's vector as that has it, of length 4,000.
         weights: Of what describes the outcomes, by rank from the highest, then of the root.
         simulated: What promises are chosen on.
+        centre: float32[dim]; what the vectors of pictures have in common, where the library is not
+            of pictures.
     """
 
     likeness: Likeness
     alike: NDArray[np.int16]
     weights: Sequence[Floats]
     simulated: Simulations
+    centre: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class FittedPictures:
+    """What was learnt from simulated pictures.
+
+    Attributes:
+        weights: As of `LearntPictures`.
+        simulated: The same.
+        loss: On genera that the weights have not seen; None where nothing was learnt.
+    """
+
+    weights: Sequence[Floats]
+    simulated: Simulations
+    loss: float | None
 
 
 def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Progress) -> None:
@@ -83,7 +103,6 @@ def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Pr
     kinship = Kinship.open(library)
     assert kinship is not None, "a library of pictures has an encoder"
     vectors = np.concatenate([np.asarray(rows) for rows in kinship.vectors])
-    genus = genus_rank(ladder)
     learned = learned_of(library, ladder)
     what = "asking it about its own pictures"
     episodes = simulate_pictures(
@@ -92,26 +111,51 @@ def learn_pictures(library: Library, _segment: Path, edition: Path, progress: Pr
     if learned is not None:
         check_enough(library, ladder, np.unique(episodes.own), ENOUGH)
     progress("learning how far names can be trusted", len(episodes))
+    found = fitted_pictures(ladder, episodes)
     likeness = likeness_of(vectors, ladder.path[:, -1])
-    alike = likeness.whole(vectors)
+    write_learnt(
+        library, edition, LearntPictures(
+            likeness, likeness.whole(vectors), found.weights, found.simulated
+        ), episodes, {"loss_on_other_genera": found.loss},
+    )  # fmt: skip
+
+
+def write_learnt(
+    library: Library,
+    edition: Path,
+    learnt: LearntPictures,
+    episodes: PictureEpisodes,
+    more: Mapping[str, object],
+) -> None:
+    """Write what was learnt into an edition that is not in its place yet.
+
+    Args:
+        library: As it will be.
+        edition: Where the edition lies for now.
+        learnt: What was learnt.
+        episodes: From what.
+        more: What else the card is to say.
+    """
+    ladder, likeness = ladder_of(library), learnt.likeness
     arrays: dict[str, NDArray[Any]] = {
-        "likeness.centre": likeness.centre, "likeness.map": likeness.map, "alike": alike,
+        "likeness.centre": likeness.centre, "likeness.map": likeness.map, "alike": learnt.alike,
     }  # fmt: skip
-    weights, simulated, loss = _fitted(ladder, episodes, ladder.path[episodes.own, genus])
-    arrays |= vars(simulated)
-    for name, found in zip((*ladder.ranks, "root"), weights, strict=True):
+    arrays |= vars(learnt.simulated)
+    if learnt.centre is not None:
+        arrays["centre"] = learnt.centre
+    for name, found in zip((*ladder.ranks, "root"), learnt.weights, strict=True):
         arrays[f"weights.{name}"] = found
     write_tensors(edition / _ARRAYS, arrays, f"{_FORMAT} {_VERSION}")
-    write_json(edition / _CARD, _card(library, ladder, episodes, loss))
+    write_json(edition / _CARD, {**_card(library, ladder, episodes), **more})
 
 
 def is_learnt(library: Library) -> bool:
-    """Return whether a library of pictures has learnt about itself, as those that answer have."""
+    """Return whether a library has learnt about pictures, as those that answer have."""
     return (library.edition_folder / _ARRAYS).exists()
 
 
 def open_learnt_pictures(library: Library) -> LearntPictures:
-    """Open what a library of pictures has learnt."""
+    """Open what a library has learnt about pictures."""
     path = library.edition_folder / _ARRAYS
     if not is_learnt(library):
         raise FormatError(
@@ -126,6 +170,7 @@ def open_learnt_pictures(library: Library) -> LearntPictures:
         arrays["alike"],
         [np.array(arrays[f"weights.{name}"]) for name in names],
         Simulations.among(arrays),
+        np.array(arrays["centre"]) if "centre" in arrays else None,
     )
 
 
@@ -139,15 +184,12 @@ def usual_picture_weights() -> list[Floats]:
     return [np.array(kept[kind], np.float64) for kind in ("above", "species", "root")]
 
 
-def _fitted(
-    ladder: Ladder, episodes: PictureEpisodes, genus: NDArray[np.int32]
-) -> tuple[list[Floats], Simulations, float | None]:
-    """Return the weights, the episodes as weights score them that are not theirs, and the loss."""
+def fitted_pictures(ladder: Ladder, episodes: PictureEpisodes) -> FittedPictures:
+    """Learn from simulated pictures; they are scored by weights that are not theirs."""
     described = episodes.described
     true = true_outcomes(described, episodes.true)
-    share = share_of_species(
-        ladder.path[episodes.own, -1], episodes.stratum, np.ones(len(episodes))
-    )
+    genus, own = episodes.path[:, genus_rank(ladder)], episodes.path[:, -1]
+    share = share_of_species(own, episodes.stratum, np.ones(len(episodes)))
     importance = importance_of(episodes.stratum, share)
 
     usual = usual_picture_weights()
@@ -177,9 +219,9 @@ def _fitted(
         share.astype(np.float32),
         episodes.true.astype(np.int32),
         described.length,
-        ladder.path[episodes.own, -1].astype(np.int32),
+        own.astype(np.int32),
     )
-    return weights, simulated, loss
+    return FittedPictures(weights, simulated, loss)
 
 
 def importance_of(stratum: NDArray[np.int8], share: Floats) -> Floats:
@@ -215,9 +257,7 @@ def of_all_ranks(described: Described) -> Described:
     )
 
 
-def _card(
-    library: Library, ladder: Ladder, episodes: PictureEpisodes, loss: float | None
-) -> dict[str, object]:
+def _card(library: Library, ladder: Ladder, episodes: PictureEpisodes) -> dict[str, object]:
     """Return what was learnt, in words."""
     run = run_id("learn pictures", {"library": library.hash, "version": _VERSION})
     counts = np.bincount(strata.grouped(episodes.stratum), minlength=len(strata.NAMES))
@@ -229,5 +269,4 @@ def _card(
         "ranks": [*ladder.ranks],
         "records_asked": len(np.unique(episodes.own)),
         "simulated": dict(zip(strata.NAMES, counts.tolist(), strict=True)),
-        "loss_on_other_genera": loss,
     }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Likeness", "cosines", "likeness_of", "unit"]
+__all__ = ["Likeness", "cosines", "likeness_of", "plain_likeness", "unit"]
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
@@ -83,6 +83,11 @@ def unit(vectors: NDArray[Any]) -> Floats:
     length = np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
     found: Floats = (rows / np.maximum(length, 1e-9)).astype(np.float32)
     return found
+
+
+def plain_likeness(dim: int) -> Likeness:
+    """Return the map that changes nothing."""
+    return Likeness(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
 
 
 def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:

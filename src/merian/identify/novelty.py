@@ -40,7 +40,7 @@ from merian.library.store import assemble
 from merian.library.vectors import Cosines
 from merian.processes import in_processes
 
-__all__ = ["Episodes", "chosen", "simulate"]
+__all__ = ["Episodes", "chosen", "in_turn", "simulate"]
 
 _RECORDS = 6_000  # asked at most; more take longer and say little more
 _PIECES = 3_000  # of which pieces are asked too
@@ -168,9 +168,20 @@ def chosen(ladder: Ladder, learned: Learned | None, most: int) -> NDArray[np.int
     may = (ladder.node[lowest] >= 0) | (ladder.group[lowest] >= 0)
     if learned is not None:
         may &= ~learned.entries
+    return in_turn(lowest, may, most)
+
+
+def in_turn(taxon: NDArray[np.int32], may: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """Return which are asked: of every taxon one by lot, then of each another one.
+
+    Args:
+        taxon: Of each.
+        may: Which can be asked.
+        most: How many are asked at most.
+    """
     told = np.flatnonzero(may)
     order = np.random.default_rng(_SEED).permutation(told)
-    species = ladder.path[order, -1]
+    species = taxon[order]
     by_species = np.argsort(species, kind="stable")
     begin = np.append(True, np.diff(species[by_species]) > 0)[: len(order)]
     turn = np.empty(len(order), np.int64)
