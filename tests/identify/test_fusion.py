@@ -248,8 +248,8 @@ class Biota:
         )  # fmt: skip
         promises = lambda choice: (promise_of(simulated, self.ladder, choice),)  # noqa: E731
         return SimpleNamespace(
-            kind=kind, library=self.library, ladder=self.ladder, simulated=simulated,
-            promises=promises,
+            kind=kind, library=SimpleNamespace(**vars(self.library), hash=kind),
+            ladder=self.ladder, simulated=simulated, promises=promises,
         )  # fmt: skip
 
 
@@ -339,3 +339,15 @@ def test_libraries_of_earlier_versions_promise_nothing_together(world):
     old.simulated = Simulations(**kept)
     consensus = Consensus({"b": old, "p": biota.evidence("picture", 2.0, records=1)}, Choice())
     assert not consensus.together([0, 1]).promise.holds
+
+
+def test_two_kinds_by_one_library_have_a_species_or_lack_it_together(world):
+    biota, consensus = world
+    evidence = {"b": biota.evidence("barcode", 3.0), "p": biota.evidence("picture", 2.0)}
+    evidence["p"].library = evidence["b"].library
+    one = Consensus(evidence, Choice(0.1))
+    assert len(one.together([0, 1]).promises) == 2  # of whole barcodes, and of pieces
+    assert len(consensus.together([0, 1]).promises) == 6  # or one of both alone has the species
+    for level in (4, 3):
+        error, _ = answers(biota, one, lambda _library, _n, level=level: level, 500)
+        assert error <= 0.1 + 0.03

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (the extra `models`)")
 
 from merian.cli import main
-from merian.identify import record_panel
+from merian.identify import unpacking
 from merian.identify.likeness import cosines, likeness_of
 from merian.identify.promise import Choice
 from merian.identify.record_job import run_of_records
@@ -76,8 +76,8 @@ def test_an_answer_does_not_hang_on_what_else_is_asked(place, shelf):  # noqa: F
 
 def test_regions_of_a_file_are_cut_from_it_unpacked_once(place, shelf, monkeypatch):  # noqa: F811
     unpacked = []
-    real = record_panel.whole
-    monkeypatch.setattr(record_panel, "whole", lambda data: unpacked.append(1) or real(data))
+    real = unpacking.whole
+    monkeypatch.setattr(unpacking, "whole", lambda data: unpacked.append(1) or real(data))
     panel = RecordPanel({"looks": shelf["looks"]}, Choice())
     halves = [seen(place, "Q05.png", [0, 0, 1, 0.5 + n / 32], 10.0) for n in range(12)]
     found = answers(panel, *(asked(half) for half in halves))

@@ -44,7 +44,9 @@ def identify(
     command that was stopped is continued when it is given again.
 
     With a library of pictures, records are named: a picture and a barcode of one id are one record.
-    Each gives an answer, all together the consensus, which is the row of the record.
+    Each gives an answer, all together the consensus, which is the row of the record. A library of
+    barcodes answers pictures too where its encoder aligns both and it was given pictures to learn
+    from, and no library of pictures is among those given.
 
     Args:
         queries: FASTA or FASTQ files, tables with a column of sequences or of pictures, pictures
@@ -95,11 +97,11 @@ def identify(
     if not queries:
         raise InputError("give the sequences: merian identify QUERY... --library LIB -o OUT")
     choice = choice_of(alpha, novelty, promise)
-    if of_records(queries, library):
+    options = options_of(format, map, set, images)
+    if of_records(queries, library, options, format, quiet):
         identify_records(
-            queries, library, out, into, choice,
-            options_of(format, map, set, images), format, taxonomy, processes, novelty == BATCH,
-            report, quiet,
+            queries, library, out, into, choice, options, format, taxonomy, processes,
+            novelty == BATCH, report, quiet,
         )  # fmt: skip
         return
     asked = Queries(queries, options_of(format, map, set), format)

@@ -16,19 +16,39 @@ if TYPE_CHECKING:
 __all__ = ["identify_records", "of_records"]
 
 
-def of_records(queries: tuple[Path, ...], library: tuple[Path, ...]) -> bool:
-    """Return whether records are asked about: where a library of pictures is among those given."""
+def of_records(
+    queries: tuple[Path, ...],
+    library: tuple[Path, ...],
+    options: Options,
+    format: str | None,
+    quiet: bool,
+) -> bool:
+    """Return whether records are asked about: where a library that is given answers pictures.
+
+    One of barcodes that can is asked in this way only where there is a picture.
+    """
+    from merian.formats import sniff
     from merian.formats.image_folder import SUFFIXES
+    from merian.identify.given import has_pictures
+    from merian.identify.learning_across import answers_pictures, refusal, sees_pictures
+    from merian.library.from_catalogue import is_catalogue
     from merian.library.shelf import open_shelf
 
-    if any(one.kind == "picture" for one in open_shelf(library, pictures=True).values()):
+    shelf = open_shelf(library, pictures=True)
+    if any(one.kind == "picture" for one in shelf.values()):
         return True
-    pictures = [path for path in queries if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if pictures:
-        raise InputError(
-            f"{pictures[0]}: is a picture, and no library of pictures was given; "
-            "`merian library build PICTURES -o LIBRARY --pictures` makes one"
-        )
+    if any(answers_pictures(one) for one in shelf.values()):
+        return has_pictures(queries, options, format)
+    for path in queries:
+        alone = path.is_file() and path.suffix.lower() in SUFFIXES
+        inside = path.is_dir() and not is_catalogue(path) and sniff(path).name == "image-folder"
+        if alone or inside:
+            what = "is a picture" if alone else "holds pictures"
+            raise InputError(
+                f"{path}: {what}, and no library of pictures was given; {refusal(shelf)}"
+            )
+    if any(map(sees_pictures, shelf.values())) and has_pictures(queries, options, format):
+        screen.say(f"note: pictures are not asked about; {refusal(shelf)}", quiet)
     return False
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -80,7 +81,9 @@ def build(
         each_marker: Build a library for each marker, in a folder of its own under --out.
         encoder: Keep vectors of the references too, as one more evidence: barcode-spectrum, which
             is fitted to the references themselves, a run of `merian train`, or the folder of a
-            model. None if not given; of pictures efficientnet-lite0, trained on ImageNet.
+            model. None if not given; of pictures efficientnet-lite0, trained on ImageNet. One that
+            aligns pictures and barcodes lets a library of barcodes answer pictures too, if pictures
+            of named records are among what is given.
         pictures: Take in the pictures and not the sequences.
         images: The folder with the pictures that a table names.
         processes: How many embed pictures; as many as there are cores if not given.
@@ -249,12 +252,21 @@ def _held(library: Library) -> list[tuple[str, object]]:
         lines.append(("vectors of", f"{made['name']} ({made['id']}), {made['dim']} numbers"))
         if "from" in made:
             lines.append(("weights of", f"{made['from']['package']} ({made['from']['licence']})"))
+        if "across" in library.header:
+            lines.append(("answers pictures", _across(library.header["across"])))
         learned = made["learned_names"]
         lines += [(f"names that it learned, {rank}", f"{n:,}") for rank, n in learned.items()]
     conflicts = library.header.get("conflicts", {})
     lines += [(f"conflicts of sources: {kind}", f"{n:,}") for kind, n in conflicts.items()]
     lines.append(("hash", library.hash))
     return lines
+
+
+def _across(said: Mapping[str, Any]) -> str:
+    """Return whether a library of barcodes answers pictures, in words."""
+    if not said["answers"]:
+        return f"no: {said['why']}"
+    return f"yes, as learnt from {said['asked']:,} pictures of {said['genera']:,} genera"
 
 
 def _checklist(folder: Path | None) -> Taxonomy | None:

@@ -112,7 +112,7 @@ class BarcodeEvidence:
     def lines(self, promises: Sequence[Promise]) -> list[str]:
         """Say in plain words what is promised, for whole barcodes and for pieces."""
         lines = lines_of(promises)
-        if encoder := self.library.header.get("encoder"):
+        if encoder := self.library.encoder:
             lines.append(
                 f"vectors of {encoder['name']} ({encoder['id']}) are a part of the evidence"
             )

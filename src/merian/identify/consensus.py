@@ -5,7 +5,8 @@ together. So what they have learnt on is paired: a simulated barcode and a simul
 species, of which both libraries lack as much, or of which only one has it. On these pairs it is
 learnt what each kind of evidence is worth beside the other, and the promise is chosen on them; it
 is kept in each of these cases by itself, whatever their mixture is, with whole barcodes and with
-pieces of them. Given what a record is, its barcode is taken to say nothing about how its picture
+pieces of them. Where one library of barcodes answers both, it has a species or lacks it for both.
+Given what a record is, its barcode is taken to say nothing about how its picture
 looks.
 """
 
@@ -198,9 +199,12 @@ class Consensus:
             np.array([one.case for one in records], np.int8),
         )  # fmt: skip
         promises: list[Promise] = []
+        cases = {0, *(1 + alone for alone, _ in self._apart(libraries))}
         for case in range(_case(1 + len(libraries), ())):
             if case % 2 and not any(self._evidence[n].kind == "barcode" for n in libraries):
                 continue  # of pictures there are no pieces
+            if case // 2 not in cases:
+                continue
             least = np.array([*promises[-1].thresholds.values()]) if promises else None
             part = simulated.taken(simulated.length == case)
             promises.append(promise_of(part, ladder, self.choice, least))
@@ -213,13 +217,24 @@ class Consensus:
         random = np.random.default_rng(_SEED)
         found: list[_Simulated] = []
         for species in random.permutation(np.array(shared, np.int64)).tolist():
-            found += self._of_species(species, [one[species] for one in known], random)
+            found += self._of_species(libraries, species, [one[species] for one in known], random)
             if len(found) >= _PAIRS:
                 break
         return found
 
+    def _apart(self, libraries: tuple[int, ...]) -> list[tuple[int, set[int]]]:
+        """Return the places of what may alone have a species, each with all that then have it.
+
+        Two kinds of evidence by one library have the same species.
+        """
+        by: dict[str, list[int]] = {}
+        for place, number in enumerate(libraries):
+            by.setdefault(self._evidence[number].library.hash, []).append(place)
+        return [(ours[0], set(ours)) for ours in by.values()] if len(by) > 1 else []
+
     def _of_species(
         self,
+        libraries: tuple[int, ...],
         species: int,
         known: Sequence[Mapping[int, Sequence[Witness]]],
         random: np.random.Generator,
@@ -236,13 +251,13 @@ class Consensus:
         for absent in every:
             for witnesses in drawn([absent] * len(known)):
                 yield _Simulated(species, absent, _case(0, witnesses), witnesses)
-        for alone in range(len(known)):
-            if ROOT not in known[alone]:
+        for alone, ours in self._apart(libraries):
+            if not all(ROOT in known[number] for number in ours):
                 continue
-            others = [one for number, one in enumerate(known) if number != alone]
+            others = [one for number, one in enumerate(known) if number not in ours]
             for absent in others[0]:
                 if absent != ROOT and all(absent in one for one in others):
-                    asked = [ROOT if n == alone else absent for n in range(len(known))]
+                    asked = [ROOT if n in ours else absent for n in range(len(known))]
                     for witnesses in drawn(asked):
                         case = _case(1 + alone, witnesses)
                         yield _Simulated(species, ROOT, case, witnesses)

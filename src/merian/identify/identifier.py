@@ -57,9 +57,16 @@ class Identifier:
     choice: Choice
     promise: Promise
 
-    def __init__(self, library: Library, choice: Choice) -> None:
+    def __init__(self, library: Library, choice: Choice, evidence: Evidence | None = None) -> None:
+        """Get ready to answer.
+
+        Args:
+            library: What answers.
+            choice: What is chosen.
+            evidence: Of what it is asked about, if that is not what it holds.
+        """
         self.library, self.choice = library, choice
-        self.evidence: Evidence = evidence_of(library)
+        self.evidence: Evidence = evidence or evidence_of(library)
         self.ladder: Ladder = self.evidence.ladder
         taxonomy, groups = library.taxonomy, library.group_name
         self._teller = Teller(self.ladder, taxonomy.name_of, groups.__getitem__, choice.alpha)
@@ -82,7 +89,7 @@ class Identifier:
 
         Args:
             queries: Clean sequences, as `merian.barcode.read_query` returns them; or vectors of
-                pictures, as `merian.library.vectors.Kinship.encode` makes them.
+                pictures, as `PictureEvidence.queries` makes them.
         """
         return self.weigh(queries)[0] if queries else []
 

@@ -3,24 +3,29 @@
 Simulated novelty takes a species away and asks about its records. An encoder that was taught this
 species sees them nearer to each other, and farther from all else, than it would see those of a
 species that it has never met. Weights and promises that were learnt on such answers would trust it
-too much. So such records are not asked; where too few are left, nothing can be promised.
+too much. So such records are not asked; where too few are left, nothing can be promised. Of an
+aligned model that goes for what it says of pictures; barcodes are then named without its vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merian.errors import InputError
-from merian.identify.ladder import Ladder
+from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.promise import ENOUGH
 from merian.library import Library
 from merian.library.encoder import names_learned
+from merian.library.reading import Progress
 from merian.taxonomy import MAIN_RANKS
 
-__all__ = ["Learned", "check_enough", "learned_of"]
+__all__ = ["Learned", "check_enough", "genera_of", "learned_of", "let_speak"]
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,28 @@ def _rungs(
     return learned | (np.isin(ladder.group, sorted(groups)) & (ladder.group >= 0))
 
 
+def genera_of(ladder: Ladder, path: NDArray[np.int32]) -> int:
+    """Return how many genera there are among some paths."""
+    return len(np.unique(path[:, max(0, len(ladder.ranks) - 2)]))
+
+
+def let_speak(
+    library: Library, _segment: Path, _edition: Path, _progress: Progress
+) -> dict[str, Any] | None:
+    """Decide whether an aligned model may be a part of the evidence of barcodes, for the header."""
+    told = library.header.get("encoder") or {}
+    if library.kind != "barcode" or "modalities" not in told:
+        return None
+    ladder = ladder_of(library)
+    learned = learned_of(library, ladder)
+    speaks = told["tells_names"]
+    speaks &= learned is None or genera_of(ladder, ladder.path[~learned.entries]) >= ENOUGH
+    return {"encoder": {**told, "speaks": speaks}}
+
+
 def check_enough(library: Library, ladder: Ladder, asked: NDArray[np.int64], needed: int) -> None:
     """Make sure that enough genera can be asked of an encoder that learned names."""
-    genera = len(np.unique(ladder.path[asked, max(0, len(ladder.ranks) - 2)]))
+    genera = genera_of(ladder, ladder.path[asked])
     if genera >= needed:
         return
     told = library.header["encoder"]

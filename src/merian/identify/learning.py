@@ -320,7 +320,7 @@ def _card(
     """Return what was learnt, in words."""
     run = run_id("learn barcodes", {"library": library.hash, "version": _VERSION})
     counts = np.bincount(strata.grouped(episodes.stratum), minlength=len(strata.NAMES))
-    encoder = library.header.get("encoder")
+    encoder = library.encoder
     return {
         "merian": stamp(_FORMAT, _VERSION, run, library.taxonomy.lock.as_dict()),
         "library": library.hash,

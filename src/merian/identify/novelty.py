@@ -37,10 +37,11 @@ from merian.library import Library
 from merian.library.neighbours import Finder, Neighbours, Without, find, finder_of, joined
 from merian.library.reading import Progress
 from merian.library.store import assemble
+from merian.library.turns import in_turn
 from merian.library.vectors import Cosines
 from merian.processes import in_processes
 
-__all__ = ["Episodes", "chosen", "in_turn", "simulate"]
+__all__ = ["Episodes", "chosen", "simulate"]
 
 _RECORDS = 6_000  # asked at most; more take longer and say little more
 _PIECES = 3_000  # of which pieces are asked too
@@ -103,7 +104,7 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
         ladder: Of the library.
         progress: Is told how many records were asked.
     """
-    learned = learned_of(library, ladder)
+    learned = learned_of(library, ladder) if library.encoder else None
     asked = chosen(ladder, learned, _RECORDS)
     if learned is not None:
         check_enough(library, ladder, asked, _SHOWN)
@@ -146,7 +147,7 @@ def simulate(library: Library, ladder: Ladder, progress: Progress) -> Episodes:
     there = np.minimum(level_, lowest)
     true = ladder.path[own_].copy().reshape(len(own_), lowest + 1)
     true[np.arange(lowest + 1)[None, :] > there[:, None]] = -2
-    empty = [""] * (6 if "encoder" in library.header else 5)
+    empty = [""] * (6 if library.encoder else 5)
     neighbours = joined(parts) if parts else _neighbours(0, empty)
     single = (level_ > lowest) & (library.multiplicity[own_] == 1)
     stratum = strata.of_outcomes(ladder.ranks)[there]
@@ -171,25 +172,6 @@ def chosen(ladder: Ladder, learned: Learned | None, most: int) -> NDArray[np.int
     return in_turn(lowest, may, most)
 
 
-def in_turn(taxon: NDArray[np.int32], may: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
-    """Return which are asked: of every taxon one by lot, then of each another one.
-
-    Args:
-        taxon: Of each.
-        may: Which can be asked.
-        most: How many are asked at most.
-    """
-    told = np.flatnonzero(may)
-    order = np.random.default_rng(_SEED).permutation(told)
-    species = taxon[order]
-    by_species = np.argsort(species, kind="stable")
-    begin = np.append(True, np.diff(species[by_species]) > 0)[: len(order)]
-    turn = np.empty(len(order), np.int64)
-    first = np.flatnonzero(begin)
-    turn[by_species] = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
-    return order[np.argsort(turn, kind="stable")][:most].astype(np.int64)
-
-
 def _shows(library: Library, ladder: Ladder, asked: NDArray[np.int64]) -> bool:
     """Return whether enough genera have a species of two records or more."""
     lowest = ladder.path[:, -1]
@@ -201,7 +183,7 @@ def _shows(library: Library, ladder: Ladder, asked: NDArray[np.int64]) -> bool:
 def _asker(library: Library, ladder: Ladder, assuming: bool) -> _Asker:
     columns = tuple(np.ascontiguousarray(ladder.path[:, r]) for r in range(len(ladder.ranks)))
     entries = np.bincount(columns[-1], minlength=len(ladder)).astype(np.int64)
-    learned = learned_of(library, ladder)
+    learned = learned_of(library, ladder) if library.encoder else None
     return _Asker(finder_of(library), ladder, columns, entries, assuming, learned)
 
 

@@ -1,30 +1,38 @@
-"""The evidence of pictures by a library of them: see `picture` for what describes an outcome."""
+"""The evidence of pictures, by a library of them or by one of barcodes that sees pictures.
+
+See `picture` for what describes an outcome, and `learning_across` for how a picture is compared
+with barcodes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.errors import InputError
 from merian.identify.determination import Match
 from merian.identify.evidence import Asked
 from merian.identify.fitting import score
 from merian.identify.gallery import Gallery, gallery_of
 from merian.identify.ladder import Ladder, ladder_of
+from merian.identify.learning_across import answers_pictures, refusal
 from merian.identify.learning_pictures import LearntPictures, open_learnt_pictures
 from merian.identify.likeness import cosines, unit
 from merian.identify.picture import describe_pictures
 from merian.identify.promise import Choice, Promise, promise_of
 from merian.identify.simulations import Simulations
 from merian.library import Library
-from merian.library.vectors import Kinship
+from merian.library.towers import open_tower
+from merian.library.vectors import Kinship, Raw, scaled
 
 __all__ = ["PictureEvidence"]
 
-_TOLD = 10  # pictures that are kept of the near ones
+_TOLD = 10  # references that are kept of the near ones
 _TOGETHER = 32  # queries whose cosines are reckoned at a time
 
 Floats = NDArray[np.float32]
@@ -32,7 +40,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Near:
-    """The pictures nearest to each query: entries, and both cosines to them."""
+    """The references nearest to each query: entries, and both cosines to them."""
 
     entry: NDArray[np.int64]  # [queries, told]
     alike: Floats
@@ -40,19 +48,28 @@ class _Near:
 
 
 class PictureEvidence:
-    """What a library of pictures says (see `evidence.Evidence`)."""
+    """What a library says of pictures (see `evidence.Evidence`).
+
+    Attributes:
+        eye_id: What its encoder of pictures is known by.
+    """
 
     kind = "picture"
     usual_length = 0.0
 
     def __init__(self, library: Library) -> None:
-        self.library = library.of_kind("picture")
+        if library.kind != "picture" and not answers_pictures(library):
+            raise InputError(f"it answers no pictures; {refusal({str(library.folder): library})}")
+        self.library = library
         self.ladder: Ladder = ladder_of(library)
         self._learnt: LearntPictures = open_learnt_pictures(library)
         self.simulated: Simulations = self._learnt.simulated
         kinship = Kinship.open(library)
-        assert kinship is not None, "a library of pictures has an encoder"
-        self.kinship: Kinship = kinship
+        assert kinship is not None, "a library that answers pictures has an encoder"
+        told = library.header["encoder"]
+        self._encoder = kinship.encoder
+        self.eye_id = str(told.get("model", told["id"]))
+        self._centre = kinship.centre if self._learnt.centre is None else self._learnt.centre
         self._gallery: Gallery = gallery_of(self.ladder, library.individuals)
         order = self._gallery.entry
         vectors = np.concatenate([np.asarray(rows) for rows in kinship.vectors])
@@ -60,11 +77,20 @@ class PictureEvidence:
         self._alike = self._learnt.alike[order].astype(np.float32)
         self._lengths = self._gallery.lengths(self._gallery.sums(unit(self._alike)))
 
+    @cached_property
+    def eye(self) -> Any:
+        """The encoder of pictures, in 32 bits on a CPU."""
+        return open_tower(self._encoder, "image")
+
+    def queries(self, raw: Raw) -> list[NDArray[np.int16]]:
+        """Return what is asked of pictures, of their vectors as `eye` makes them."""
+        return [*scaled(raw, self._centre)]
+
     def ask(self, queries: Sequence[Any]) -> Asked:
-        """Find what is near to vectors, as `merian.library.vectors.Kinship.encode` makes them.
+        """Find what is near to pictures.
 
         Args:
-            queries: int16[dim] each.
+            queries: As `queries` returns them.
         """
         parts = [
             self._ask(np.stack(queries[first : first + _TOGETHER]))
@@ -99,7 +125,7 @@ class PictureEvidence:
         return Asked(described.offset, described.rung, described.length, scores, near)
 
     def matches(self, asked: Asked, number: int, count: int | None) -> list[Match]:
-        """Return the pictures nearest to one, the nearest first."""
+        """Return the references nearest to a picture, the nearest first."""
         near: _Near = asked.near
         entries = near.entry[number].tolist()[:count]
         return [
@@ -115,7 +141,7 @@ class PictureEvidence:
         return Match(entry, self.library.reference(record).id, name, alike, 0, 0, False, seen)
 
     def nearest_species(self, asked: Asked, number: int) -> Sequence[tuple[str, str, int]]:
-        """Return the species of the nearest picture: name, genus, and how many pictures."""
+        """Return the species of the nearest reference: name, genus, and how many it has."""
         path = self.ladder.path[asked.near.entry[number, 0]]
         rung = int(path[-1])
         if self.ladder.group[rung] >= 0 or self.ladder.node[rung] < 0:
@@ -133,4 +159,7 @@ class PictureEvidence:
     def lines(self, promises: Sequence[Promise]) -> list[str]:
         """Say in plain words what is promised."""
         encoder = self.library.header["encoder"]
-        return [*promises[0].lines(), f"pictures are seen by {encoder['name']} ({encoder['id']})"]
+        told = f"pictures are seen by {encoder['name']} ({self.eye_id})"
+        if self.library.kind != "picture":
+            told += " and compared with barcodes"
+        return [*promises[0].lines(), told]

@@ -28,8 +28,8 @@ from merian.identify.gallery import ABSENT, Gallery, gallery_of
 from merian.identify.ladder import Ladder
 from merian.identify.learned import Learned
 from merian.identify.likeness import Likeness, likeness_of, plain_likeness, unit
-from merian.identify.novelty import in_turn
 from merian.identify.picture import describe_pictures
+from merian.library.turns import in_turn
 
 __all__ = ["PictureEpisodes", "Questions", "fold_of", "own_questions", "simulate_pictures"]
 

@@ -154,7 +154,7 @@ def _write(
     def see(row: Mapping[str, Any]) -> None:
         standing[row["rank"] or ""] += 1
 
-    shelf = {name: one.library for name, one in panel.identifiers.items()}
+    shelf = panel.shelf
     locks = {name: library.taxonomy.lock.as_dict() for name, library in shelf.items()}
     mark = stamp(FORMAT, VERSION, run, None)
     single, contradicting = beside(out)

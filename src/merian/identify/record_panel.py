@@ -2,7 +2,8 @@
 
 What one library says of one picture or barcode is an answer of its own, and where a record has more
 than one of these the consensus of them is another (see `consensus`). A picture that cannot be read
-is set aside with its reason; the rest of its record is answered.
+is set aside with its reason; the rest of its record is answered. Where no library of pictures was
+given, those of barcodes are asked about pictures that have learnt to (see `learning_across`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from merian.identify import strata
 from merian.identify.answers import answer_line
@@ -25,15 +25,18 @@ from merian.identify.determination import Determination
 from merian.identify.fusion import Witness
 from merian.identify.identifier import Identifier
 from merian.identify.ladder import Ladder
+from merian.identify.learning_across import answers_pictures, refusal
 from merian.identify.panel import picker, reopened
+from merian.identify.picture_evidence import PictureEvidence
 from merian.identify.posterior import Posterior, as_usual, chains_of
 from merian.identify.promise import Choice, stands
 from merian.identify.telling import Found, Teller, rounded
+from merian.identify.unpacking import Unpacker
 from merian.identify.wording import percent
-from merian.image.addresses import Region, address_of, pixels_of, read_file
+from merian.image.addresses import Region, address_of
 from merian.library import Library
-from merian.library.vectors import raw_vectors, scaled
-from merian.pictures import BadPictureError, coloured, millimetres, whole
+from merian.library.vectors import raw_vectors
+from merian.pictures import BadPictureError
 
 __all__ = ["RecordPanel", "open_record_answerer"]
 
@@ -76,11 +79,14 @@ class RecordPanel:
     """Libraries of barcodes and of pictures that answer about records.
 
     Attributes:
-        identifiers: By the name of the library.
+        shelf: The libraries by name.
+        identifiers: By the name of the library; of one of barcodes that is asked about pictures
+            there are two.
         choice: What was chosen.
     """
 
-    identifiers: Mapping[str, Identifier]
+    shelf: Mapping[str, Library]
+    identifiers: dict[str, Identifier]
     choice: Choice
 
     def __init__(
@@ -96,11 +102,19 @@ class RecordPanel:
             choice: What is chosen.
             told: What another process has learnt of some of them together.
         """
-        self.choice = choice
+        self.choice, self.shelf = choice, shelf
         self.identifiers = {name: Identifier(one, choice) for name, one in shelf.items()}
+        self._called = {name: name for name in shelf}
+        if not any(one.kind == "picture" for one in shelf.values()):
+            self._ask_across()
         of = {n: one.evidence.kind for n, one in self.identifiers.items()}
         self._barcodes = [name for name, kind in of.items() if kind == "barcode"]
-        self._pictures = [name for name, kind in of.items() if kind == "picture"]
+        self._eyes = {
+            name: one.evidence
+            for name, one in self.identifiers.items()
+            if isinstance(one.evidence, PictureEvidence)
+        }
+        self._pictures = [*self._eyes]
         self._number = {name: number for number, name in enumerate(self.identifiers)}
         evidence = {name: one.evidence for name, one in self.identifiers.items()}
         self.consensus = Consensus(evidence, choice, told)
@@ -111,13 +125,21 @@ class RecordPanel:
         self._pick: Callable[[str], str] | None = None
         if len(self._barcodes) > 1:
             self._pick = picker({name: shelf[name] for name in self._barcodes})
-        self._eyes: dict[str, Any] = {}
+
+    def _ask_across(self) -> None:
+        """Ask libraries of barcodes about pictures, where they have learnt what these tell."""
+        across = {name: one for name, one in self.shelf.items() if answers_pictures(one)}
+        for name, library in across.items():
+            own = f"pictures by {name}"
+            while own in self.identifiers:
+                own += "'"
+            self._called[own] = name
+            self.identifiers[own] = Identifier(library, self.choice, PictureEvidence(library))
 
     def arguments(self) -> tuple[str, ...]:
         """Return what `open_record_answerer` needs to open the same in another process."""
-        libraries = {name: one.library for name, one in self.identifiers.items()}
-        folders = [(name, str(library.folder)) for name, library in libraries.items()]
-        hashes = [library.hash for library in libraries.values()]
+        folders = [(name, str(library.folder)) for name, library in self.shelf.items()]
+        hashes = [library.hash for library in self.shelf.values()]
         for names in self._usual_sets():
             self.consensus.decided([self._number[name] for name in names])
         told = [[key, asdict(value)] for key, value in self.consensus.told.items()]
@@ -223,23 +245,20 @@ class RecordPanel:
                 if self._pictures:
                     wanted.append((number, address, region, scale, key))
                 else:
-                    aside[number].append([address, "no library of pictures was given"])
-        eyes = [self._eye_of(name) for name in self._pictures] if wanted else []
-        seen = self._seen(wanted, {eye.id: eye for eye in eyes}, aside)
-        for name, eye in zip(self._pictures, eyes, strict=False):
-            rows = seen[eye.id]
+                    aside[number].append([address, self._no_eyes()])
+        if not wanted:
+            return
+        opened = {own.eye_id: own for own in self._eyes.values()}  # of one kind but one
+        seen = self._seen(wanted, {key: own.eye for key, own in opened.items()}, aside)
+        for name, own in self._eyes.items():
+            rows = seen[own.eye_id]
             if rows:
-                raw = np.stack([vector for *_, vector in rows])
-                queries = scaled(raw, self.identifiers[name].evidence.kinship.centre)  # type: ignore[attr-defined]
-                self._ask(name, [row[:3] for row in rows], [*queries], parts)
+                queries = own.queries(np.stack([vector for *_, vector in rows]))
+                self._ask(name, [row[:3] for row in rows], queries, parts)
 
-    def _eye_of(self, name: str) -> Any:
-        """Return the encoder of a library of pictures; of one kind there is but one."""
-        kinship = self.identifiers[name].evidence.kinship  # type: ignore[attr-defined]
-        told = self.identifiers[name].library.header["encoder"]["id"]
-        if told not in self._eyes:
-            self._eyes[told] = kinship.eye
-        return self._eyes[told]
+    def _no_eyes(self) -> str:
+        """Return why pictures are not answered."""
+        return f"no library of pictures was given; {refusal(self.shelf)}"
 
     def _seen(
         self,
@@ -252,7 +271,7 @@ class RecordPanel:
         Few are read at a time: unpacked they are large.
         """
         found: dict[str, list[Any]] = {id: [] for id in eyes}
-        unpack = _Unpacker()
+        unpack = Unpacker()
         for first in range(0, len(wanted), _AT_ONCE):
             held: list[_Wanted] = []
             items: list[Any] = []
@@ -287,9 +306,9 @@ class RecordPanel:
         if len(parts) == 1:
             (part,) = parts
             unknown = _unknown(self.identifiers[part.library].ladder, *part.outcomes)
-            return answer_line(part.answer, {**_own(part), "unknown": unknown, **told})
+            return answer_line(part.answer, {**self._own(part), "unknown": unknown, **told})
         answer = self._together(parts)
-        libraries = ";".join(dict.fromkeys(part.library for part in parts))
+        libraries = ";".join(dict.fromkeys(self._called[part.library] for part in parts))
         picture = next((part.picture for part in parts if part.picture), "")
         own = {
             "evidence": "consensus", "library": libraries, "item": None,
@@ -298,8 +317,14 @@ class RecordPanel:
         rows = [self._row(part) for part in parts]
         return answer_line(answer, {**own, **told, "parts": rows})
 
+    def _own(self, part: _Part) -> dict[str, Any]:
+        return {
+            "evidence": part.answer.evidence, "library": self._called[part.library],
+            "item": part.item, "picture": _in_a_cell(part.picture),
+        }  # fmt: skip
+
     def _row(self, part: _Part) -> dict[str, Any]:
-        row: dict[str, Any] = json.loads(f"{{{answer_line(part.answer, _own(part))}}}")
+        row: dict[str, Any] = json.loads(f"{{{answer_line(part.answer, self._own(part))}}}")
         ladder = self.identifiers[part.library].ladder
         return {**row, "unknown": _unknown(ladder, *part.outcomes)}
 
@@ -314,13 +339,6 @@ class RecordPanel:
         matches = [m for part in parts for m in part.answer.matches[:_TOLD]]
         found = Found("consensus", matches, says=[_says(part) for part in parts])
         return self._teller.determination(posterior, chains, int(depth[0]), 0, found)
-
-
-def _own(part: _Part) -> dict[str, Any]:
-    return {
-        "evidence": part.answer.evidence, "library": part.library, "item": part.item,
-        "picture": _in_a_cell(part.picture),
-    }  # fmt: skip
 
 
 def _in_a_cell(address: str) -> str | None:
@@ -346,34 +364,6 @@ def _unknown(
         name: round(float(probability[rank < place].sum()), _DECIMALS)
         for place, name in enumerate(ladder.ranks)
     }
-
-
-class _Unpacker:
-    """Reads pictures as an encoder takes them; regions of one file stand together mostly."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, Image.Image] | None = None  # the file that was cut from last
-
-    def __call__(self, address: str, region: Sequence[float] | None, scale: float | None) -> Any:
-        """Return one picture."""
-        if region is None and scale is None:
-            return read_file(address)
-        if region is None:
-            image = whole(read_file(address))
-        else:
-            if self._last is None or self._last[0] != address:
-                self._last = None
-                self._last = address, whole(read_file(address))
-            left, top, width, height = region
-            image = self._last[1]
-            image = image.crop(pixels_of(image.size, (left, top, width, height)))
-        item: Any = coloured(image)
-        if scale is not None:
-            from merian.learn import SizedPicture  # noqa: PLC0415 - torch
-
-            longer, shorter = millimetres(*image.size, scale).tolist()
-            item = SizedPicture(item, (longer, shorter))
-        return item
 
 
 def open_record_answerer(

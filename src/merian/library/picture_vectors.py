@@ -23,6 +23,7 @@ from merian.image.addresses import Region, apart, pixels_of, read_file
 from merian.library.pictures import GatheredPictures
 from merian.library.reading import Progress
 from merian.library.segment import Segment
+from merian.library.towers import open_tower
 from merian.library.vectors import Raw
 from merian.pictures import BadPictureError, coloured, whole
 from merian.processes import in_order
@@ -85,7 +86,11 @@ class PictureVectors:
 
     def of(self, segment: Segment, dim: int) -> Raw:
         """Return float16[entries, dim]: the vectors of the entries that a segment brought."""
-        rows = [self._place[digest.tobytes()] for digest in segment.digest]
+        return self.rows(segment.digest, dim)
+
+    def rows(self, digests: NDArray[np.uint64], dim: int) -> Raw:
+        """Return float16[n, dim]: the vectors of pictures that were embedded, by their hashes."""
+        rows = [self._place[digest.tobytes()] for digest in digests]
         if not rows:
             return np.empty((0, dim), np.float16)
         every = np.memmap(self._file, np.float16, "r").reshape(-1, dim)
@@ -134,10 +139,10 @@ class _Eye:
     """Reads pictures, and looks at each by itself."""
 
     def __init__(self, encoder: str) -> None:
-        from merian.learn import SizedPicture, load_model  # noqa: PLC0415 - torch
+        from merian.learn import SizedPicture  # noqa: PLC0415 - torch
 
         self._sized = SizedPicture
-        self._network = load_model(encoder, "cpu", "float32")
+        self._network = open_tower(encoder, "image")
         self._last: tuple[str, Image.Image] | None = None  # the file that was cut from last
 
     def __call__(self, asked: list[Any]) -> list[Any]:

@@ -11,7 +11,13 @@ from merian.errors import InputError
 from merian.files import content_hash
 from merian.formats import Options
 from merian.library.amplicon import Primers
-from merian.library.encoder import PICTURE_ENCODER, check_encoder, encoder_said, same_encoder
+from merian.library.encoder import (
+    PICTURE_ENCODER,
+    check_encoder,
+    encoder_said,
+    same_encoder,
+    takes_witnesses,
+)
 from merian.library.screening import Screening
 
 __all__ = ["Settings", "checked", "continued"]
@@ -31,6 +37,8 @@ class Settings:
         encoder: Whose vectors are kept beside the sequences; None for none.
         pictures: Whether it is the pictures that are taken in, and not the sequences.
         processes: How many embed pictures at most; as many as the machine has cores if None.
+        witnesses: Whether pictures are looked at beside the sequences. The encoder decides it: see
+            `merian.library.witnesses`.
     """
 
     format: str | None = None
@@ -42,6 +50,7 @@ class Settings:
     encoder: str | None = None
     pictures: bool = False
     processes: int | None = None
+    witnesses: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return what was said, for the header."""
@@ -81,12 +90,15 @@ def checked(settings: Settings, each: bool = False) -> Settings:
         settings = replace(settings, encoder=settings.encoder or PICTURE_ENCODER)
     if settings.encoder is not None:
         check_encoder(settings.encoder, settings.pictures)
-    return settings
+    sees = not settings.pictures and takes_witnesses(settings.encoder, None)
+    return replace(settings, witnesses=sees)
 
 
 def continued(header: Mapping[str, Any], settings: Settings, folder: Path) -> Settings:
     """Return the settings of an addition: primers, screening, encoder are those of the build."""
-    settings = replace(settings, pictures=header.get("kind") == "picture")
+    pictures = header.get("kind") == "picture"
+    sees = not pictures and takes_witnesses(None, header.get("encoder"))
+    settings = replace(settings, pictures=pictures, witnesses=sees)
     if settings.pictures:
         checked(replace(settings, encoder=None))
     if settings.encoder is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from merian.catalogue import Reading
 from merian.errors import InputError
 from merian.files import content_hash
-from merian.formats import read_path
+from merian.formats import read_path, sniff
 from merian.library.amplicon import settle
 from merian.library.from_catalogue import is_catalogue, read_catalogue, source_hash
 from merian.library.gather import Gathered
@@ -32,7 +32,8 @@ def unknown(
 ) -> tuple[dict[Path, str], list[Path]]:
     """Tell files with another content than any before from those that are known.
 
-    The same sequences with another table of names are something else.
+    The same sequences with another table of names are something else, and so are those of a
+    catalogue with other pictures, where these are looked at.
     """
     seen = {digest for entry in earlier for digest in entry["inputs"].values()}
     names = content_hash(settings.names) if settings.names and settings.names.exists() else ""
@@ -40,6 +41,9 @@ def unknown(
     known = []
     for path in files:
         digest = source_hash(path, settings.pictures)
+        if settings.witnesses and is_catalogue(path):
+            both = digest + source_hash(path, True)
+            digest = hashlib.blake2b(both.encode(), digest_size=16).hexdigest()
         if names:
             digest = hashlib.blake2b((digest + names).encode(), digest_size=16).hexdigest()
         if digest in seen:
@@ -59,7 +63,14 @@ def readings_of(
         if is_catalogue(path)
         else (path, read_path(path, settings.options, settings.format))
         for path in paths
+        if not (settings.witnesses and shows_alone(path))
     ]
+    if not found:
+        told = ", ".join(map(str, paths))
+        raise InputError(
+            f"{told}: pictures alone. They bear witness for barcodes that come with them; give "
+            "both, or build the library anew with all"
+        )
     if settings.names is None:
         return found
     wanted: set[str] = set()
@@ -76,6 +87,13 @@ def readings_of(
     first, reading = with_names[0]
     with_names[0] = (first, Reading(reading.format, reading.sources, reading.inputs, table.notes))
     return with_names
+
+
+def shows_alone(path: Path) -> bool:
+    """Return whether a source holds pictures and no sequences: it brings witnesses alone."""
+    if is_catalogue(path):
+        return source_hash(path).startswith("0-") and not source_hash(path, True).startswith("0-")
+    return path.is_dir() and sniff(path).name == "image-folder"
 
 
 @contextmanager

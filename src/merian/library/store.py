@@ -119,6 +119,16 @@ class Library(Edition):
             )
         return self
 
+    @property
+    def encoder(self) -> Mapping[str, Any] | None:
+        """The encoder whose vectors are a part of the evidence of what it holds, if there is one.
+
+        One that was taught the names of most references is none of theirs (see
+        `merian.identify.learned`), though it may see pictures for them.
+        """
+        told = self.header.get("encoder")
+        return told if told and told.get("speaks", True) else None
+
     @cached_property
     def individuals(self) -> NDArray[np.int64]:
         """By entry, a number that entries of one specimen share: that of the id of its record.

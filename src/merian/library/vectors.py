@@ -24,6 +24,7 @@ from merian.errors import FormatError
 from merian.library.reading import Progress
 from merian.library.segment import Segment
 from merian.library.store import Library
+from merian.library.towers import MODALITY, open_tower
 from merian.nucleotides import reverse_complement
 from merian.tensors import map_tensors, write_tensors
 
@@ -158,9 +159,7 @@ class Kinship:
     @cached_property
     def eye(self) -> Any:
         """The encoder, in 32 bits on a CPU, so that all machines reckon alike."""
-        from merian.learn import load_model  # noqa: PLC0415 - torch, for who asks alone
-
-        return load_model(self.encoder, "cpu", "float32")
+        return open_tower(self.encoder, MODALITY[self.kind])
 
     @cached_property
     def centre(self) -> NDArray[np.float32]:
