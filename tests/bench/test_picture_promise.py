@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from merian.bench.picture_promise import Judged, _depths, _error, _figures, run
+from merian.bench.asked_records import Judged, depths, errors, figures
+from merian.bench.picture_promise import run
 from merian.identify.picture import FEATURES
 
 TRUE = {"id": "a", "kingdom": "Animalia", "order": "Diptera", "genus": "Aus", "species": "Aus bus",
@@ -32,17 +33,17 @@ def test_an_answer_is_wrong_if_it_is_neither_the_taxon_nor_one_above(rank, name,
 
 def test_a_genus_counts_as_one():
     wrong = np.array([1.0] * 9 + [0.0])
-    found = _error(wrong, np.array(["Aus"] * 9 + ["Dus"]))
+    found = errors(wrong, np.array(["Aus"] * 9 + ["Dus"]))
     assert found["value"] == 50 and (found["low"], found["high"]) == (0, 100)
 
 
 def test_only_right_names_count_as_deep():
     some = [judged("species", "Aus bus"), judged("species", "Aus cus"), judged("order", "Diptera"),
             judged("", "")]  # fmt: skip
-    found = {k: v["value"] for k, v in _depths("x", some).items()}
+    found = {k: v["value"] for k, v in depths("x", some).items()}
     assert found["x: named rightly to species"] == 25
     assert found["x: named rightly to order"] == 50
-    assert "x: wrong, species present" in _figures("x", some, "genus")
+    assert "x: wrong, species present" in figures("x", some, "genus")
 
 
 def test_a_small_run_on_classes_of_plankton(tmp_path):

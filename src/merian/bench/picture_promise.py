@@ -14,22 +14,28 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from merian.bench.asked_records import (
+    RANKS,
+    Figures,
+    Judged,
+    Row,
+    asked_about,
+    depths,
+    drawn,
+    figures,
+    specimens,
+    write_rows,
+)
 from merian.errors import InputError
 from merian.files import existing
 from merian.formats import Options
-from merian.formats.delimited import write_delimited
-from merian.identify import PARTS, PICTURE_PARTS, Choice
-from merian.identify.answers import read_answers
-from merian.identify.record_job import beside, identify_records
-from merian.identify.records import Records
+from merian.identify import PARTS, PICTURE_PARTS
 from merian.library import Settings, build_library
 from merian.world import Settings as WorldSettings
 from merian.world import make_world
@@ -42,12 +48,7 @@ WORKING = ("out", "processes")
 _PLACE = Path("../shared/data/plankton/isiis_planktonset1")
 _LINEAGES = Path("../shared/data/plankton/planktonzilla/planktonzilla_taxonomy.csv")
 _SOURCE = "planktonset1.0"
-_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
-_DRAWS = 2000
 _STRATA = ("species present", "species absent", "genus absent")
-
-Row = dict[str, str]
-Figures = dict[str, dict[str, object]]
 
 
 def run(
@@ -99,22 +100,6 @@ def run(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An answer, what is true, and what its library lacks of that."""
-
-    row: Mapping[str, object]
-    truth: Row
-    stratum: str
-
-    @property
-    def wrong(self) -> bool:
-        """Whether it is neither the true taxon nor one above it."""
-        rank = str(self.row["rank"] or "")
-        name = str(self.row["name"]).casefold()
-        return bool(rank) and name != self.truth.get(rank, "").casefold()
-
-
 # -- a world ------------------------------------------------------------------------------------
 
 
@@ -122,7 +107,7 @@ def _of_world(
     world: Path, work: Path, seed: int, draws: int, alpha: float, processes: int
 ) -> Figures:
     """Return the figures of several draws of what is held out, taken together."""
-    rows = [*_specimens(world)]
+    rows = [*specimens(world)]
     judged: dict[str, list[Judged]] = {"picture": [], "barcode": [], "consensus": []}
     of_both: dict[str, list[Judged]] = {kind: [] for kind in judged}
     for draw in range(draws):
@@ -138,9 +123,9 @@ def _of_world(
                 of_both[kind].append(one)
     found: Figures = {}
     for kind, some in judged.items():
-        found |= _figures(f"world, {kind}", some, "genus")
+        found |= figures(f"world, {kind}", some, "genus")
     for kind, some in of_both.items():
-        found |= _depths(f"world, {kind} of records with both", some)
+        found |= depths(f"world, {kind} of records with both", some)
     return found
 
 
@@ -149,7 +134,7 @@ def _draw(
 ) -> tuple[list[dict[str, object]], dict[str, Row], dict[str, dict[str, str]]]:
     """Return the answers of one draw, the truth, and by kind what its libraries lack of each."""
     random = np.random.default_rng(seed)
-    genera = _drawn(random, {row["genus"] for row in rows}, 0.15)
+    genera = drawn(random, {row["genus"] for row in rows}, 0.15)
     names = {row["species"] for row in rows if row["genus"] not in genera}
     order = random.permutation(sorted(names)).tolist()
     count = len(order)
@@ -173,37 +158,15 @@ def _draw(
     ]  # fmt: skip
     looks = {r["species"] for r in reference if r["species"] not in barcodes and r["image"]}
     codes = {r["species"] for r in reference if r["species"] not in pictures and r["sequence"]}
-    answers = _asked(work / "answers.tsv", asked, world / "images", libraries, alpha, processes)
+    answers = asked_about(
+        work / "answers.tsv", asked, world / "images", libraries, alpha, processes
+    )
     truth = {row["id"]: row for row in asked}
     held = {"picture": looks, "barcode": codes, "consensus": looks | codes}
     strata = {
         kind: {key: _stratum(row, own) for key, row in truth.items()} for kind, own in held.items()
     }
     return answers, truth, strata
-
-
-def _specimens(world: Path) -> Iterator[Row]:
-    """Return specimens under their true names; no copies, and no barcode of another one."""
-    with (world / "specimens.csv").open(encoding="utf-8", newline="") as stream:
-        told = {row["processid"]: row for row in csv.DictReader(stream)}
-    images = {path.stem: path for path in (world / "images").rglob("*") if path.is_file()}
-    with (world / "truth" / "specimens.csv").open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            key = row["processid"]
-            if row["copy_of"] or row["tube_of"]:
-                continue
-            image = images.get(key)
-            yield {
-                "id": key,
-                "image": str(image.relative_to(world / "images")) if image else "",
-                "sequence": told[key]["dna_barcode"],
-                **{rank: row.get(rank) or "Animalia" for rank in _RANKS},
-            }
-
-
-def _drawn(random: np.random.Generator, names: Iterable[str], share: float) -> set[str]:
-    order = random.permutation(sorted(names)).tolist()
-    return set(order[: round(share * len(order))])
 
 
 def _stratum(row: Row, held: set[str]) -> str:
@@ -221,7 +184,7 @@ def _of_isiis(
 ) -> Figures:
     rows = [*_plankton(folder, lineages)]
     random = np.random.default_rng(seed)
-    new = _drawn(random, {row["label"] for row in rows}, 0.25)
+    new = drawn(random, {row["label"] for row in rows}, 0.25)
     reference: list[Row] = []
     asked: list[Row] = []
     for row in rows:
@@ -229,14 +192,14 @@ def _of_isiis(
         (reference if known else asked).append(row)
     library = _library(work / "isiis-pictures", reference, folder, pictures=True,
                        processes=processes)  # fmt: skip
-    answers = _asked(work / "isiis-answers.tsv", asked, folder, [library], alpha, processes)
+    answers = asked_about(work / "isiis-answers.tsv", asked, folder, [library], alpha, processes)
     truth = {row["id"]: row for row in asked}
     judged = [
         Judged(row, own, "class absent" if own["label"] in new else "class present")
         for row in answers
         for own in [truth[str(row["id"])]]
     ]
-    return _figures("ISIIS, picture", judged, "label")
+    return figures("ISIIS, picture", judged, "label")
 
 
 def _plankton(folder: Path, lineages: Path) -> Iterator[Row]:
@@ -249,7 +212,7 @@ def _plankton(folder: Path, lineages: Path) -> Iterator[Row]:
     for file in files:
         label = file.parent.name
         row = told[label]
-        names = {rank: row[rank.capitalize()].capitalize() for rank in _RANKS}
+        names = {rank: row[rank.capitalize()].capitalize() for rank in RANKS}
         if names["species"]:
             names["species"] = f"{names['genus']} {names['species'].lower()}"
         names["kingdom"] = names["kingdom"] or "Inanimata"
@@ -268,7 +231,7 @@ def _library(
         return folder
     table = folder.with_suffix(".csv")
     skipped = "sequence" if pictures else "image"
-    _write(table, rows, without=(skipped,))
+    write_rows(table, rows, without=(skipped,))
     mapping = {"id": "occurrenceID"} | ({"image": "accessURI"} if pictures else {})
     settings = Settings(
         options=Options(mapping, images if pictures else None), pictures=pictures,
@@ -276,64 +239,3 @@ def _library(
     )  # fmt: skip
     build_library([table], folder, settings=settings, parts=PICTURE_PARTS if pictures else PARTS)
     return folder
-
-
-def _asked(
-    out: Path, rows: Sequence[Row], images: Path, libraries: Sequence[Path], alpha: float,
-    processes: int,
-) -> list[dict[str, object]]:  # fmt: skip
-    """Return the answers about rows, of which no name is told."""
-    table = out.with_suffix(".csv")
-    _write(table, rows, without=("label", *_RANKS))
-    mapping = {"id": "occurrenceID", "image": "accessURI"}
-    records = Records([table], Options(mapping, images))
-    identify_records(records, tuple(libraries), out, choice=Choice(alpha), processes=processes)
-    return [*read_answers(out), *read_answers(beside(out)[0])]
-
-
-def _write(path: Path, rows: Sequence[Row], without: Sequence[str]) -> None:
-    columns = [name for name in rows[0] if name not in without]
-    write_delimited(path, columns, ([row[name] for name in columns] for row in rows), ",")
-
-
-# -- figures ------------------------------------------------------------------------------------
-
-
-def _figures(name: str, judged: Sequence[Judged], group: str) -> Figures:
-    """Return the error in each stratum and in all, and how deep answers go."""
-    found: Figures = {}
-    wrong = np.array([one.wrong for one in judged], np.float64)
-    of = np.array([one.truth[group] for one in judged])
-    kinds = np.array([one.stratum for one in judged])
-    for kind in ("all", *sorted(set(kinds.tolist()))):
-        here = np.ones(len(kinds), bool) if kind == "all" else kinds == kind
-        found[f"{name}: wrong, {kind}"] = _error(wrong[here], of[here])
-    for kind in sorted(set(kinds.tolist())):
-        found |= _depths(f"{name}, {kind}", [one for one in judged if one.stratum == kind])
-    return found
-
-
-def _error(wrong: NDArray[np.float64], group: NDArray[np.str_]) -> dict[str, object]:
-    """Return the mean over groups of the share of wrong answers, with its interval."""
-    groups, number = np.unique(group, return_inverse=True)
-    share = np.bincount(number, wrong) / np.bincount(number)
-    random = np.random.default_rng(0)
-    drawn = share[random.integers(len(share), size=(_DRAWS, len(share)))].mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return {
-        "value": round(100 * float(share.mean()), 2), "low": round(100 * float(low), 2),
-        "high": round(100 * float(high), 2), "n": len(wrong),
-        "unit": f"% wrong, mean over {len(groups)} groups",
-    }  # fmt: skip
-
-
-def _depths(name: str, judged: Sequence[Judged]) -> Figures:
-    """Return which share of answers names a rank or lower, rightly."""
-    found: Figures = {}
-    for rank in ("order", "family", "genus", "species") if judged else ():
-        below = _RANKS[_RANKS.index(rank) :]
-        right = [one.row["rank"] in below and not one.wrong for one in judged]
-        found[f"{name}: named rightly to {rank}"] = {
-            "value": round(100 * float(np.mean(right)), 1), "n": len(right), "unit": "%",
-        }  # fmt: skip
-    return found
