@@ -189,6 +189,22 @@ def test_what_a_frozen_tower_sees_is_made_once_and_the_same(pack, recipe_file, m
     assert outcomes[0] == pytest.approx(outcomes[1], abs=2e-3)  # kept in 16 bits
 
 
+def test_where_nothing_can_be_kept_is_told(source, recipe_file, tmp_path):
+    asked = Asked("records", options=Options(images=source.parent))
+    made = make_pack([source], tmp_path / "p", asked).pack
+    (made.folder / "kept").write_text("in the way")
+    with pytest.raises(InputError, match="copy the pack to where you may write"):
+        build_task(read_recipe(recipe_file), made.folder)
+
+
+def test_how_far_frozen_towers_have_looked_is_told(source, recipe_file, tmp_path):
+    asked = Asked("records", options=Options(images=source.parent))
+    made = make_pack([source], tmp_path / "p", asked)
+    told = []
+    build_task(read_recipe(recipe_file), made.pack.folder, lambda *step: told.append(step))
+    assert ("embedding", made.pack.parts["train"], made.pack.parts["train"]) in told
+
+
 def test_low_rank_is_written_as_the_plain_encoder(pack, recipe_file, tmp_path):
     recipe = read_recipe(recipe_file, ["towers.image.low_rank=2", "training.steps=4"])
     task = build_task(recipe, pack.folder)

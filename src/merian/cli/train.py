@@ -65,7 +65,10 @@ def train(
     pack = _packed(asked, data, out, quiet)
     if pack in data:
         asked = _of_pack(asked, pack, set)
-    task = build_task(asked, pack)
+    with screen.working(f"Preparing {out}", quiet) as job:
+        task = build_task(
+            asked, pack, lambda what, done, whole: job.step(what, done, whole or None)
+        )
     with screen.working(f"Training {out}", quiet) as job:
         done = train_task(asked, task, out, watch=_Watcher(job, quiet))
     if not writes:

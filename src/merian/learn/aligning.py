@@ -27,7 +27,7 @@ from merian.learn.devices import seed_all
 from merian.learn.encoders import find_kind
 from merian.learn.encoding import features, width_of
 from merian.learn.examples import Masking
-from merian.learn.kept_vectors import kept_vectors
+from merian.learn.kept_vectors import Progress, kept_vectors
 from merian.learn.learned_names import KEY
 from merian.learn.low_rank import add_low_rank
 from merian.learn.modalities import Contrastive
@@ -63,19 +63,22 @@ class _Said:
     barcodes: Words | None = None
     texts: TextWords | None = None
     starts: dict[str, Start | None] = field(default_factory=dict)
+    progress: Progress | None = None
     preprocessing: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def align_task(recipe: Recipe, pack: Pack) -> Task:
+def align_task(recipe: Recipe, pack: Pack, progress: Progress | None = None) -> Task:
     """Return what a recipe with towers trains on a pack of records.
 
     Args:
         recipe: The recipe.
         pack: All of it.
+        progress: Is told how far frozen towers have looked.
     """
     train = pack.part("train")
     ranks = _ranks(recipe, pack)
     told = _before(recipe, train)
+    told.progress = progress
     seed_all(recipe.training.seed, _START)
     encoders, origins = {}, {}
     for name, part in recipe.towers.items():
@@ -230,7 +233,9 @@ def _examples(
     for name in modalities:
         if recipe.towers[name].frozen and _is_kept(name, recipe):
             frozen = cast(Any, encoders[name]).tower
-            kept[name] = kept_vectors(frozen, name, told.preprocessing[name], pack, part)
+            kept[name] = kept_vectors(
+                frozen, name, told.preprocessing[name], pack, part, told.progress
+            )
     return PackedRecords(
         pack.part(part),
         modalities,

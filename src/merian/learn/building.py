@@ -23,6 +23,7 @@ from merian.learn.encoding import width_of
 from merian.learn.examples import Masking, PackedBarcodes
 from merian.learn.forest import ForestLabels
 from merian.learn.heads import build_heads
+from merian.learn.kept_vectors import Progress
 from merian.learn.network_building import (
     build_network,
     drawn,
@@ -49,12 +50,13 @@ __all__ = ["build_task"]
 _START = 3  # the stream of chance of the first weights
 
 
-def build_task(recipe: Recipe, pack: Path | str) -> Task:
+def build_task(recipe: Recipe, pack: Path | str, progress: Progress | None = None) -> Task:
     """Return what a recipe trains on a pack.
 
     Args:
         recipe: The recipe.
         pack: The folder of the pack.
+        progress: Is told how far it is, where frozen encoders look at all of it first.
     """
     opened = open_pack(pack)
     if opened.kind != recipe.data.kind:
@@ -64,7 +66,9 @@ def build_task(recipe: Recipe, pack: Path | str) -> Task:
         )
     if "train" not in opened.parts:
         raise InputError(f"{opened.folder}: has no part to learn from; all of it is held out")
-    return (align_task if recipe.objective.kind == ALIGNING else _encoder_task)(recipe, opened)
+    if recipe.objective.kind == ALIGNING:
+        return align_task(recipe, opened, progress)
+    return _encoder_task(recipe, opened)
 
 
 def _encoder_task(recipe: Recipe, opened: Pack) -> Task:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from merian.errors import InputError
 from merian.files import only_writer
 from merian.learn.embedding import embed
 from merian.learn.embeddings import Embeddings
@@ -24,11 +25,12 @@ from merian.learn.pack import Pack
 from merian.learn.pack_gather import Asked
 from merian.learn.saved import save_model
 
-__all__ = ["kept_vectors"]
+__all__ = ["Progress", "kept_vectors"]
 
 _KINDS = {"image": "pictures", "barcode": "barcodes"}
 
 Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how much of it is done, and of how much."""
 
 
 def kept_vectors(
@@ -50,7 +52,13 @@ def kept_vectors(
         progress: Is told how far it is.
     """
     folder = pack.folder / "kept"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: what a frozen tower sees is kept there, and it cannot be made "
+            f"({error.strerror}); copy the pack to where you may write"
+        ) from None
     with only_writer(folder):
         model = folder / f"{modality}.model"
         number = save_model(
