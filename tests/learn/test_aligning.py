@@ -14,7 +14,7 @@ from PIL import Image  # noqa: E402
 
 from merian.cli import main  # noqa: E402
 from merian.errors import FormatError, InputError, MerianError, NotFoundError  # noqa: E402
-from merian.formats import Options  # noqa: E402
+from merian.formats import Options, find_format  # noqa: E402
 from merian.learn import load_model  # noqa: E402
 from merian.learn.building import build_task  # noqa: E402
 from merian.learn.learned_names import learned_names  # noqa: E402
@@ -311,3 +311,18 @@ def test_every_recipe_trains_two_steps_by_the_command(name, source, tmp_path, ca
     eye = load_model(run, "cpu", modality="image")
     assert np.linalg.norm(eye.encode([source.parent / "000.png"])[0]) == pytest.approx(1, abs=1e-3)
     assert "several encoders" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["records-aligned-base-16", "records-captioned-base-16"])
+def test_published_sizes_train_on_the_published_layout(name, tmp_path):
+    """BIOSCAN-5M's table and folders of pictures, as they are published, given as --data."""
+    find_format("bioscan-5m").fake(tmp_path / "data", 1)
+    changes = (*SMALL[name], "training.steps=2", "training.batch=4", "training.device=cpu",
+               "data.size=32", "data.valid=0.2", "objective.taxon=family",
+               "training.workers=0")  # fmt: skip
+    said = [part for change in changes for part in ("--set", change)]
+    run = tmp_path / "run"
+    assert main(["train", name, "--data", str(tmp_path / "data"), "-o", str(run), *said]) == 0
+    assert json.loads((run / "result.json").read_text())["step"] == 2
+    card = read_card(run / "model")
+    assert card["data"]["modalities"]["image"] > 5
