@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from merian.bench.across_promise import _counted, _parts, run
@@ -39,12 +40,20 @@ def test_what_is_asked_is_neither_taught_nor_a_reference():
 def test_what_was_taught_is_counted_apart():
     rows = [row(number) for number in range(800)]
     taught, reference, asked = _parts(rows, 0)
-    answers = [{"id": one["id"], "rank": "species", "name": one["species"]} for one in asked]
+    answers = [
+        {"id": one["id"], "rank": "species", "name": one["species"], "nearest": reference[0]["id"]}
+        for one in asked
+    ]
     learned = {one["genus"] for one in taught}
     found = _counted(answers, asked, taught, reference)
     assert found["pictures by barcodes: wrong, all"]["value"] == 0
     untaught = sum(one["genus"] not in learned for one in asked)
     assert found["pictures by barcodes, nothing taught: wrong, all"]["n"] == untaught
+    near = found["nearest barcode, species present: of the same genus"]
+    present = {one["species"] for one in reference}
+    of = [o for o in asked if o["species"] in present and o["genus"] not in learned]
+    same = np.mean([one["genus"] == reference[0]["genus"] for one in of])
+    assert near == {"value": round(100 * same, 1), "n": len(of), "unit": "%"}
     answers[0]["name"] = "Gen no"
     assert _counted(answers, asked, taught, reference)["pictures by barcodes: wrong, all"]["value"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -42,6 +42,7 @@ NAME = "across-promise"
 WORKING = ("work", "processes")
 
 _MAP = {"id": "occurrenceID", "image": "accessURI"}
+_SHOWN = ("order", "family", "genus", "species")
 _KNOWN = 0.6  # of the specimens of a species that are references
 
 
@@ -154,6 +155,7 @@ def _counted(
 ) -> Figures:
     """Return errors and depths, by what the library lacks and what the model was taught."""
     truth = {row["id"]: row for row in asked}
+    lineage = {row["id"]: row for row in reference}
     names = {row["species"] for row in reference}
     genera = {row["genus"] for row in reference}
     learned = {row["genus"] for row in taught}
@@ -168,4 +170,18 @@ def _counted(
     found = figures("pictures by barcodes", judged, "genus")
     found |= figures("pictures by barcodes, nothing taught", untaught, "genus")
     found |= depths("pictures by barcodes, nothing taught, all", untaught)
+    for kind in sorted({one.stratum for one in judged}):
+        found |= _nearest(kind, [one for one in judged if one.stratum == kind], lineage)
     return {name: row for name, row in found.items() if row["n"]}
+
+
+def _nearest(kind: str, judged: Sequence[Judged], lineage: Mapping[str, Row]) -> Figures:
+    """Return how often the nearest barcode is of the true taxon: an answer that never says no."""
+    found: Figures = {}
+    nearest = [lineage.get(str(one.row["nearest"]).split(";")[0], {}) for one in judged]
+    for rank in _SHOWN:
+        right = [row.get(rank) == one.truth[rank] for row, one in zip(nearest, judged, strict=True)]
+        found[f"nearest barcode, {kind}: of the same {rank}"] = {
+            "value": round(100 * float(np.mean(right)), 1), "n": len(right), "unit": "%",
+        }  # fmt: skip
+    return found
