@@ -310,7 +310,10 @@ def test_every_recipe_trains_two_steps_by_the_command(name, source, tmp_path, ca
     assert result["step"] == 2
     eye = load_model(run, "cpu", modality="image")
     assert np.linalg.norm(eye.encode([source.parent / "000.png"])[0]) == pytest.approx(1, abs=1e-3)
-    assert "several encoders" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "several encoders" in page
+    assert "towers.image" in page
+    assert "{" not in page[page.index("How it was trained</h2>") :].partition("<script")[0]
 
 
 @pytest.mark.parametrize("name", ["records-aligned-base-16", "records-captioned-base-16"])

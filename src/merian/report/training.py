@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -238,13 +238,21 @@ def _data(run: Run) -> Section:
 
 def _model(run: Run) -> Section:
     """Tell how it was trained."""
-    encoder = run.asked["model"]["encoder"]
-    rows = [("encoder", name, _told(value)) for name, value in encoder.items()]
+    rows = [*_rows("encoder", run.asked["model"]["encoder"])]
     for table, values in run.recipe.tables().items():
         if isinstance(values, dict) and table != "encoder":
-            rows += [(table, name, _told(value)) for name, value in values.items()]
+            rows += _rows(table, values)
     kept = Table(("table", "key", "value"), rows, "The recipe as it ran")
     return Section("How it was trained", [kept])
+
+
+def _rows(table: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield table, key and value, also of tables within it."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _rows(f"{table}.{name}", value)
+        else:
+            yield table, name, _told(value)
 
 
 def _told(value: object) -> str:
