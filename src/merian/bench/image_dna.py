@@ -36,7 +36,7 @@ __all__ = ["NAME", "PEERS", "WORKING", "run"]
 NAME = "image-dna"
 WORKING = ("work", "processes")
 
-_BARCODES = Path("../shared/data/multimodal/bold_insect_coi")
+_BARCODES = Path("../shared/data/multimodal/bold_insect_coi/bold_coi_784species_cap30.tsv.gz")
 _SPECTRUM = 512
 _ARMS = "I,D,I+T,I+D,I+D+T"
 
@@ -112,19 +112,23 @@ def run(
     place = nullcontext(work) if work else tempfile.TemporaryDirectory(prefix="merian-bench-")
     with place as made:
         kept = Path(str(made))
-        for name, settings in _worlds(species, each, levels, barcodes, seed, size, world).items():
-            opened = (
-                paired_world(kept / name.replace(" ", "-"), settings, processes)
-                if isinstance(settings, PairedSettings)
-                else made_world(settings, kept / "seen", processes=processes)
-            )
+        # All are drawn first: what cannot be read is told before anything is learned.
+        opened = {
+            name: paired_world(kept / name.replace(" ", "-"), settings, processes)
+            if isinstance(settings, PairedSettings)
+            else made_world(settings, kept / "seen", processes=processes)
+            for name, settings in _worlds(
+                species, each, levels, barcodes, seed, size, world
+            ).items()
+        }
+        for name, held in opened.items():
             start = time.perf_counter()
-            case, frozen = case_of(opened, seed), _frozen(opened, seed)
+            case, frozen = case_of(held, seed), _frozen(held, seed)
             if plan is None:
                 plan, told = _chosen(case, frozen, PLANS, seed, steps)
                 rows |= told
             rows |= _figures(name, case, frozen, chosen, plan, steps, draws, seed)
-            rows |= _times(name, opened, time.perf_counter() - start)
+            rows |= _times(name, held, time.perf_counter() - start)
     return rows
 
 
