@@ -28,7 +28,7 @@ from merian.learn.encoders import find_kind
 from merian.learn.encoding import features, width_of
 from merian.learn.examples import Masking
 from merian.learn.kept_vectors import Progress, kept_vectors
-from merian.learn.learned_names import KEY
+from merian.learn.learned_names import KEY, names_together
 from merian.learn.low_rank import add_low_rank
 from merian.learn.modalities import Contrastive
 from merian.learn.network_building import (
@@ -58,13 +58,29 @@ _AT_A_TIME = 64
 
 @dataclass
 class _Said:
-    """What is done to the items of each modality, and what each tower starts with."""
+    """What is known before the towers are built.
 
+    Attributes:
+        order: The examples to learn from, in an order of chance.
+        spelled: Those of them that have a barcode, in that order.
+        accounts: Prose about taxa, by name.
+        progress: Is told how far frozen towers have looked.
+        barcodes: The words of barcodes.
+        texts: The pieces of texts.
+        starts: What each tower starts with.
+        preprocessing: What is done to the items of each modality.
+        kept: Where lies what a frozen tower sees of a part, by modality and part.
+    """
+
+    order: Indices
+    spelled: Indices
+    accounts: Mapping[str, str]
+    progress: Progress | None
     barcodes: Words | None = None
     texts: TextWords | None = None
     starts: dict[str, Start | None] = field(default_factory=dict)
-    progress: Progress | None = None
     preprocessing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Path] = field(default_factory=dict)
 
 
 def align_task(recipe: Recipe, pack: Pack, progress: Progress | None = None) -> Task:
@@ -77,8 +93,7 @@ def align_task(recipe: Recipe, pack: Pack, progress: Progress | None = None) -> 
     """
     train = pack.part("train")
     ranks = _ranks(recipe, pack)
-    told = _before(recipe, train)
-    told.progress = progress
+    told = _before(recipe, train, progress)
     seed_all(recipe.training.seed, _START)
     encoders, origins = {}, {}
     for name, part in recipe.towers.items():
@@ -101,14 +116,14 @@ def align_task(recipe: Recipe, pack: Pack, progress: Progress | None = None) -> 
     for name, encoder in encoders.items():
         if isinstance(encoder, Adapted) and encoder.config.axes:
             shown = _examples(recipe, pack, "train", told, encoders, (), [name])
-            encoder.fit(_seen_by(encoder, shown, recipe.data.window))
-    learned = {rank: _seen(train, rank) for rank in train.ranks}
+            encoder.fit(_seen_by(encoder, shown, told.order))
+    learned = {rank: names for rank in train.ranks if (names := _seen(train, rank))}
     card = {
         **card_of(pack),
         "modalities": pack.modalities,
         "preprocessing": told.preprocessing,
         "towers": {name: origin for name, origin in origins.items() if origin},
-        KEY: _joined([learned, *(origin.get(KEY, {}) for origin in origins.values())]),
+        KEY: names_together([learned, *(origin.get(KEY, {}) for origin in origins.values())]),
     }
     return Task(objective, cast(PackedRecords, found[0]), found[1], card, sampler_of(recipe, train))
 
@@ -128,43 +143,30 @@ def _seen(pack: Pack, rank: str) -> list[str]:
     return [names[code] for code in codes.tolist() if code >= 0]
 
 
-def _joined(told: Sequence[Mapping[str, Sequence[str]]]) -> dict[str, list[str]]:
-    """Return all names, sorted, by rank."""
-    found: dict[str, set[str]] = {}
-    for each in told:
-        for rank, names in each.items():
-            found.setdefault(rank, set()).update(names)
-    return {rank: sorted(names) for rank, names in found.items() if names}
-
-
 # -- the towers -----------------------------------------------------------------------------------
 
 
-def _before(recipe: Recipe, train: Pack) -> _Said:
-    """Return what is done to items before the towers."""
-    told = _Said()
+def _before(recipe: Recipe, train: Pack, progress: Progress | None) -> _Said:
+    """Return what is known before the towers are built."""
     order = drawn(train.shards, recipe.data.window)
+    spelled = order[train.barcodes(order) >= 0]
+    told = _Said(order, spelled, _accounts(recipe.data.accounts), progress)
     for name, part in recipe.towers.items():
         start = told.starts[name] = start_of(part, f"{TOWERS}.{name}")
         if name == "image":
             told.preprocessing[name] = {"size": recipe.data.size}
         elif name == "barcode":
-            told.barcodes = words_for(recipe.data, _with(train, order), train.sequences, start)
+            told.barcodes = words_for(recipe.data, told.spelled, train.sequences, start)
             told.preprocessing[name] = preprocessing_of(told.barcodes)
         elif name == "text":
-            told.texts = _pieces(recipe, train, order, start)
+            told.texts = _pieces(recipe, train, told, start)
             told.preprocessing[name] = told.texts.preprocessing()
         else:
             told.preprocessing[name] = {"place": "degrees", "day": "of the year"}
     return told
 
 
-def _with(train: Pack, order: Indices) -> Indices:
-    """Return which of some examples have a barcode."""
-    return order[train.barcodes(order) >= 0]
-
-
-def _pieces(recipe: Recipe, train: Pack, order: Indices, start: Start | None) -> TextWords:
+def _pieces(recipe: Recipe, train: Pack, told: _Said, start: Start | None) -> TextWords:
     """Return the pieces that texts are cut into; those of the model where it starts with one."""
     if start is not None:
         return TextWords.of(start.card["preprocessing"])
@@ -174,11 +176,11 @@ def _pieces(recipe: Recipe, train: Pack, order: Indices, start: Start | None) ->
         ("text",),
         texts=TextWords((), data.text_pieces),
         wordings=data.wordings or WORDINGS,
-        accounts=_accounts(data.accounts),
+        accounts=told.accounts,
         learns=True,
         ranks=(),
     )
-    texts = shown.worded(order[:_WORDED], np.random.default_rng(_START))
+    texts = shown.worded(told.order[:_WORDED], np.random.default_rng(_START))
     return learn_words(texts, merges=data.text_merges, length=data.text_pieces)
 
 
@@ -199,10 +201,9 @@ def _tower(
     words = {"barcode": told.barcodes, "text": told.texts}.get(name)
     network, origin = build_network(part, words, told.preprocessing[name], start, where)
     if told.barcodes is not None and start is None and hasattr(network, "fit"):
-        order = _with(train, drawn(train.shards, recipe.data.window))
         barcodes = told.barcodes
         fit = cast(Any, network).fit
-        fit(lambda: few_barcodes(recipe.data, order, train.sequences, barcodes))
+        fit(lambda: few_barcodes(recipe.data, told.spelled, train.sequences, barcodes))
     if part.low_rank is not None:
         try:
             add_low_rank(network, part.low_rank)
@@ -229,12 +230,12 @@ def _examples(
 ) -> PackedRecords:
     """Return the examples of a part; of those only looked at nothing is left to chance."""
     data = recipe.data
-    kept: dict[str, Path] = {}
     for name in modalities:
-        if recipe.towers[name].frozen and _is_kept(name, recipe):
-            frozen = cast(Any, encoders[name]).tower
-            kept[name] = kept_vectors(
-                frozen, name, told.preprocessing[name], pack, part, told.progress
+        frozen = recipe.towers[name].frozen and _is_kept(name, recipe)
+        if frozen and (name, part) not in told.kept:
+            tower = cast(Any, encoders[name]).tower
+            told.kept[name, part] = kept_vectors(
+                tower, name, told.preprocessing[name], pack, part, told.progress
             )
     return PackedRecords(
         pack.part(part),
@@ -243,19 +244,18 @@ def _examples(
         barcodes=told.barcodes,
         texts=told.texts,
         wordings=data.wordings or WORDINGS,
-        accounts=_accounts(data.accounts),
+        accounts=told.accounts,
         learns=part == "train",
         augment=Augmentation() if data.augment else None,
         masking=Masking(0.0, data.any_frame, data.either_strand),
         ranks=ranks,
-        kept=kept,
+        kept={name: told.kept[name, part] for name in modalities if (name, part) in told.kept},
     )
 
 
-def _seen_by(encoder: Adapted, shown: PackedRecords, window: int) -> NDArray[np.float32]:
+def _seen_by(encoder: Adapted, shown: PackedRecords, order: Indices) -> NDArray[np.float32]:
     """Return what a frozen tower makes of some examples of one modality, float32[n, width]."""
     (name,) = shown.modalities
-    order = drawn(shown.shards, window)
     order = order[: _FITTED if name in shown.kept else _FITTED_ANEW]
     random, rows = np.random.default_rng(_START), []
     with one_thread(), torch.no_grad():

@@ -7,10 +7,10 @@ know. Heads on a frozen encoder teach it nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["KEY", "learned_names"]
+__all__ = ["KEY", "learned_names", "names_together"]
 
 KEY = "learned_names"
 """Where a card tells the names that its encoder learned before: in a run that it started with."""
@@ -22,12 +22,16 @@ def learned_names(card: Mapping[str, Any]) -> dict[str, list[str]]:
     Args:
         card: Of a model (see `merian.learn.saved`).
     """
+    of_heads = (dict(zip(told["ranks"], told["names"], strict=True)) for told in _labels(card))
+    before = (told.get(KEY) or {} for told in (card, card.get("data") or {}))
+    return names_together([*of_heads, *before])
+
+
+def names_together(told: Iterable[Mapping[str, Iterable[str]]]) -> dict[str, list[str]]:
+    """Return all names that are told by rank, each once, sorted."""
     found: dict[str, set[str]] = {}
-    for labels in _labels(card):
-        for rank, names in zip(labels["ranks"], labels["names"], strict=True):
-            found.setdefault(rank, set()).update(names)
-    for told in (card, card.get("data") or {}):
-        for rank, names in (told.get(KEY) or {}).items():
+    for each in told:
+        for rank, names in each.items():
             found.setdefault(rank, set()).update(names)
     return {rank: sorted(names) for rank, names in found.items()}
 
