@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from merian.barcode.limits import check_letters, check_sizes
+from merian.barcode.limits import check_letters
 from merian.barcode.tokens import FIRST_WORD, LETTERS
 from merian.errors import InputError
+from merian.sizes import check_sizes
 
 __all__ = ["BarcodeCnn", "CnnConfig"]
 

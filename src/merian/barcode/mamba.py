@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from merian.barcode.limits import check_sizes
 from merian.barcode.pooling import mean_over_words
 from merian.errors import InputError
+from merian.sizes import check_sizes
 
 __all__ = ["BarcodeMamba", "Mamba2", "MambaConfig", "scan"]
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from merian.barcode.limits import check_sizes
 from merian.errors import InputError
 from merian.learn.encoding import width_of
+from merian.sizes import check_sizes
 
 __all__ = ["Adapted", "AdaptedConfig", "evened"]
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from merian.errors import InputError
+from merian.sizes import check_sizes
 
 __all__ = ["PlaceConfig", "PlaceNetwork"]
 
@@ -53,15 +54,7 @@ class PlaceConfig:
 
     def __post_init__(self) -> None:
         least = {"width": 1, "hidden": 1, "layers": 1, "directions": 0, "waves": 0, "seed": 0}
-        for name, limit in least.items():
-            if getattr(self, name) < limit:
-                raise InputError(
-                    f"{name} of the encoder is {getattr(self, name)}; expected at least {limit}"
-                )
-        if not 0 <= self.dropout < 1:
-            raise InputError(
-                f"dropout of the encoder is {self.dropout:g}; expected a share from 0 to below 1"
-            )
+        check_sizes(self, least)
         if not all(0 < scale < math.inf for scale in self.sigmas):
             raise InputError(f"scales are {self.scales!r}; numbers above 0 expected, as in 1 4 16")
 
