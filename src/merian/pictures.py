@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, UnidentifiedImageError
 
+from merian.containers import BadAddressError, read_address
 from merian.errors import InputError
 
 __all__ = ["LIMIT", "BadPictureError", "Picture", "PictureFacts", "coloured", "decode", "facts",
@@ -117,13 +118,13 @@ def read_picture(source: bytes | Path | str, least: int | None = None) -> Pictur
     """Read a picture.
 
     Args:
-        source: The content of a file, or where it is.
+        source: The content of a file, or its address (see `merian.containers`).
         least: No side needs to be longer than this; see `decode`.
 
     Raises:
         BadPictureError: It is damaged, cut short, no picture, or too large.
     """
-    content = source if isinstance(source, bytes) else _content(Path(source))
+    content = source if isinstance(source, bytes) else _content(str(source))
     return Picture(np.asarray(decode(content, least)), facts(content))
 
 
@@ -239,13 +240,11 @@ def _too_large(limit: int) -> BadPictureError:
     )
 
 
-def _content(path: Path) -> bytes:
+def _content(place: str) -> bytes:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise BadPictureError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise BadPictureError(f"{path}: cannot be opened ({error.strerror})") from None
+        return read_address(place)
+    except BadAddressError as bad:
+        raise BadPictureError(f"{place}: {bad}") from None
 
 
 # -- pixels -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from merian.catalogue import TABLES, Catalogue
@@ -143,3 +144,31 @@ def test_a_reader_cannot_import(tmp_path: Path, make) -> None:
         pytest.raises(CatalogueError, match="reading only"),
     ):
         reader.ingest(make([{"occurrenceID": "a"}]))
+
+
+def test_a_catalogue_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    Catalogue.create(path).close()
+    with duckdb.connect(path / "catalogue.duckdb") as con:
+        con.execute("ALTER TABLE media DROP COLUMN regionOutline").fetchall()
+        con.execute("INSERT INTO media (mediaID) VALUES ('m1')").fetchall()
+    told = path / "merian.json"
+    told.write_text(told.read_text().replace('"format_version": "1.1"', '"format_version": "1"'))
+    with Catalogue.open(path, read_only=True) as opened:
+        assert opened.query("SELECT mediaID, regionOutline FROM media").fetch() == [("m1", None)]
+    assert json.loads(told.read_text())["merian"]["format_version"] == "1.1"
+
+
+def test_an_old_catalogue_in_use_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    Catalogue.create(path).close()
+    told = path / "merian.json"
+    old = told.read_text().replace('"format_version": "1.1"', '"format_version": "1"')
+    child = hold(path, "write")
+    try:
+        told.write_text(old)
+        with pytest.raises(CatalogueError, match=r"by an earlier Merian.*by nobody else"):
+            Catalogue.open(path)
+    finally:
+        let_go(child)
+    assert told.read_text() == old

@@ -134,3 +134,13 @@ def test_utf_16_says_what_to_do(tmp_path: Path) -> None:
     ROTTEN["utf-16.csv"](path)
     with pytest.raises(FormatError, match="CSV UTF-8"):
         read_path(path, format="table")
+
+
+def test_a_table_that_lacks_a_column_says_what_it_might_be(tmp_path: Path) -> None:
+    path = tmp_path / "bold.tsv"
+    columns = TABLE.strip().split("\t")
+    path.write_text("\t".join(c for c in columns if c != "marker_code") + "\nP1\tS1\t\t\tACGT\n")
+    told = read_path(path).notes[-1]
+    assert "It might be bold-bcdm, but it has no column" in told
+    assert "marker_code" in told
+    assert not any("might be" in note for note in read_path(path, format="table").notes)

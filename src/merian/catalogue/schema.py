@@ -25,7 +25,7 @@ __all__ = [
     "record_terms",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = "1.1"  # a higher second number: columns were added (see `upgrade`)
 
 # The ranks that an identification names in columns of their own, from high to low.
 RANKS = (
@@ -151,6 +151,7 @@ xFrac DOUBLE left edge of the region, as a fraction of the width
 yFrac DOUBLE top edge of the region, as a fraction of the height
 widthFrac DOUBLE width of the region, as a fraction
 heightFrac DOUBLE height of the region, as a fraction
+regionOutline VARCHAR its outline in pixels of the picture: WKT, or COCO's RLE(height width counts)
 pixelsPerMillimetre DOUBLE the calibration
 pixelsPerMillimetreUncertainty DOUBLE relative standard uncertainty of the calibration
 subjectPart VARCHAR the part of the body that it shows

@@ -23,7 +23,7 @@ __all__ = ["split"]
 _IDENTITY = {
     "media": (
         "occurrenceID", "materialEntityID", "derivedFromMediaID", "accessURI", "contentHash",
-        "xFrac", "yFrac", "widthFrac", "heightFrac",
+        "xFrac", "yFrac", "widthFrac", "heightFrac", "regionOutline",
     ),
     "sequence": (
         "occurrenceID", "materialEntityID", "targetGene", "sequence", "associatedSequences",

@@ -28,6 +28,7 @@ from merian.catalogue.query import Result, ask
 from merian.catalogue.schema import SCHEMA_VERSION, definitions
 from merian.catalogue.sources import Reading
 from merian.catalogue.summary import Info, Summary
+from merian.catalogue.upgrade import upgrade
 from merian.errors import CatalogueError, FormatError
 from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
@@ -99,7 +100,7 @@ class Catalogue:
             with duckdb.connect(part / _DATABASE, config=_MADE) as con:
                 for sql in definitions():
                     con.execute(sql).fetchall()
-            write_json(part / _STAMP, {"merian": stamp(_FORMAT, str(SCHEMA_VERSION), "create")})
+            write_json(part / _STAMP, {"merian": stamp(_FORMAT, SCHEMA_VERSION, "create")})
         return cls(path, read_only=False, threads=threads, memory=memory)
 
     @classmethod
@@ -131,9 +132,10 @@ class Catalogue:
                 "of a catalogue, or a new folder to make one"
             )
         try:
-            check_stamp(path / _STAMP, _FORMAT, SCHEMA_VERSION)
+            check_stamp(path / _STAMP, _FORMAT, int(SCHEMA_VERSION.partition(".")[0]))
         except FormatError as error:
             raise CatalogueError(str(error)) from None
+        upgrade(path, path / _DATABASE, path / _STAMP, SCHEMA_VERSION)
         return cls(path, read_only=read_only, threads=threads, memory=memory)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ way in: it finds the format of a path and says what is there to be read.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from merian.catalogue.sources import Reading
 from merian.errors import FormatError, InputError
 from merian.files import existing
 from merian.formats.delimited import UNREADABLE
-from merian.formats.registry import Format, Options, find_format, formats, sniff
+from merian.formats.registry import Format, Options, find_format, formats, near, sniff
 from merian.stamp import run_id, stamp, stamp_beside
 
 if TYPE_CHECKING:
@@ -38,8 +39,15 @@ def read_path(
     """
     path = existing(path)
     chosen = find_format(format) if format else sniff(path)
+    # Any table is a table: what else it might have been meant as is told with it.
+    told = near(path).rstrip() if chosen.name == "table" and not format else ""
     try:
-        return chosen.read(path, options or Options())
+        reading = chosen.read(path, options or Options())
+        return replace(reading, notes=(*reading.notes, told)) if told else reading
+    except FormatError as error:
+        if told:
+            raise FormatError(f"{error}. {told}") from None
+        raise
     except UNREADABLE as error:
         raise FormatError(f"is damaged or cannot be read ({error})", path=path) from None
 

@@ -34,6 +34,7 @@ from merian.formats.delimited import (
     delimited,
     first_given,
     interval,
+    lacking_columns,
     peek_columns,
     place_in_words,
     read_head,
@@ -263,6 +264,7 @@ FORMAT = Format(
     read=_read,
     write=_write,
     fake=_fake,
+    lacks=lambda path: lacking_columns(path, "\t", _SURE),
     tested_on="BOLD_Public.18-Dec-2023 (999 records) and BOLD_Public.21-Jun-2024 (515 records)",
     suffix=".tsv",
 )

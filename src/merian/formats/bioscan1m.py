@@ -29,6 +29,7 @@ from merian.formats.delimited import (
     column,
     delimited,
     first_given,
+    lacking_columns,
     literal,
     peek_columns,
     read_head,
@@ -161,4 +162,5 @@ FORMAT = Format(
     sniff=_sniff,
     read=_read,
     fake=_fake,
+    lacks=lambda path: lacking_columns(path, "\t", _SURE),
 )

@@ -36,6 +36,7 @@ from merian.formats.delimited import (
     column,
     delimited,
     first_given,
+    lacking_columns,
     literal,
     peek_columns,
     read_head,
@@ -292,5 +293,6 @@ FORMAT = Format(
     read=_read,
     write=_write,
     fake=_fake,
+    lacks=lambda path: lacking_columns(path, ",", _SURE),
     suffix=".csv",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -32,6 +32,7 @@ __all__ = [
     "head_text",
     "interval",
     "is_binary",
+    "lacking_columns",
     "literal",
     "peek_columns",
     "place_in_words",
@@ -109,6 +110,17 @@ def peek_columns(path: Path, delimiter: str) -> frozenset[str]:
     """Return the names in the first line of a table, for sniffing; empty for anything else."""
     line = head_text(path).split("\n", 1)[0].rstrip("\r")
     return frozenset(name.strip() for name in _split(line, delimiter, '"'))
+
+
+def lacking_columns(path: Path, delimiter: str, sure: Collection[str]) -> str:
+    """Return which columns a table lacks that has half of those that make it out, or ""."""
+    if not path.is_file():
+        return ""
+    here = peek_columns(path, delimiter)
+    missing = [name for name in sorted(sure) if name not in here]
+    if not missing or 2 * len(missing) > len(sure):
+        return ""
+    return f"has no column{'s' * (len(missing) > 1)} {', '.join(missing)}"
 
 
 def read_head(path: Path, delimiter: str = "", quote: str | None = None) -> Head:

@@ -23,7 +23,7 @@ from merian.files import existing
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue, Reading
 
-__all__ = ["Format", "Options", "find_format", "formats", "sniff"]
+__all__ = ["Format", "Options", "find_format", "formats", "near", "sniff"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Format:
         sniff: How sure it is that this is one, from its first bytes or layout: 0 no, 1 maybe,
             2 likely, 3 certain. Must not raise on any file.
         read: path, options -> what to read.
+        lacks: What a file that looks like one lacks to be one, in words that follow "but it"
+            ("has no column object_id"); "" for what does not look like one. Must not raise.
         write: catalogue, path -> number of rows written; or None.
         fake: folder, seed -> path of a small faked example in the real layout.
         tested_on: Real files that the tests read; empty means that the reader was written from
@@ -65,6 +67,7 @@ class Format:
     sniff: Callable[[Path], int]
     read: Callable[[Path, Options], Reading]
     fake: Callable[[Path, int], Path]
+    lacks: Callable[[Path], str] | None = None
     write: Callable[[Catalogue, Path], int] | None = None
     tested_on: str = ""
     suffix: str = ""
@@ -93,6 +96,16 @@ def find_format(name: str) -> Format:
     return known[name]
 
 
+def near(path: Path) -> str:
+    """Return which formats a file might be meant as, and why it is none of them."""
+    told = [
+        f"It might be {form.name}, but it {why}. "
+        for form in formats().values()
+        if form.lacks and (why := form.lacks(path))
+    ]
+    return "".join(told)
+
+
 def sniff(path: Path | str) -> Format:
     """Return the format that is surest of this file or folder."""
     path = existing(path)
@@ -105,8 +118,8 @@ def sniff(path: Path | str) -> Format:
     winners = [name for name, value in sure.items() if value == best]
     if best == 0:
         raise FormatError(
-            f"no format knows this. There are {', '.join(sure)}; name one with --format, or "
-            "give a table of your own a mapping with --map column=term",
+            f"no format knows this. {near(path)}There are {', '.join(sure)}; name one with "
+            "--format, or give a table of your own a mapping with --map column=term",
             path=path,
         )
     if len(winners) > 1:

@@ -15,6 +15,7 @@ import duckdb
 
 from merian.catalogue import Catalogue, Columns, Delimited, Reading
 from merian.catalogue.staging import Staging
+from merian.containers import BadAddressError, container_of, is_there, read_address
 from merian.database import connect
 from merian.errors import FormatError
 from merian.files import content_hash, existing
@@ -133,7 +134,7 @@ def _names_files(table: Delimited, feed: Columns, told: bool) -> bool:
         sql = f"SELECT ({feed.terms['accessURI']}) AS accessURI FROM {origin}"
         sql += f" WHERE {feed.where}" if feed.where else ""
         named = con.execute(f"SELECT accessURI FROM ({sql}) WHERE {_LOCAL}").fetchall()
-        return any(told or Path(uri.removeprefix("file://")).is_file() for (uri,) in named)
+        return any(told or is_there(uri) for (uri,) in named)
     finally:
         con.close()
 
@@ -165,8 +166,19 @@ def _hash_of(addresses: Iterator[str], root: Path | None = None) -> str:
     for address in addresses:
         path = Path(address.removeprefix("file://"))
         name = path.relative_to(root).as_posix() if root else path.name
-        digest.update(f"{name}\0{content_hash(path) if path.is_file() else ''}\0".encode())
+        digest.update(f"{name}\0{_content_hash(address)}\0".encode())
     return digest.hexdigest()
+
+
+def _content_hash(address: str) -> str:
+    """Return the hash of a file, or of what lies within one; "" where there is none."""
+    file, member = container_of(address)
+    if not member:
+        return content_hash(Path(file)) if Path(file).is_file() else ""
+    try:
+        return hashlib.blake2b(read_address(address), digest_size=16).hexdigest()
+    except BadAddressError:
+        return ""
 
 
 def hash_of_catalogue(path: Path) -> tuple[str, str]:

@@ -31,6 +31,7 @@ from merian.identify.given import (
 )
 from merian.identify.joining import Joins, Row
 from merian.identify.taking_in import Progress, Taken, streams_in, take_in
+from merian.image.addresses import read_file
 from merian.library.from_catalogue import is_catalogue
 from merian.library.reading import Reject
 from merian.pictures import BadPictureError, facts
@@ -38,7 +39,6 @@ from merian.stamp import run_id
 
 __all__ = ["PictureAsked", "Record", "Records", "has_pictures"]
 
-_WEB = "is on the web; nothing is fetched, so bring the file and import it"
 
 Region = tuple[float, float, float, float]
 Look = Callable[[str], tuple[str, str]]
@@ -253,13 +253,9 @@ def _region(box: Sequence[float | str | None]) -> Region | None:
 
 def _look(address: str) -> tuple[str, str]:
     """Return the hash of a file and "", or "" and why it is no picture."""
-    if "://" in address and not address.startswith("file://"):
-        return "", _WEB
     try:
-        content = Path(address.removeprefix("file://")).read_bytes()
+        content = read_file(address)
         facts(content)
-    except OSError as error:
-        return "", f"cannot be opened ({error.strerror})"
     except BadPictureError as error:
         return "", str(error)
     return hashlib.blake2b(content, digest_size=16).hexdigest(), ""

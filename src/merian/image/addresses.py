@@ -11,12 +11,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import stat
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import NamedTuple
 
+from merian.containers import BadAddressError, read_address
 from merian.pictures import BadPictureError, PictureFacts, facts, millimetres
 
 __all__ = ["PictureFile", "Region", "address_of", "apart", "pixels_of", "read_file", "region_of"]
@@ -67,18 +66,10 @@ def apart(address: str) -> tuple[str, Region | None]:
 
 def read_file(address: str) -> bytes:
     """Return what is in the file of a picture, or say why that cannot be had."""
-    if "://" in address and not address.startswith("file://"):
-        raise BadPictureError("is on the web; nothing is fetched, so bring the file and import it")
-    path = Path(address.removeprefix("file://"))
     try:
-        # A device or a pipe may never end.
-        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-            raise BadPictureError("is no file")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadPictureError(f"cannot be opened ({error.strerror})") from None
-    except ValueError as error:  # a null byte in its name
-        raise BadPictureError(f"cannot be opened ({error})") from None
+        return read_address(address)
+    except BadAddressError as bad:
+        raise BadPictureError(str(bad)) from None
 
 
 class PictureFile(NamedTuple):

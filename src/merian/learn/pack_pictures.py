@@ -27,7 +27,8 @@ from merian.pictures import BadPictureError, coloured, whole
 
 __all__ = ["BadPictureError", "look_at_all", "picture_bytes", "tar_pictures"]
 
-_SUFFIXES = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp"}
+_SUFFIXES = {"JPEG": "jpg", "PNG": "png", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp",
+             "PPM": "pnm"}  # fmt: skip
 _BLOCK = 512
 _BATCH = 1_000
 
