@@ -13,10 +13,11 @@ Drawing and looking take most of the time; `--work` keeps the worlds.
 from __future__ import annotations
 
 import importlib.util
+import json
 import tempfile
 import time
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from merian.bench.aligned_scores import Case, Figures, case_of, claims, table
 from merian.bench.paired_world import PairedSettings, PairedWorld, made_world, paired_world
 from merian.errors import InputError, MissingExtraError
 from merian.learn.retrieval import mean_of
+from merian.processes import in_processes
 
 if TYPE_CHECKING:
     from merian.bench.aligned_arms import Plan
@@ -98,7 +100,7 @@ def run(
         seed: Of worlds, splits and trainings.
         size: Of a picture in pixels.
         work: Where worlds are kept; a temporary folder if not given.
-        processes: How many draw and look.
+        processes: How many draw, look and learn.
     """
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("merian bench image-dna", "models")
@@ -108,39 +110,137 @@ def run(
     if set(chosen) - set(ARMS):
         raise InputError(f"--arms {arms}: some of {', '.join(ARMS)} expected, with commas between")
     rows: Figures = {}
-    plan: Plan | None = None if choose else Plan()
     place = nullcontext(work) if work else tempfile.TemporaryDirectory(prefix="merian-bench-")
     with place as made:
-        kept = Path(str(made))
-        # All are drawn first: what cannot be read is told before anything is learned.
-        opened = {
-            name: paired_world(kept / name.replace(" ", "-"), settings, processes)
-            if isinstance(settings, PairedSettings)
-            else made_world(settings, kept / "seen", processes=processes)
+        worlds = {
+            name: _Drawn(str(world or Path(str(made), name.replace(" ", "-"))), settings)
             for name, settings in _worlds(
                 species, each, levels, barcodes, seed, size, world
             ).items()
         }
-        for name, held in opened.items():
-            start = time.perf_counter()
-            case, frozen = case_of(held, seed), _frozen(held, seed)
-            if plan is None:
-                plan, told = _chosen(case, frozen, PLANS, seed, steps)
-                rows |= told
-            rows |= _figures(name, case, frozen, chosen, plan, steps, draws, seed)
-            rows |= _times(name, held, time.perf_counter() - start)
+        kept = str(Path(str(made), "seen"))
+        # All are drawn first: what cannot be read is told before anything is learned.
+        for one in worlds.values():
+            _world(one, kept, processes)
+        asked = Asking(kept, tuple(chosen), Plan(), steps, draws, seed)
+        if choose:
+            first = next(iter(worlds.values()))
+            values = _shared("choosing", [(first, name) for name in PLANS], asked, processes)
+            for name, (value, count) in zip(PLANS, values, strict=True):
+                rows[f"choosing: {name}: I+D, image-image, species, macro, both"] = {
+                    "value": value, "n": count, "unit": "%",
+                }  # fmt: skip
+            best = max(range(len(values)), key=lambda at: values[at][0])
+            asked = replace(asked, plan=[*PLANS.values()][best])
+        told = [(one, name) for name, one in worlds.items()]
+        for found in _shared("figures", told, asked, processes):
+            rows |= found
     return rows
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Where a world is, and what it was drawn by; without that it is one of `merian world make`."""
+
+    folder: str
+    settings: PairedSettings | None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked of every world.
+
+    Attributes:
+        kept: The folder of vectors of a world that was made elsewhere.
+        arms: What is learned.
+        plan: How.
+        steps: Of each training; as the plan says if 0.
+        draws: For the intervals.
+        seed: Of splits and trainings.
+    """
+
+    kept: str
+    arms: tuple[str, ...]
+    plan: Plan
+    steps: int
+    draws: int
+    seed: int
+
+    def by(self, plan: Plan) -> Plan:
+        """Return a plan with the steps that were asked for."""
+        return replace(plan, steps=self.steps) if self.steps else plan
+
+
+def _shared(
+    function: str, items: list[tuple[_Drawn, str]], asked: Asking, processes: int
+) -> list[Any]:
+    """Share worlds or plans among processes: each of them is learned in one thread."""
+    given = [[one.folder, one.settings and asdict(one.settings), name] for one, name in items]
+    told = json.dumps(asdict(asked), default=str)
+    return in_processes(
+        f"merian.bench.image_dna:{function}", json.loads(json.dumps(given, default=str)), told,
+        processes=processes, worth=2,
+    )  # fmt: skip
+
+
+def _given(items: list[Any], told: str) -> tuple[list[tuple[_Drawn, str]], Asking]:
+    """Read what `_shared` has told."""
+    from merian.bench.aligned_arms import Plan  # noqa: PLC0415 - torch is an extra
+
+    found = json.loads(told)
+    found |= {"plan": Plan(**found["plan"]), "arms": tuple(found["arms"])}
+    worlds = []
+    for folder, settings, name in items:
+        if settings and settings["barcodes"]:
+            settings["barcodes"] = Path(settings["barcodes"])
+        worlds.append((_Drawn(folder, PairedSettings(**settings) if settings else None), name))
+    return worlds, Asking(**found)
+
+
+def _world(one: _Drawn, kept: str, processes: int = 1) -> PairedWorld:
+    if one.settings is None:
+        return made_world(Path(one.folder), Path(kept), processes=processes)
+    return paired_world(Path(one.folder), one.settings, processes)
+
+
+def choosing(items: list[Any], told: str) -> list[tuple[float, int]]:
+    """Return how well pictures with barcodes answer of the species for choosing, by each plan."""
+    from merian.bench.aligned_arms import PLANS  # noqa: PLC0415 - torch is an extra
+
+    worlds, asked = _given(items, told)
+    found: list[tuple[float, int]] = []
+    frozen: dict[str, NDArray[np.float32]] = {}
+    for one, name in worlds:
+        case = case_of(_world(one, asked.kept), asked.seed)
+        frozen = frozen or _frozen(case)
+        vectors = _learned("I+D", case, frozen, asked.by(PLANS[name]), asked.seed)
+        right = case.right(vectors["image"], vectors["image"], "val")
+        found.append((round(100 * case.value(right, "val"), 2), len(right)))
+    return found
+
+
+def figures(items: list[Any], told: str) -> list[Figures]:
+    """Return the table and the claims of some worlds."""
+    worlds, asked = _given(items, told)
+    found = []
+    for one, name in worlds:
+        start = time.perf_counter()
+        world = _world(one, asked.kept)
+        case = case_of(world, asked.seed)
+        rows = _figures(name, case, _frozen(case), asked)
+        found.append(rows | _times(name, world, time.perf_counter() - start))
+    return found
 
 
 def _worlds(
     species: int, each: int, levels: str, barcodes: Path | None, seed: int, size: int,
     world: Path | None,
-) -> dict[str, PairedSettings | Path]:  # fmt: skip
+) -> dict[str, PairedSettings | None]:  # fmt: skip
     """Return what is asked, by name; level 2 comes first, as the plan is chosen there."""
     if world is not None:
-        return {"world": world}
+        return {"world": None}
     asked = sorted({int(level) for level in levels.split(",") if level}, key=lambda x: (x != 2, x))
-    found: dict[str, PairedSettings | Path] = {
+    found: dict[str, PairedSettings | None] = {
         f"level {level}": PairedSettings(species, each, seed, level, size) for level in asked
     }
     if barcodes is not None and barcodes.exists():
@@ -148,12 +248,12 @@ def _worlds(
     return found
 
 
-def _frozen(world: PairedWorld, seed: int) -> dict[str, NDArray[np.float32]]:
+def _frozen(case: Case) -> dict[str, NDArray[np.float32]]:
     """Return what is known before anything is aligned; the spectrum has read the train alone."""
     from merian.learn.fitted import fit_spectrum  # noqa: PLC0415 - torch is an extra
     from merian.learn.saved import load_model  # noqa: PLC0415
 
-    learned = case_of(world, seed).learned.tolist()
+    world, learned = case.world, case.learned.tolist()
     read = [world.sequences[row] for row in learned if world.sequences[row]]
     with tempfile.TemporaryDirectory(prefix="merian-bench-") as made:
         # With a direction for each barcode, those that were read would be like no others.
@@ -172,34 +272,14 @@ def _learned(
         return learn_arm(arm, frozen, case.names, case.learned, plan, Path(made, "run"), seed=seed)
 
 
-def _chosen(
-    case: Case, frozen: dict[str, NDArray[np.float32]], plans: dict[str, Plan], seed: int,
-    steps: int,
-) -> tuple[Plan, Figures]:  # fmt: skip
-    """Return the plan by which pictures with barcodes answer best of the species for choosing."""
-    rows: Figures = {}
-    values = {}
-    for name, plan in plans.items():
-        asked = replace(plan, steps=steps) if steps else plan
-        vectors = _learned("I+D", case, frozen, asked, seed)
-        right = case.right(vectors["image"], vectors["image"], "val")
-        values[name] = case.value(right, "val")
-        rows[f"choosing: {name}: I+D, image-image, species, macro, both"] = {
-            "value": round(100 * values[name], 2), "n": len(right), "unit": "%",
-        }  # fmt: skip
-    return plans[max(values, key=values.__getitem__)], rows
-
-
 def _figures(
-    name: str, case: Case, frozen: dict[str, NDArray[np.float32]], arms: list[str], plan: Plan,
-    steps: int, draws: int, seed: int,
-) -> Figures:  # fmt: skip
+    name: str, case: Case, frozen: dict[str, NDArray[np.float32]], asked: Asking
+) -> Figures:
     """Return the table and the claims of a world."""
-    plan = replace(plan, steps=steps) if steps else plan
     answers = {"none": case.ways(frozen, aligned=False)}
     better: dict[str, str] = {}
-    for arm in arms:
-        vectors = _learned(arm, case, frozen, plan, seed)
+    for arm in asked.arms:
+        vectors = _learned(arm, case, frozen, asked.by(asked.plan), asked.seed)
         answers[arm] = case.ways(vectors)
         if "both-both" in answers[arm]:
             val = case.ways(vectors, "val")
@@ -215,8 +295,8 @@ def _figures(
         f"{name}: asked": {"value": len(case.queries("test")), "unit": "records"},
     }
     for arm, found in answers.items():
-        rows |= table(case, f"{name}: {arm}", found, draws)
-    return rows | claims(case, name, answers, better, draws)
+        rows |= table(case, f"{name}: {arm}", found, asked.draws)
+    return rows | claims(case, name, answers, better, asked.draws)
 
 
 def _times(name: str, world: PairedWorld, seconds: float) -> Figures:
