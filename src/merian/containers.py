@@ -23,12 +23,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
-from merian.database import connect
 from merian.errors import InputError
+from merian.parquet import FileStamp, RowRange, fetch, layout_of, scan
 
 __all__ = ["MARK", "BadAddressError", "container_of", "is_there", "member_address", "read_address"]
 
@@ -36,21 +35,12 @@ MARK = "!/"
 """Stands between a file and what lies within it."""
 
 _MOST = 1 << 30  # bytes of one member: no picture is larger, and a zip may claim anything
-_ROWS = 64  # of a parquet that are read at once: they are mostly asked for in order
 _DAMAGED = (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile, zlib.error,
             RuntimeError, NotImplementedError, duckdb.Error)  # fmt: skip
 
 
 class BadAddressError(InputError):
     """What an address means cannot be had, and why."""
-
-
-class _Stamp(NamedTuple):
-    """A file as it was when it was looked at: one that is written again is looked at again."""
-
-    path: str
-    size: int
-    changed: int
 
 
 def member_address(file: Path | str, *parts: str | int) -> str:
@@ -92,7 +82,7 @@ def read_address(address: str) -> bytes:
             raise BadAddressError("is no file")
         if not member:
             return path.read_bytes()
-        return _READERS[path.suffix](_Stamp(name, told.st_size, told.st_mtime_ns), member)
+        return _READERS[path.suffix](FileStamp(name, told.st_size, told.st_mtime_ns), member)
     except BadAddressError:
         raise
     except OSError as error:
@@ -104,7 +94,7 @@ def read_address(address: str) -> bytes:
 # -- kinds --------------------------------------------------------------------------------------
 
 
-def _of_tar(file: _Stamp, member: str) -> bytes:
+def _of_tar(file: FileStamp, member: str) -> bytes:
     where = _members(file).get(member)
     if where is None:
         raise BadAddressError(f"{Path(file.path).name} has no file {member}")
@@ -113,7 +103,7 @@ def _of_tar(file: _Stamp, member: str) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _members(file: _Stamp) -> Mapping[str, tuple[int, int]]:
+def _members(file: FileStamp) -> Mapping[str, tuple[int, int]]:
     """Return where the bytes of each file of a tar are; of two of one name the last counts."""
     try:
         with tarfile.open(file.path, "r:") as packed:
@@ -122,7 +112,7 @@ def _members(file: _Stamp) -> Mapping[str, tuple[int, int]]:
         raise _damaged(file, error) from None
 
 
-def _of_zip(file: _Stamp, member: str) -> bytes:
+def _of_zip(file: FileStamp, member: str) -> bytes:
     packed = _opened_zip(file)
     try:
         told = packed.getinfo(member)
@@ -137,20 +127,24 @@ def _of_zip(file: _Stamp, member: str) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _opened_zip(file: _Stamp) -> zipfile.ZipFile:
+def _opened_zip(file: FileStamp) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(Path(file.path))
     except _DAMAGED as error:
         raise _damaged(file, error) from None
 
 
-def _of_parquet(file: _Stamp, member: str) -> bytes:
+def _of_parquet(file: FileStamp, member: str) -> bytes:
     column, _, row = member.rpartition("/")
     if not column or not row.isdecimal():
         raise BadAddressError(f"{member!r}: the column and the row of a parquet expected, image/17")
-    number = int(row)
-    cells = _cells(file, column, number // _ROWS)
-    at = number % _ROWS
+    try:
+        number = int(row[:20])
+        rows = layout_of(file, column).block(number)
+        cells = _cells(file, column, rows) if rows else ()
+    except _DAMAGED as error:
+        raise _damaged(file, error) from None
+    at = number - rows.first if rows else 0
     if at >= len(cells):
         raise BadAddressError(f"{Path(file.path).name} has no row {number}")
     content = cells[at]
@@ -159,30 +153,23 @@ def _of_parquet(file: _Stamp, member: str) -> bytes:
     return content
 
 
-@lru_cache(maxsize=8)
-def _cells(file: _Stamp, column: str, block: int) -> tuple[bytes | None, ...]:
-    first = block * _ROWS
+@lru_cache(maxsize=256)
+def _cell(file: FileStamp, column: str) -> str:
+    """Return the SQL of a column's bytes, which may lie in a struct."""
     name = '"' + column.replace('"', '""') + '"'
-    place = file.path.replace("'", "''")
-    con = connect(memory="1GB", threads=1)
-    try:
-        source = f"read_parquet('{place}', file_row_number = true)"
-        (kind,) = (
-            row[1] for row in con.execute(f"DESCRIBE SELECT {name} FROM {source}").fetchall()
-        )
-        cell = f"{name}.bytes" if str(kind).startswith("STRUCT") else name
-        rows = con.execute(
-            f"SELECT {cell} FROM {source} WHERE file_row_number BETWEEN {first} AND "
-            f"{first + _ROWS - 1} ORDER BY file_row_number"
-        ).fetchall()
-    except _DAMAGED as error:
-        raise _damaged(file, error) from None
-    finally:
-        con.close()
-    return tuple(cell if isinstance(cell, bytes) else None for (cell,) in rows)
+    ((_, kind, *_),) = fetch(f"DESCRIBE SELECT {name} FROM {scan(file.path)}")
+    return f"{name}.bytes" if str(kind).startswith("STRUCT") else name
 
 
-def _of_pixels(file: _Stamp, member: str) -> bytes:
+@lru_cache(maxsize=8)
+def _cells(file: FileStamp, column: str, rows: RowRange) -> tuple[bytes | None, ...]:
+    found = fetch(
+        f"SELECT {_cell(file, column)} FROM {scan(file.path, rows)} ORDER BY file_row_number"
+    )
+    return tuple(cell if isinstance(cell, bytes) else None for (cell,) in found)
+
+
+def _of_pixels(file: FileStamp, member: str) -> bytes:
     try:
         first, width, height = (int(part) for part in member.split("/"))
     except ValueError:
@@ -194,7 +181,7 @@ def _of_pixels(file: _Stamp, member: str) -> bytes:
     return b"P5 %d %d 255\n" % (width, height) + _bytes(file, first, width * height)
 
 
-def _bytes(file: _Stamp, first: int, size: int) -> bytes:
+def _bytes(file: FileStamp, first: int, size: int) -> bytes:
     if first + size > file.size:
         raise BadAddressError(
             f"{Path(file.path).name} is cut short: it ends at byte {file.size:,}, and "
@@ -207,12 +194,12 @@ def _bytes(file: _Stamp, first: int, size: int) -> bytes:
         return stream.read(size)
 
 
-def _damaged(file: _Stamp, error: Exception) -> BadAddressError:
+def _damaged(file: FileStamp, error: Exception) -> BadAddressError:
     told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return BadAddressError(f"{Path(file.path).name} is damaged or cannot be read ({told})")
 
 
-_READERS: dict[str, Callable[[_Stamp, str], bytes]] = {
+_READERS: dict[str, Callable[[FileStamp, str], bytes]] = {
     ".tar": _of_tar,
     ".zip": _of_zip,
     ".parquet": _of_parquet,
