@@ -49,7 +49,7 @@ def stamp(path: Path) -> FileStamp:
 
 def test_every_cell_is_found_in_any_order(tmp_path: Path) -> None:
     path = groups_of(tmp_path / "a [1] * it's.parquet", 730, 100)
-    assert layout_of(stamp(path)).rows == (100,) * 7 + (30,)
+    assert layout_of(stamp(path), ("image",)).rows == (100,) * 7 + (30,)
     order = random.Random(1).sample(range(730), 120)
     for row in (*order, 99, 100, 729):
         found = read_address(member_address(path, "image", row))
@@ -90,6 +90,7 @@ def test_a_large_row_group_is_read_in_parts() -> None:
     assert layout.block(10) == (10, 500)
     assert layout.block(1009) == (510, 500)
     assert layout.block(1014) == (1010, 5)
+    assert [layout.end_of_group(row) for row in (0, 9, 10, 1014)] == [10, 10, 1010, 1015]
     assert layout.block(1015) is layout.block(-1) is None
     assert Layout((), (), ()).block(0) is None
     assert Layout((0,), (3,), (90 * MIB,)).block(2) == (2, 1)
@@ -101,7 +102,10 @@ def test_the_runs_of_rows_cover_all_and_stay_small(most: int) -> None:
                    [(0, 0), (3, 5), (0, 0)], []):  # fmt: skip
         first = [sum(n for n, _ in groups[:i]) for i in range(len(groups))]
         layout = Layout(tuple(first), tuple(n for n, _ in groups), tuple(s for _, s in groups))
-        runs = list(layout.blocks(most))
+        runs, row = [], 0
+        while row < layout.total:
+            runs.append(layout.run(row, most))
+            row += runs[-1].number
         covered = [row for run in runs for row in range(run.first, run.first + run.number)]
         assert covered == list(range(layout.total))
         assert all(run.number <= most for run in runs)
@@ -118,7 +122,7 @@ def test_a_damaged_file_is_told_and_harms_no_other(tmp_path: Path) -> None:
     good = groups_of(tmp_path / "good.parquet", 20, 10, size=200)
     content = groups_of(tmp_path / "bad.parquet", 200, 100, size=200).read_bytes()
     chance = random.Random(4)
-    for number in range(60):
+    for number in range(25):
         path = tmp_path / f"bad{number}.parquet"
         damaged = bytearray(content)
         for _ in range(chance.randrange(1, 30)):

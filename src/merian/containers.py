@@ -140,7 +140,7 @@ def _of_parquet(file: FileStamp, member: str) -> bytes:
         raise BadAddressError(f"{member!r}: the column and the row of a parquet expected, image/17")
     try:
         number = int(row[:20])
-        rows = layout_of(file, column).block(number)
+        rows = layout_of(file, (column,)).block(number)
         cells = _cells(file, column, rows) if rows else ()
     except _DAMAGED as error:
         raise _damaged(file, error) from None

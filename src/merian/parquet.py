@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ class Layout(NamedTuple):
     Attributes:
         first: The first row of each group.
         rows: How many rows each has.
-        sizes: The bytes of each, unpacked; of one column where one was asked for.
+        sizes: The bytes of each, unpacked, in the columns that are meant.
     """
 
     first: tuple[int, ...]
@@ -77,20 +77,26 @@ class Layout(NamedTuple):
         start = first + (row - first) // step * step
         return RowRange(start, min(step, first + count - start))
 
-    def blocks(self, most: int) -> Iterator[RowRange]:
-        """Return all rows in order, in runs of so many at most that fit into memory."""
-        start = end = size = 0
-        for first, count, bulk in zip(self.first, self.rows, self.sizes, strict=True):
-            if end > start and (size + bulk > _BLOCK or end - start + count > most):
-                yield RowRange(start, end - start)
-                start, size = first, 0
-            end, size = first + count, size + bulk
-            step = min(most, count * _BLOCK // size if size > _BLOCK else count) or 1
-            while end - start > step and (size > _BLOCK or count > most):
-                yield RowRange(start, step)
-                start += step
-        if end > start:
-            yield RowRange(start, end - start)
+    def run(self, first: int, most: int) -> RowRange:
+        """Return the rows that are read from a row on: so many at most, and what memory holds."""
+        group = bisect_right(self.first, first) - 1
+        number = size = 0
+        for rows, bulk in zip(self.rows[group:], self.sizes[group:], strict=True):
+            left = min(rows, self.first[group] + rows - first) if not number else rows
+            fit = min(left, most - number)
+            if bulk > _BLOCK:
+                fit = min(fit, max(1, rows * (_BLOCK - size) // bulk) if not number else 0)
+            elif number and size + bulk > _BLOCK:
+                fit = 0
+            number, size = number + fit, size + bulk
+            if fit < left:
+                break
+        return RowRange(first, number)
+
+    def end_of_group(self, row: int) -> int:
+        """Return the first row behind the group that a row lies in."""
+        group = bisect_right(self.first, row) - 1
+        return self.first[group] + self.rows[group]
 
 
 def scan(path: str, rows: RowRange | None = None) -> str:
@@ -151,14 +157,15 @@ def told_of(path: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def layout_of(file: FileStamp, column: str = "") -> Layout:
-    """Return the row groups of a file, with their sizes in all columns or in one."""
-    name = column.replace("'", "''")
-    of_it = f"path_in_schema = '{name}' OR starts_with(path_in_schema, '{name}, ')"
-    counted = f" FILTER ({of_it})" if column else ""
+def layout_of(file: FileStamp, columns: tuple[str, ...]) -> Layout:
+    """Return the row groups of a file, with their sizes in these columns."""
+    names = [name.replace("'", "''") for name in columns]
+    meant = " OR ".join(
+        f"path_in_schema = '{name}' OR starts_with(path_in_schema, '{name}, ')" for name in names
+    )
+    size = f"sum(greatest(total_uncompressed_size, 0)) FILTER ({meant or 'false'})"
     found = fetch(
-        f"SELECT any_value(row_group_num_rows), "
-        f"coalesce(sum(greatest(total_uncompressed_size, 0)){counted}, 0)::BIGINT "
+        f"SELECT any_value(row_group_num_rows), coalesce({size}, 0)::BIGINT "
         f"FROM parquet_metadata({_name(file.path)}) GROUP BY row_group_id ORDER BY row_group_id"
     )
     first: list[int] = []
