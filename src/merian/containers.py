@@ -20,20 +20,23 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import IO, NamedTuple, cast
 
 import duckdb
 
 from merian.errors import InputError
 from merian.parquet import FileStamp, RowRange, fetch, layout_of, scan
 
-__all__ = ["MARK", "BadAddressError", "container_of", "is_there", "member_address", "read_address"]
+__all__ = ["MARK", "BadAddressError", "TarFile", "container_of", "is_there", "member_address",
+           "read_address", "tar_files"]  # fmt: skip
 
 MARK = "!/"
 """Stands between a file and what lies within it."""
 
+_HEADER = 1 << 20  # bytes of the header of a file in a tar, long names and all
 _MOST = 1 << 30  # bytes of one member: no picture is larger, and a zip may claim anything
 _DAMAGED = (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile, zlib.error,
             RuntimeError, NotImplementedError, duckdb.Error)  # fmt: skip
@@ -105,11 +108,61 @@ def _of_tar(file: FileStamp, member: str) -> bytes:
 @lru_cache(maxsize=16)
 def _members(file: FileStamp) -> Mapping[str, tuple[int, int]]:
     """Return where the bytes of each file of a tar are; of two of one name the last counts."""
+    found: dict[str, tuple[int, int]] = {}
     try:
-        with tarfile.open(file.path, "r:") as packed:
-            return {one.name: (one.offset_data, one.size) for one in packed if one.isreg()}
+        for one in tar_files(file.path):
+            found[one.name] = (one.first, one.size)
+    except BadAddressError:
+        if not found:  # what stands before the damage can be read
+            raise
+    return found
+
+
+class TarFile(NamedTuple):
+    """A file in a tar: its name, its first byte and how many there are."""
+
+    name: str
+    first: int
+    size: int
+
+
+def tar_files(path: Path | str) -> Iterator[TarFile]:
+    """Return the files of a tar that is not packed, in order; what is in them is passed over.
+
+    Raises:
+        BadAddressError: The tar is damaged, or ends early. What stands before is returned first.
+    """
+    last = -1
+    try:
+        with Path(path).open("rb") as stream:
+            end = stream.seek(0, 2)
+            stream.seek(0)
+            bounded = cast("IO[bytes]", _Bounded(stream))
+            with tarfile.open(fileobj=bounded, mode="r:") as packed:
+                for one in packed:
+                    packed.members.clear()  # type: ignore[attr-defined]  # they would pile up
+                    if one.offset_data <= last or one.size < 0:
+                        raise tarfile.ReadError("a size that leads backwards")
+                    last = one.offset_data
+                    if one.offset_data + one.size > end:
+                        raise tarfile.ReadError(f"{one.name[:100]} is cut short")
+                    if one.isreg():
+                        yield TarFile(one.name, one.offset_data, one.size)
     except _DAMAGED as error:
-        raise _damaged(file, error) from None
+        raise _damaged(path, error) from None
+
+
+class _Bounded:
+    """A stream of which no more is read at once than the header of a tar may be long."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _HEADER:
+            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        return self._stream.read(size)
 
 
 def _of_zip(file: FileStamp, member: str) -> bytes:
@@ -194,9 +247,10 @@ def _bytes(file: FileStamp, first: int, size: int) -> bytes:
         return stream.read(size)
 
 
-def _damaged(file: FileStamp, error: Exception) -> BadAddressError:
+def _damaged(file: FileStamp | Path | str, error: Exception) -> BadAddressError:
     told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    return BadAddressError(f"{Path(file.path).name} is damaged or cannot be read ({told})")
+    name = Path(file.path if isinstance(file, FileStamp) else file).name
+    return BadAddressError(f"{name} is damaged or cannot be read ({told})")
 
 
 _READERS: dict[str, Callable[[FileStamp, str], bytes]] = {

@@ -88,7 +88,7 @@ def features_of(text: str) -> Features:
 
 def split_of(file: Path, root: Path) -> str | None:
     """Return the part of a split that the name of a file tells, or that of a folder above it."""
-    stem = file.name.removesuffix(".parquet")
+    stem = file.name.rpartition(".")[0]
     numbered = _NUMBERED.fullmatch(stem)
     if numbered:
         return SPLITS.get(numbered[1].lower(), numbered[1])
