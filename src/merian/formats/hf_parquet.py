@@ -67,7 +67,7 @@ from merian.formats.registry import Format, Options
 from merian.formats.table_mapping import TableMapping, complete_names, map_columns
 from merian.parquet import fetch
 
-__all__ = ["FORMAT", "files_of", "first_file"]
+__all__ = ["FORMAT", "files_of", "first_file", "with_labels"]
 
 _MOST = 20_000  # files of one data set
 _LABELS = ("label", "labels", "target", "targets")
@@ -183,7 +183,7 @@ def _of_file(
     own, own_measured = _own_notes(table)
     names = tuple(one.name for one in table.plain if one.name not in own_measured)
     head = Head(table.file, "", ",", "", 0, names, (), ())
-    mapping = map_columns(head, _known(options, head, own))
+    mapping = map_columns(head, with_labels(options, head, own))
     classes = {**card.classes, **table.features.classes}
     classes = {name: told for name, told in classes.items() if name in names}
     notes = _name_labels(mapping, table, classes)
@@ -205,7 +205,7 @@ def _of_file(
         yield Rows(table.file, "measurement", of), []
 
 
-def _known(options: Options, head: Head, own: Mapping[str, str]) -> Options:
+def with_labels(options: Options, head: Head, own: Mapping[str, str]) -> Options:
     """Return what the user says, what the file says, and what columns of labels are called."""
     said = {name: term for name, term in own.items() if name in head.columns} | dict(
         options.mapping

@@ -196,13 +196,15 @@ def _fake(folder: Path, seed: int) -> Path:
     chance = random.Random(seed)  # noqa: S311  nothing secret
     root = folder / f"plankton{seed}"
     for shard in range(2):
-        with new_file(root / f"train-{shard:06}.tar") as stream:
-            with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as packed:
-                for number in range(6):
-                    for name, content in _fake_sample(chance, seed, 6 * shard + number):
-                        told = tarfile.TarInfo(name)
-                        told.size = len(content)
-                        packed.addfile(told, io.BytesIO(content))
+        with (
+            new_file(root / f"train-{shard:06}.tar") as stream,
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as packed,
+        ):
+            for number in range(6):
+                for name, content in _fake_sample(chance, seed, 6 * shard + number):
+                    told = tarfile.TarInfo(name)
+                    told.size = len(content)
+                    packed.addfile(told, io.BytesIO(content))
     write_text(root / "classnames.txt", "Copepoda\nAppendicularia\nNoctiluca scintillans\n")
     return root
 
