@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.catalogue.sources import Reject
-from merian.errors import FormatError
+from merian.errors import FormatError, MerianError
 from merian.files import open_text
 from merian.formats.delimited import UNREADABLE, column, read_head, rows_behind
 from merian.formats.hf_rows import TableRows, open_table
@@ -148,10 +148,10 @@ def open_metadata(file: Path, *, quiet: bool = False) -> Metadata:
     """
     try:
         columns = _columns(file)
-    except (FormatError, *UNREADABLE) as error:
+    except (MerianError, *UNREADABLE) as error:
         if quiet:
             return Metadata(file, (), ())
-        if isinstance(error, FormatError):
+        if isinstance(error, MerianError):
             raise
         raise FormatError(f"is damaged or cannot be read ({error})", path=file) from None
     first = [name for name in (_FILE, _FILES) if name in columns]

@@ -183,7 +183,7 @@ class TableRows:
             run_on(session, f"SET VARIABLE classes{place} = ?", [list(self.classes[name])])
         try:
             layout = layout_of(self.table.stamp, used)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             raise FormatError(
                 f"cannot be read as Parquet ({reason_of(error)})", path=self.table.file
             ) from None

@@ -105,20 +105,20 @@ class ShardRecords:
         make = {"record": self._record, "media": self._media,
                 "measurement": self._measured}[self.table]  # fmt: skip
         rows: list[dict[str, object]] = []
-        with self.shard.file.open("rb") as stream:
-            for sample in self._samples():
-                if isinstance(sample, Reject):
-                    if self.table == "record":
-                        yield sample
-                    continue
-                for found in make(stream, sample):
-                    if isinstance(found, Reject):
-                        yield found
-                    else:
-                        rows.append(found)
-                if len(rows) >= _CHUNK:
-                    yield _chunk(rows)
-                    rows = []
+        try:
+            with self.shard.file.open("rb") as stream:
+                for sample in self._samples():
+                    for found in [sample] if isinstance(sample, Reject) else make(stream, sample):
+                        if not isinstance(found, Reject):
+                            rows.append(found)
+                        elif self.table == "record" or found.term == "accessURI":
+                            yield found  # what stands in the small files is told once
+                    if len(rows) >= _CHUNK:
+                        yield _chunk(rows)
+                        rows = []
+        except OSError as error:
+            if self.table == "record":
+                yield Reject(self.shard.file, None, f"cannot be read ({error.strerror or error})")
         if rows:
             yield _chunk(rows)
 
