@@ -31,6 +31,9 @@ from merian.formats.outlines import (
     read_mask,
     read_rings,
 )
+from merian.world.biota import make_biota
+from merian.world.traits import evolve_traits
+from merian.world.trays import write_trays
 
 Take = Callable[[Reading], tuple[Catalogue, Summary]]
 NAMED = Options(extra={"dataset": "d"})
@@ -79,8 +82,8 @@ def test_a_box_is_a_region_an_occurrence_and_a_label(tmp_path: Path, take_in: Ta
         "regionOutline FROM media WHERE derivedFromMediaID = 'd/image/1'"
     ).fetch() == [("d/annotation/1", "d/annotation/1", None, 0.1, 0.25, 0.3, 0.5, None)]
     assert catalogue.query(
-        "SELECT verbatimIdentification, scientificName, identificationRemarks, agentType, eventDate, "
-        "datasetName FROM determination JOIN occurrence USING (occurrenceID) JOIN event "
+        "SELECT verbatimIdentification, scientificName, identificationRemarks, agentType, "
+        "eventDate, datasetName FROM determination JOIN occurrence USING (occurrenceID) JOIN event "
         "USING (eventID)"
     ).fetch() == [
         ("Carabidae", "Carabidae", "supercategory Coleoptera", "human", "2021-06-03T10:11:12",
@@ -174,6 +177,8 @@ def test_results_need_the_file_of_their_pictures(tmp_path: Path, take_in: Take) 
          "[1, 2, 1e+300, 4]", "regionOutline"),
         (note(segmentation=[[1, 2, 3, 4]]), "an outline of 2 points: 3 at least are expected",
          "regionOutline"),
+        (note(segmentation=[[1.5, 2, 3, 4, 5, 10**400]]),
+         "an outline with a coordinate that is no pixel", "regionOutline"),
         (note(segmentation=[[1, 2, 3, 4, 5, "x"]]), "an outline with a coordinate that is no pixel",
          "regionOutline"),
         (note(segmentation={"size": [80, 100], "counts": [1, 2]}),
@@ -464,6 +469,29 @@ def test_pictures_of_one_thing_are_written_whole(
     assert second.query(seen).fetch() == first.query(seen).fetch()
     names = "SELECT occurrenceID, verbatimIdentification FROM determination ORDER BY 1"
     assert second.query(names).fetch() == first.query(names).fetch()
+
+
+def test_the_trays_of_a_world_are_read_and_come_out_again(tmp_path: Path, take_in: Take) -> None:
+    rng = np.random.default_rng(5)
+    biota = make_biota(60, rng)
+    traits = evolve_traits(biota, rng)
+    names = [biota.name(i, 3) for i in range(len(biota))]
+    folder = tmp_path / "trays"
+    write_trays(folder, tmp_path, biota, traits, names, 1, 1, rng, width=400, height=300)
+    path = folder / "trays.coco.json"
+    given = json.loads(path.read_text())
+    catalogue, summary = take_in(read_path(path))
+    assert summary.rows_rejected == summary.values_rejected == 0
+    assert summary.added["occurrence"] == len(given["annotations"]) > 5
+    (picture,) = catalogue.query(
+        "SELECT accessURI, pixelsPerMillimetre FROM media WHERE derivedFromMediaID IS NULL"
+    ).fetch()
+    assert picture == ((folder / "tray-0001.jpg").as_posix(), given["images"][0]["px_per_mm"])
+    write_path(catalogue, folder / "out.json", "coco")
+    made = {a["id"]: a for a in json.loads((folder / "out.json").read_text())["annotations"]}
+    for one in given["annotations"]:
+        for part in ("segmentation", "bbox", "area", "iscrowd"):
+            assert made[one["id"]][part] == one[part]
 
 
 # -- real files -----------------------------------------------------------------------------------

@@ -184,6 +184,7 @@ class Region:
 def region_of(annotation: Mapping[str, object], width: int | None, height: int | None) -> Region:
     """Return what ``bbox`` and ``segmentation`` of an annotation say."""
     faults: list[str] = []
+    rings: list[list[float]] = []
     outline: str | None = None
     around: Box | None = None
     segmentation = annotation.get("segmentation")
@@ -200,10 +201,11 @@ def region_of(annotation: Mapping[str, object], width: int | None, height: int |
         elif segmentation:
             rings = _rings(segmentation)
             outline = polygon_outline(rings)
-            around = bounds([number for ring in rings for number in ring])
     except OutlineError as error:
         faults.append(str(error))
     box = _box(annotation.get("bbox"), faults)
+    if box is None and outline and rings:
+        around = bounds([number for ring in rings for number in ring])
     used = box or around
     if used is None:
         whole = not annotation.get("bbox") and not segmentation
@@ -240,6 +242,14 @@ def _box(bbox: object, faults: list[str]) -> Box | None:
         faults.append(f"a box whose width or height is below 0: {bbox}")
         return None
     return bbox[0], bbox[1], bbox[2], bbox[3]
+
+
+def _kept_box(annotation: Mapping[str, object], picture: Picture) -> Box | None:
+    """Return the box as it came, where the fractions do not tell it."""
+    if not picture.width or not picture.height:
+        return region_of(annotation, None, None).bbox
+    box = _box(annotation.get("bbox"), [])
+    return box if box and sticks_out(box, picture.width, picture.height) else None
 
 
 @dataclass(frozen=True)
@@ -352,7 +362,7 @@ class Measured(Annotations):
             left.pop("iscrowd", None)
         if annotation.get("area_is_computed"):
             left.pop("area", None)
-        if bbox := region_of(annotation, picture.width, picture.height).bbox:
+        if bbox := _kept_box(annotation, picture):
             left["bbox"] = list(bbox)
         attributes = annotation.get("attributes")
         if isinstance(attributes, dict):

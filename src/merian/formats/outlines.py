@@ -47,6 +47,8 @@ LARGEST_SIDE = 10_000_000
 
 _NEAR = 1e-6  # pixels: what sums of decimal fractions may be off
 _MOST_LETTERS = 1 << 22
+_NUMBERS = frozenset({int, float})
+_FARTHEST = 10 * LARGEST_SIDE
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height."""
@@ -58,12 +60,7 @@ class OutlineError(ValueError):
 
 def is_pixel(value: object) -> bool:
     """Return whether a value is a coordinate: a number, and not absurd."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and abs(value) <= 10 * LARGEST_SIDE
-    )
+    return type(value) in _NUMBERS and -_FARTHEST <= value <= _FARTHEST  # type: ignore[operator]
 
 
 # -- boxes --------------------------------------------------------------------------------------
@@ -139,9 +136,11 @@ def _points(flat: Sequence[float], least: int) -> str:
         raise OutlineError(f"an outline of {len(flat)} numbers: pairs of x and y are expected")
     if len(flat) < 2 * least:
         raise OutlineError(f"an outline of {len(flat) // 2} points: {least} at least are expected")
-    if not all(map(is_pixel, flat)):
+    plain = _NUMBERS.issuperset(map(type, flat))
+    if not plain or not all(-_FARTHEST <= value <= _FARTHEST for value in flat):
         raise OutlineError("an outline with a coordinate that is no pixel")
-    told = [f"{x!r} {y!r}" for x, y in zip(flat[::2], flat[1::2], strict=True)]
+    texts = list(map(repr, flat))
+    told = list(map(" ".join, zip(texts[::2], texts[1::2], strict=True)))
     return ", ".join([*told, told[0]] if least == 3 else told)
 
 
