@@ -18,10 +18,11 @@ from merian.files import content_hash
 from merian.formats.json_stream import Member, members
 from merian.formats.outlines import LARGEST_SIDE
 from merian.formats.registry import Options
+from merian.formats.row_chunks import text_of
 from merian.pictures import BadPictureError, facts
 
 __all__ = ["NAMES", "Category", "CocoHead", "Picture", "key_of", "picture_address",
-           "read_coco_head", "size_of", "text_of"]  # fmt: skip
+           "read_coco_head", "size_of"]  # fmt: skip
 
 # Where the name of a picture's file may stand; TORAS begins it with a slash.
 NAMES = ("file_name", "toras_path")
@@ -93,16 +94,6 @@ def key_of(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     return text_of(value)
-
-
-def text_of(value: object) -> str | None:
-    """Return what a value says, as text that can be stored; None if it says nothing."""
-    if value is None or value == "":
-        return None
-    text = str(value)
-    # Half of a pair of surrogates, which JSON can write and nobody can store.
-    text = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-    return text.replace("\0", "") or None
 
 
 def size_of(image: Mapping[str, object], file: Path) -> tuple[int | None, int | None]:

@@ -5,8 +5,7 @@ The lists are walked anew for each kind of row, so that none of them is ever hel
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from merian.formats.coco_head import (
     Picture,
     key_of,
     picture_address,
-    text_of,
 )
 from merian.formats.json_stream import Member, members
 from merian.formats.outlines import (
@@ -32,10 +30,10 @@ from merian.formats.outlines import (
     read_mask,
     sticks_out,
 )
+from merian.formats.row_chunks import in_chunks, said_text, text_of
 
-__all__ = ["Annotations", "Measured", "Pictures", "Region", "in_chunks", "region_of", "said_text"]
+__all__ = ["Annotations", "Measured", "Pictures", "Region", "region_of"]
 
-_CHUNK = 10_000
 # What an image and an annotation say in terms; all else that they hold becomes a measurement.
 _OF_IMAGES = frozenset({
     *NAMES, "id", "width", "height", "license", "date_captured", "datetime", "location",
@@ -47,33 +45,6 @@ _OF_ANNOTATIONS = frozenset({
 })  # fmt: skip
 _ATTRIBUTE = "attributes."
 _UNITS = {"area": "px2", "bbox": "px"}
-
-
-def in_chunks(rows: Iterator[Mapping[str, object] | Reject]) -> Iterator[Chunk | Reject]:
-    """Put rows together, ten thousand a chunk; rejects go between."""
-    held: list[Mapping[str, object]] = []
-    for row in rows:
-        if isinstance(row, Reject):
-            yield row
-            continue
-        held.append(row)
-        if len(held) == _CHUNK:
-            yield _columns(held)
-            held = []
-    if held:
-        yield _columns(held)
-
-
-def _columns(rows: Sequence[Mapping[str, object]]) -> Chunk:
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def said_text(value: object) -> str | None:
-    """Return any value of JSON as the text of a measurement."""
-    if isinstance(value, str) or value is None:
-        return text_of(value)
-    return text_of(json.dumps(value, ensure_ascii=False))
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,20 @@ beside them, so that what is written reads back as the same.
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from merian.files import new_file
+from merian.formats.annotated import (
+    PICTURES,
+    REGIONS,
+    SAID,
+    Said,
+    numbers,
+    only,
+    picture_name,
+)
 from merian.formats.flat import STANDING, rows
 from merian.formats.outlines import (
     Box,
@@ -32,46 +39,7 @@ from merian.formats.outlines import (
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue
 
-__all__ = ["picture_name", "write_coco"]
-
-_PICTURES = """
-SELECT m.mediaID, m.accessURI, m.pixelXDimension, m.pixelYDimension, m.license, m.rightsHolder,
-    m.pixelsPerMillimetre, e.dates, e.places, e.splits, m.occurrenceID
-FROM media m LEFT JOIN (
-    SELECT coalesce(x.derivedFromMediaID, x.mediaID) AS mediaID,
-        list(DISTINCT e.eventDate ORDER BY e.eventDate) AS dates,
-        list(DISTINCT e.locality ORDER BY e.locality) AS places,
-        list(DISTINCT o.split ORDER BY o.split) AS splits
-    FROM media x JOIN occurrence o USING (occurrenceID) LEFT JOIN event e USING (eventID)
-    GROUP BY 1
-) e USING (mediaID)
-WHERE m.derivedFromMediaID IS NULL ORDER BY m.mediaID
-"""
-
-_REGIONS = f"""
-SELECT x.mediaID, coalesce(x.derivedFromMediaID, x.mediaID), x.occurrenceID,
-    x.xFrac, x.yFrac, x.widthFrac, x.heightFrac, x.regionOutline,
-    p.pixelXDimension, p.pixelYDimension,
-    coalesce(i.verbatimIdentification, i.scientificName, ''), i.identificationRemarks,
-    CASE WHEN i.agentType = 'machine' THEN i.probability END
-FROM media x
-JOIN media p ON p.mediaID = coalesce(x.derivedFromMediaID, x.mediaID)
-LEFT JOIN ({STANDING}) i ON i.subject = x.occurrenceID
-WHERE p.derivedFromMediaID IS NULL
-    AND (x.occurrenceID IS NOT NULL OR x.derivedFromMediaID IS NOT NULL)
-ORDER BY x.mediaID
-"""
-
-# What was said of a region is of its picture, or of its occurrence where that has one picture.
-_SAID = """
-SELECT coalesce(s.mediaID, m.mediaID), s.measurementType, s.measurementValue FROM measurement s
-LEFT JOIN (
-    SELECT occurrenceID, min(mediaID) AS mediaID FROM media
-    GROUP BY occurrenceID HAVING count(*) = 1
-) m ON m.occurrenceID = s.occurrenceID AND s.mediaID IS NULL
-WHERE coalesce(s.mediaID, m.mediaID) IS NOT NULL AND s.measurementValue IS NOT NULL
-ORDER BY ALL
-"""
+__all__ = ["write_coco"]
 
 _CATEGORIES = f"""
 SELECT DISTINCT coalesce(i.verbatimIdentification, i.scientificName, ''), i.identificationRemarks
@@ -80,15 +48,14 @@ WHERE x.occurrenceID IS NOT NULL OR x.derivedFromMediaID IS NOT NULL ORDER BY AL
 """
 
 _ABOVE = "supercategory "
-_NUMBERED = re.compile(r"(.+)/(?:image|annotation)/(\d{1,9})")
 # Keys of an annotation that a measurement of that name stands for; others are attributes.
 _OWN = ("area", "iscrowd")
 
 
 def write_coco(catalogue: Catalogue, path: Path) -> int:
     """Write the pictures and regions of a catalogue; return the number of annotations."""
-    pictures = _numbers(str(row[0]) for row in rows(catalogue, _PICTURES))
-    regions = _numbers(str(row[0]) for row in rows(catalogue, _REGIONS))
+    pictures = numbers(str(row[0]) for row in rows(catalogue, PICTURES))
+    regions = numbers(str(row[0]) for row in rows(catalogue, REGIONS))
     categories = _category_numbers(rows(catalogue, _CATEGORIES))
     licences = [
         str(text)
@@ -101,7 +68,7 @@ def write_coco(catalogue: Catalogue, path: Path) -> int:
     titles = [str(row[0]) for row in rows(
         catalogue, "SELECT DISTINCT datasetName FROM occurrence WHERE datasetName IS NOT NULL"
     )]  # fmt: skip
-    said = _Said(rows(catalogue, _SAID))
+    said = Said(rows(catalogue, SAID))
     folder = path.parent.absolute()
     with new_file(path, text=True) as stream:
         stream.write('{\n"info": ')
@@ -115,12 +82,12 @@ def write_coco(catalogue: Catalogue, path: Path) -> int:
             for (name, above), number in categories.items()
         ))  # fmt: skip
         _write_list(stream, "images", (
-            _image(row, pictures, licences, folder, said) for row in rows(catalogue, _PICTURES)
+            _image(row, pictures, licences, folder, said) for row in rows(catalogue, PICTURES)
         ))  # fmt: skip
-        said = _Said(rows(catalogue, _SAID))
+        said = Said(rows(catalogue, SAID))
         _write_list(stream, "annotations", (
             _annotation(row, regions, pictures, categories, said)
-            for row in rows(catalogue, _REGIONS)
+            for row in rows(catalogue, REGIONS)
         ))  # fmt: skip
         stream.write("\n}\n")
     return len(regions)
@@ -139,18 +106,6 @@ def _dump(value: object, stream: IO[str]) -> None:
     stream.write(json.dumps(value, ensure_ascii=False))
 
 
-def _numbers(ids: Iterable[str]) -> dict[str, int]:
-    """Return a number for each id: its own, if all came from one file, else its place."""
-    listed = list(ids)
-    found = [_NUMBERED.fullmatch(one) for one in listed]
-    own = {one[1]: int(one[2]) for one in found if one}
-    if found and all(found) and len({one[1] for one in found if one}) == 1:
-        numbers = {key: int(one[2]) for key, one in zip(listed, found, strict=True) if one}
-        if len(set(numbers.values())) == len(listed) and own:
-            return numbers
-    return {key: place for place, key in enumerate(listed, 1)}
-
-
 def _category_numbers(found: Iterable[Sequence[object]]) -> dict[tuple[str, str], int]:
     """Return a number for each name and what is above it; 0 is what has no name."""
     keys = dict.fromkeys((str(name), _above(remarks)) for name, remarks in found)
@@ -165,22 +120,6 @@ def _above(remarks: object) -> str:
     return text.removeprefix(_ABOVE) if text.startswith(_ABOVE) else ""
 
 
-class _Said:
-    """What was measured of media, walked along with them in the order of their ids."""
-
-    def __init__(self, found: Iterator[tuple[object, ...]]) -> None:
-        self._found, self._next = found, next(found, None)
-
-    def of(self, media: str) -> dict[str, str]:
-        """Return type -> value; media must be asked for in order."""
-        told: dict[str, str] = {}
-        while self._next is not None and str(self._next[0]) <= media:
-            if self._next[0] == media:
-                told.setdefault(str(self._next[1]), str(self._next[2]))
-            self._next = next(self._found, None)
-        return told
-
-
 def _value(text: str) -> object:
     """Return the value of JSON that a text was, so that it is the same text again."""
     try:
@@ -191,20 +130,12 @@ def _value(text: str) -> object:
     return text if value is None or isinstance(value, str) or not same else value
 
 
-def picture_name(address: str | None, folder: Path) -> str:
-    """Return how a file in a folder calls a picture: from there on, where it lies below it."""
-    if not address or "://" in address:
-        return address or ""
-    inside = os.path.relpath(address, folder) if Path(address).is_absolute() else address
-    return address if inside.startswith("..") else Path(inside).as_posix()
-
-
 def _image(
     row: Sequence[Any],
     numbers: Mapping[str, int],
     licences: Sequence[str],
     folder: Path,
-    said: _Said,
+    said: Said,
 ) -> dict[str, object]:
     media, address, width, height, licence, holder, scale, dates, places, splits, shown = row
     one = {
@@ -213,9 +144,9 @@ def _image(
         "width": width,
         "height": height,
         "license": licences.index(licence) + 1 if licence else None,
-        "date_captured": _only(dates),
-        "location": _only(places),
-        "split": _only(splits),
+        "date_captured": only(dates),
+        "location": only(places),
+        "split": only(splits),
         "rights_holder": holder,
         "px_per_mm": scale,
         "media_id": media,
@@ -226,16 +157,12 @@ def _image(
     return kept | {k: _value(v) for k, v in told.items() if k not in kept}
 
 
-def _only(values: Sequence[str] | None) -> str | None:
-    return values[0] if values and len(values) == 1 else None
-
-
 def _annotation(
     row: Sequence[Any],
     numbers: Mapping[str, int],
     pictures: Mapping[str, int],
     categories: Mapping[tuple[str, str], int],
-    said: _Said,
+    said: Said,
 ) -> dict[str, object]:
     media, picture, occurrence, *box, outline, width, height, name, remarks, score = row
     told = said.of(media)

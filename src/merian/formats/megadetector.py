@@ -33,12 +33,11 @@ from pathlib import Path
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import content_hash, existing, write_json
-from merian.formats.coco_head import text_of
-from merian.formats.coco_rows import in_chunks, said_text
 from merian.formats.delimited import head_text
 from merian.formats.json_stream import Member, first_object, members
 from merian.formats.outlines import is_pixel
 from merian.formats.registry import Format, Options
+from merian.formats.row_chunks import in_chunks, said_text, text_of
 
 __all__ = ["FORMAT"]
 

@@ -38,6 +38,7 @@ __all__ = [
     "polygon_area",
     "polygon_outline",
     "read_mask",
+    "read_points",
     "read_rings",
     "sticks_out",
 ]
@@ -116,11 +117,16 @@ def polygon_outline(rings: Sequence[Sequence[float]]) -> str:
     return f"POLYGON {told[0]}" if len(told) == 1 else f"MULTIPOLYGON ({', '.join(told)})"
 
 
-def point_outline(flat: Sequence[float]) -> str:
-    """Return one point as POINT, and several as the LINESTRING that goes through them."""
-    if len(flat) == 2:
-        return f"POINT ({_points(flat, 1)})"
-    return f"LINESTRING ({_points(flat, 2)})"
+def point_outline(flat: Sequence[float], kind: str) -> str:
+    """Return points as WKT: as a LINESTRING that goes through them, or as a MULTIPOINT.
+
+    Raises:
+        OutlineError: If there are too few of them, half a point or none that is a pixel.
+    """
+    if kind == "MULTIPOINT":
+        told = _points(flat, 1)
+        return f"POINT ({told})" if len(flat) == 2 else f"MULTIPOINT ({told})"
+    return f"{kind} ({_points(flat, 2)})"
 
 
 def box_outline(box: Box) -> str:
@@ -150,10 +156,23 @@ def read_rings(outline: str) -> list[list[float]]:
     Raises:
         OutlineError: If it is no POLYGON or MULTIPOLYGON of numbers.
     """
-    kind, _, inside = outline.partition("(")
-    if kind.strip().upper() not in {"POLYGON", "MULTIPOLYGON"}:
-        raise OutlineError(f"{kind.strip()[:20]} is no polygon")
-    rings = []
+    kind, groups = read_points(outline)
+    if kind != "POLYGON":
+        raise OutlineError(f"a {kind} is no polygon")
+    return groups
+
+
+def read_points(outline: str) -> tuple[str, list[list[float]]]:
+    """Return what WKT is (POLYGON, LINESTRING or POINT) and its points, a flat list for each part.
+
+    Raises:
+        OutlineError: If it is none of them, or not of numbers.
+    """
+    word, _, inside = outline.partition("(")
+    kind = word.strip().upper().removeprefix("MULTI")
+    if kind not in {"POLYGON", "LINESTRING", "POINT"}:
+        raise OutlineError(f"{outline[:20]!r} is no outline")
+    groups = []
     for part in inside.replace("(", " ").split(")"):
         pairs = [pair.split() for pair in part.strip(" ,").split(",") if pair.strip()]
         if not pairs:
@@ -164,8 +183,8 @@ def read_rings(outline: str) -> list[list[float]]:
             flat = [_number(text) for pair in pairs for text in pair]
         except ValueError:
             raise OutlineError("a coordinate that is no number") from None
-        rings.append(flat[:-2])
-    return rings
+        groups.append(flat[:-2] if kind == "POLYGON" else flat)
+    return kind, groups
 
 
 def _number(text: str) -> float:
@@ -209,6 +228,12 @@ class Mask(NamedTuple):
     counts: str | list[int]
     area: int
     box: Box
+
+    def run_lengths(self) -> NDArray[np.int64]:
+        """Return the lengths of its runs."""
+        if isinstance(self.counts, str):
+            return _unpacked(self.counts)
+        return np.array(self.counts, np.int64)
 
 
 def mask_outline(mask: Mask) -> str:
