@@ -30,7 +30,7 @@ from merian.formats.outlines import (
     read_mask,
     sticks_out,
 )
-from merian.formats.row_chunks import in_chunks, said_text, text_of
+from merian.formats.row_chunks import chunked, said_text, text_of
 
 __all__ = ["Annotations", "Measured", "Pictures", "Region", "region_of"]
 
@@ -83,7 +83,7 @@ class Pictures(_Listed):
     measured: bool = False
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        return in_chunks(self._measured() if self.measured else self._rows())
+        return chunked(self._measured() if self.measured else self._rows())
 
     def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
         seen: set[str] = set()
@@ -235,7 +235,7 @@ class Annotations(_Listed):
     prefix: str = ""
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        return in_chunks(self._rows())
+        return chunked(self._rows())
 
     def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
         seen: set[str] = set()

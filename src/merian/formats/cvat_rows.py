@@ -16,7 +16,7 @@ from merian.formats.cvat_shapes import Drawn, drawn
 from merian.formats.cvat_xml import SHAPES, Element, Picture, Shape, walk
 from merian.formats.outlines import LARGEST_SIDE, OutlineError
 from merian.formats.registry import Options
-from merian.formats.row_chunks import in_chunks, text_of
+from merian.formats.row_chunks import chunked, text_of
 
 __all__ = ["CvatHead", "Pictures", "ShapeFacts", "Shapes", "read_cvat_head"]
 
@@ -130,7 +130,7 @@ class _Walked:
     head: CvatHead
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        return in_chunks(self._rows())
+        return chunked(self._rows())
 
     def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
         raise NotImplementedError

@@ -37,7 +37,7 @@ from merian.formats.delimited import (
 )
 from merian.formats.image_folder import SUFFIXES
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import in_chunks
+from merian.formats.row_chunks import chunked
 
 __all__ = ["COLUMNS", "FORMAT"]
 
@@ -121,7 +121,7 @@ class _Trays:
     samples: frozenset[str]
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        return in_chunks(self._rows())
+        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object]]:
         found = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in SUFFIXES)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from merian.catalogue.sources import Chunk, Reject
 from merian.formats.outlines import OutlineError, point_outline
-from merian.formats.row_chunks import in_chunks
+from merian.formats.row_chunks import chunked
 
 __all__ = ["Beetle", "Measure", "Measured", "length"]
 
@@ -101,7 +101,7 @@ class Measured:
     folder: Path
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        return in_chunks(self._rows())
+        return chunked(self._rows())
 
     def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
         seen: set[object] = set()

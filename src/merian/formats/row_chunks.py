@@ -1,15 +1,41 @@
-"""Rows made by Python: values of foreign files as text that can be stored, and rows in chunks."""
+"""Rows that Python makes one by one: their values as text, and the rows in chunks.
+
+A row is a mapping from term to value with the column ``line``; a reject may stand between and is
+handed on at once.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from merian.catalogue.sources import Chunk, Reject
 
-__all__ = ["in_chunks", "said_text", "text_of"]
+__all__ = ["Row", "chunked", "said_text", "text_of"]
 
-_CHUNK = 10_000
+Row = Mapping[str, object]
+
+_ROWS = 10_000
+
+
+def chunked(rows: Iterable[Row | Reject], size: int = _ROWS) -> Iterator[Chunk | Reject]:
+    """Gather rows into columns of equal length; a row need not have all of them."""
+    waiting: list[Row] = []
+    for row in rows:
+        if isinstance(row, Reject):
+            yield row
+            continue
+        waiting.append(row)
+        if len(waiting) == size:
+            yield _columns(waiting)
+            waiting = []
+    if waiting:
+        yield _columns(waiting)
+
+
+def _columns(rows: Sequence[Row]) -> Chunk:
+    terms = dict.fromkeys(term for row in rows for term, value in row.items() if value is not None)
+    return {term: [row.get(term) for row in rows] for term in terms}
 
 
 def text_of(value: object) -> str | None:
@@ -20,26 +46,6 @@ def text_of(value: object) -> str | None:
     # Half of a pair of surrogates, which JSON can write and nobody can store.
     text = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("\0", "") or None
-
-
-def in_chunks(rows: Iterator[Mapping[str, object] | Reject]) -> Iterator[Chunk | Reject]:
-    """Put rows together, ten thousand a chunk; rejects go between."""
-    held: list[Mapping[str, object]] = []
-    for row in rows:
-        if isinstance(row, Reject):
-            yield row
-            continue
-        held.append(row)
-        if len(held) == _CHUNK:
-            yield _columns(held)
-            held = []
-    if held:
-        yield _columns(held)
-
-
-def _columns(rows: Sequence[Mapping[str, object]]) -> Chunk:
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
-    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def said_text(value: object) -> str | None:
