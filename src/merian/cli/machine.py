@@ -30,6 +30,7 @@ EXTRAS = {
     "index": "search in very large reference libraries",
     "map": "maps of embeddings",
     "biom": "feature tables of QIIME 2",
+    "ifcb": "class scores of an Imaging FlowCytobot",
     "fast": "faster small networks without a GPU",
     "hub": "models and data from the Hugging Face Hub",
     "cluster": "many machines",
