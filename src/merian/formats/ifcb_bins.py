@@ -10,15 +10,15 @@ In a tree of bins the folders ``skip``, ``beads`` and ``bad`` hold what is not t
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-__all__ = ["KINDS", "Bin", "BinName", "Found", "bin_of", "find_bins", "share_of_bins", "walk"]
+from merian.formats.folders import visible_files
+
+__all__ = ["KINDS", "Bin", "BinName", "Found", "bin_of", "find_bins", "share_of_bins"]
 
 KINDS = (".hdr", ".adc", ".roi")
 _FIRST = r"IFCB(?P<first>\d{1,4})_(?P<year>\d{4})_(?P<day>\d{3})_(?P<clock>\d{6})"
@@ -116,15 +116,6 @@ class Found:
     others: dict[str, int] = field(default_factory=dict)
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """Return the visible files below a folder, in order."""
-    for folder, below, files in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(folder) / name
-
-
 def _is_of_bin(path: Path) -> bool:
     name = bin_of(path.name)
     return name is not None and path.suffix.lower() in KINDS and path.stem == name.text
@@ -133,7 +124,7 @@ def _is_of_bin(path: Path) -> bool:
 def share_of_bins(path: Path) -> float:
     """Return how many of the files at or below a path are of bins; looks at the first ones."""
     try:
-        files = [path] if path.is_file() else [*islice(walk(path), _LOOKED_AT)]
+        files = [path] if path.is_file() else [*islice(visible_files(path), _LOOKED_AT)]
         return sum(map(_is_of_bin, files)) / max(len(files), 1)
     except OSError:
         return 0.0
@@ -151,7 +142,7 @@ def find_bins(path: Path) -> Found:
             found.bins.append(Bin(name, files))
         return found
     places: dict[str, tuple[Path, Bin]] = {}
-    for file in walk(path):
+    for file in visible_files(path):
         if not _is_of_bin(file):
             found.others[file.suffix.lower()] = found.others.get(file.suffix.lower(), 0) + 1
             continue

@@ -25,7 +25,8 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, NotFoundError, did_you_mean
 from merian.files import existing
 from merian.formats.delimited import UNREADABLE, peek_columns, write_delimited
-from merian.formats.ifcb_bins import BinName, bin_of, walk
+from merian.formats.folders import visible_files
+from merian.formats.ifcb_bins import BinName, bin_of
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, bounded_lines, chunked
 
@@ -49,7 +50,7 @@ def _sniff(path: Path) -> int:
     try:
         if path.is_file():
             return 3 if _is_of_features(path) and _NUMBER in peek_columns(path, ",") else 0
-        files = [*islice(walk(path), _LOOKED_AT)] if path.is_dir() else []
+        files = [*islice(visible_files(path), _LOOKED_AT)] if path.is_dir() else []
     except OSError:
         return 0
     share = sum(map(_is_of_features, files)) / max(len(files), 1)
@@ -94,7 +95,7 @@ def _files(path: Path, options: Options) -> list[tuple[BinName, Path]]:
                 path=path,
             )
         return [(name, path)]
-    files = [(bin_of(file.name), file) for file in walk(path) if _is_of_features(file)]
+    files = [(bin_of(file.name), file) for file in visible_files(path) if _is_of_features(file)]
     found = [(name, file) for name, file in files if name is not None]
     if not found:
         raise FormatError(

@@ -36,8 +36,9 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, InputError, MissingExtraError
 from merian.files import existing
 from merian.formats.delimited import head_bytes
+from merian.formats.folders import visible_files
 from merian.formats.guarded_arrays import HDF5, MATLAB, read_arrays
-from merian.formats.ifcb_bins import BinName, bin_of, walk
+from merian.formats.ifcb_bins import BinName, bin_of
 from merian.formats.ifcb_score_files import Given, Scored, scored
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
@@ -59,7 +60,7 @@ def _sniff(path: Path) -> int:
         if path.is_file():
             magic = head_bytes(path, 32)
             return 3 if _is_of_scores(path) and magic.startswith((HDF5, MATLAB)) else 0
-        files = [*islice(walk(path), _LOOKED_AT)] if path.is_dir() else []
+        files = [*islice(visible_files(path), _LOOKED_AT)] if path.is_dir() else []
     except OSError:
         return 0
     share = sum(map(_is_of_scores, files)) / max(len(files), 1)
@@ -108,7 +109,7 @@ def _files(path: Path, options: Options) -> tuple[list[tuple[BinName, Path]], in
             )
         return [(name, path)], 0
     found, passed = [], 0
-    for file in walk(path):
+    for file in visible_files(path):
         name = bin_of(file.name)
         if name is not None and _is_of_scores(file):
             found.append((name, file))
