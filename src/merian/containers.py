@@ -3,7 +3,7 @@
 Imaging labs and hubs keep pictures by the thousand in one file. Such a picture keeps its place and
 is not copied: its address is that of the file, ``!/``, and what lies where in it::
 
-    shard-000.tar!/000017.jpg         a member of a tar (not packed) or of a zip
+    shard-000.tar!/000017.jpg         a member of a tar (not packed), a zip or a zid
     train.parquet!/image/17           the column and the row, counted from 0; the column holds
                                       bytes, or a struct with a field "bytes"
     D20130101T101010.roi!/1024/80/60  grey pixels: the first byte, width and height; read as a PGM
@@ -256,6 +256,7 @@ def _damaged(file: FileStamp | Path | str, error: Exception) -> BadAddressError:
 _READERS: dict[str, Callable[[FileStamp, str], bytes]] = {
     ".tar": _of_tar,
     ".zip": _of_zip,
+    ".zid": _of_zip,  # the zip of ZooImage
     ".parquet": _of_parquet,
     ".roi": _of_pixels,
 }
