@@ -24,11 +24,12 @@ from pathlib import Path
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, NotFoundError, did_you_mean
 from merian.files import existing
+from merian.formats.bounded_lines import bounded_lines
 from merian.formats.delimited import UNREADABLE, peek_columns, write_delimited
 from merian.formats.folders import visible_files
 from merian.formats.ifcb_bins import BinName, bin_of
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import Row, bounded_lines, chunked
+from merian.formats.row_chunks import Row, chunked
 
 __all__ = ["FORMAT"]
 

@@ -31,10 +31,11 @@ from pathlib import Path
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing
+from merian.formats.bounded_lines import bounded_lines
 from merian.formats.delimited import UNREADABLE, head_text, peek_columns
 from merian.formats.folders import visible_files
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import Row, bounded_lines, chunked
+from merian.formats.row_chunks import Row, chunked
 from merian.formats.zooprocess_fake import fake_project
 from merian.formats.zooprocess_regions import region, scale, size_of
 from merian.formats.zooprocess_text import (
