@@ -30,6 +30,8 @@ def content_id(columns: Iterable[str]) -> str:
     empty agree.
     """
     parts = ", ".join(f"{literal(c + '=')} || CAST({quoted(c)} AS VARCHAR)" for c in columns)
+    if not parts:  # nothing that could make it out
+        return "CAST(NULL AS VARCHAR)"
     return f"left(md5(concat_ws(chr(31), {parts})), 20)"
 
 
