@@ -91,7 +91,14 @@ def test_a_row_that_cannot_be_is_set_aside(
 
 def test_what_is_no_zid(zid: Path, tmp_path: Path) -> None:
     repacked(zid, lambda text: text.split("[Data]")[0])
+    with pytest.raises(FormatError, match=r"the \.zim has no table of objects"):
+        read_path(zid)
+    with zipfile.ZipFile(zid, "w") as packed:
+        packed.writestr("a/readme.txt", "none")
     with pytest.raises(FormatError, match=r"holds no \.zim with a table of objects"):
+        read_path(zid)
+    zid.write_bytes(zid.read_bytes()[:-30])
+    with pytest.raises(FormatError, match="is damaged or cannot be read"):
         read_path(zid)
     other = tmp_path / "other.zid"
     other.write_text("text")

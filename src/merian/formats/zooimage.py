@@ -79,9 +79,12 @@ def _read(path: Path, _options: Options) -> Reading:
     files = [path] if path.is_file() else [f for f in visible_files(path) if _is_zid(f)]
     if not files:
         raise FormatError("holds no .zid", path=path)
-    if path.is_file() and not any(isinstance(found, _Fraction) for found in _fractions(path)):
-        raise FormatError("holds no .zim with a table of objects; a .zid of ZooImage does",
-                          path=path)  # fmt: skip
+    if path.is_file():
+        found = [*_fractions(path)]
+        if not any(isinstance(one, _Fraction) for one in found):
+            why = "; ".join(one.reason for one in found if isinstance(one, Reject))
+            why = why or "holds no .zim with a table of objects; a .zid of ZooImage does"
+            raise FormatError(why, path=path)
     tables: tuple[tuple[str, Callable[[_Fraction], Iterator[Row | Reject]]], ...] = (
         ("event", _events), ("record", _objects), ("measurement", _measurements),
     )  # fmt: skip
