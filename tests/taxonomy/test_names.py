@@ -77,6 +77,8 @@ def said(label: Label) -> dict[str, str]:
         ("dark<fluffy", {"qualifier": "dark fluffy", "kind": "placeholder"}),
         ("Insecta<Hexapoda", {"name": "Insecta", "above": "Hexapoda", "kind": "scientific"}),
         ("Insecta > Diptera", {"name": "Diptera", "above": "Insecta", "kind": "scientific"}),
+        ("Substrate > Soft (loose) > Sand / mud (<2mm)", {"name": "Sand", "rank": "genus", "qualifier": "/ mud (<2mm)", "above": "Soft (loose)", "kind": "informal"}),
+        ("Biota > Rock / shell > Ecklonia radiata", {"name": "Ecklonia radiata", "rank": "species", "above": "Rock / shell", "kind": "scientific"}),
         ("Bacteriastrum_Mediophyceae", {"name": "Bacteriastrum", "above": "Mediophyceae", "kind": "scientific"}),
         ("Culex (Neoculex)", {"name": "Neoculex", "rank": "subgenus", "above": "Culex", "kind": "scientific"}),
         # Doubt in any spelling; what follows it is no author and no epithet.

@@ -106,7 +106,7 @@ def _take_concept(found: Beside) -> None:
 def _take_parent(found: Beside) -> None:
     """Read EcoTaxa's ``child<Parent``, and a line of groups from the widest down."""
     text = found.rest
-    if "<" in text and ">" not in text:
+    if re.search(r"<\s*[^\W\d]", text) and ">" not in text:
         child, _, parent = (piece.strip() for piece in text.partition("<"))
         if child[:1].isupper():
             found.rest, found.above = child, parent if parent[:1].isupper() else None
@@ -123,6 +123,9 @@ def _take_parent(found: Beside) -> None:
         pieces = [_MARKER.sub("", p.strip()) for p in re.split(r"[;|>]", text)]
         pieces = [re.sub(r"^[dkpcofgs] (?=[A-Z])", "", p) for p in pieces]
         found.rest, found.above = pieces[-1], pieces[-2]
+    elif " > " in text:  # a path whose pieces hold anything: Substrate > Sand / mud (<2mm)
+        above, _, found.rest = text.rpartition(" > ")
+        found.above = above.rpartition(" > ")[2]
 
 
 def _take_words(found: Beside) -> None:
