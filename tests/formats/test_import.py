@@ -37,6 +37,8 @@ COUNTS = {
     "fasta-coidb": {"occurrence": 20, "sequence": 20, "identification": 20},
     "fasta-qiime": {"occurrence": 20, "sequence": 20, "identification": 20},
     "image-folder": {"occurrence": 6, "media": 6, "identification": 4},
+    "squidle": {"event": 8, "occurrence": 30, "media": 36, "identification": 24,
+                "measurement": 6},
     "table": {"event": 25, "occurrence": 25, "identification": 25},
 }  # fmt: skip
 SET_ASIDE = {"fasta": 1, "image-folder": 2}

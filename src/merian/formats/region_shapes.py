@@ -1,0 +1,98 @@
+"""Regions of pictures: from the points that an annotation has to fractions and an outline.
+
+Every program that annotates pictures has points, circles, boxes and polygons, in pixels or as parts
+of the picture. Here they become one thing: the box around them as fractions of the picture, clipped
+to it, and the outline in pixels as well-known text, as it was drawn.
+
+References: OGC 06-103r4, Simple Feature Access (well-known text).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+__all__ = ["LARGEST", "Point", "circle", "ellipse", "numbers", "outline", "region", "side"]
+
+Point = tuple[float, float]
+
+LARGEST = 1_000_000
+"""Pixels of a side: no picture is larger, and a damaged file may say anything."""
+
+_STEPS = 32  # corners of the polygon that stands for a circle: within half a percent of it
+_NUMBERS = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_LIST = re.compile(r"[\[\](),;\s\d.eE+-]*")
+
+
+def numbers(text: str) -> list[float] | None:
+    """Return the numbers of a list as it is written in a field, nested or not; None for no list."""
+    if not _LIST.fullmatch(text):
+        return None
+    found = [float(one) for one in _NUMBERS.findall(text)]
+    return found if found and all(map(_believable, found)) else None
+
+
+def _believable(number: float) -> bool:
+    return math.isfinite(number) and abs(number) <= LARGEST
+
+
+def side(value: object) -> int | None:
+    """Return a width or a height as it was told, None where it cannot be one."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return int(number) if 1 <= number <= LARGEST and number == int(number) else None
+
+
+def circle(center: Point, radius: float) -> list[Point]:
+    """Return the corners of a polygon that stands for a circle."""
+    return ellipse(center, (radius, 0.0), (0.0, radius))
+
+
+def ellipse(center: Point, first: Point, second: Point) -> list[Point]:
+    """Return the corners of a polygon that stands for an ellipse of two half axes."""
+    angles = [2 * math.pi * step / _STEPS for step in range(_STEPS)]
+    return [
+        (
+            center[0] + math.cos(a) * first[0] + math.sin(a) * second[0],
+            center[1] + math.cos(a) * first[1] + math.sin(a) * second[1],
+        )
+        for a in angles
+    ]
+
+
+def outline(kind: str, points: Sequence[Point]) -> str:
+    """Return well-known text; a polygon is closed.
+
+    Args:
+        kind: POINT, LINESTRING or POLYGON.
+        points: In pixels.
+    """
+    closed = kind == "POLYGON" and points[0] != points[-1]
+    told = ", ".join(f"{_shown(x)} {_shown(y)}" for x, y in [*points, *points[: int(closed)]])
+    return f"POLYGON (({told}))" if kind == "POLYGON" else f"{kind} ({told})"
+
+
+def _shown(number: float) -> str:
+    """Return a number of pixels without noise in its last places."""
+    return f"{round(number, 3):.10g}"
+
+
+def region(points: Iterable[Point], size: tuple[int, int] | None) -> dict[str, object]:
+    """Return the box around points in pixels as fractions of a picture, clipped to it.
+
+    Nothing where the size of the picture is not known.
+    """
+    if size is None:
+        return {}
+    width, height = size
+    xs, ys = zip(*points, strict=True)
+    left, right = (_part(x, width) for x in (min(xs), max(xs)))
+    top, below = (_part(y, height) for y in (min(ys), max(ys)))
+    return {"xFrac": left, "yFrac": top, "widthFrac": right - left, "heightFrac": below - top}
+
+
+def _part(pixels: float, whole: int) -> float:
+    return min(max(pixels / whole, 0.0), 1.0)
