@@ -30,13 +30,15 @@ KINDS = {
     "ncbi": "merian.taxonomy.checklists.ncbi",
     "ecotaxa": "merian.taxonomy.checklists.ecotaxa",
     "checklistbank": "merian.taxonomy.checklists.checklistbank",
+    "catami": "merian.taxonomy.checklists.catami",
     "txtree": "merian.taxonomy.checklists.txtree",
     "ranks": "merian.taxonomy.checklists.ranks",
 }
 
 _TITLES = (
     "coldp (Catalogue of Life Data Package), dwca (Darwin Core Archive), ncbi (taxdump), ecotaxa "
-    "(EcoTaxa's tree), checklistbank (name and name_usage CSV), txtree (indented text tree), "
+    "(EcoTaxa's tree), checklistbank (name and name_usage CSV), catami "
+    "(labels of the sea floor), txtree (indented text tree), "
     "ranks (a table with a column a rank)"
 )
 
