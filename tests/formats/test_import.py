@@ -23,6 +23,10 @@ WRITERS = sorted(name for name, f in formats().items() if f.write)
 
 # What is in a fake, by format.
 COUNTS = {
+    "benthicnet": {"event": 15, "occurrence": 12, "media": 12, "identification": 22,
+                   "measurement": 12},
+    "biigle": {"event": 5, "occurrence": 20, "media": 25, "identification": 24,
+               "measurement": 12},
     "bioscan-1m": {"occurrence": 20, "material": 20, "media": 20, "sequence": 20,
                    "identification": 20},
     "bioscan-5m": {"event": 2, "occurrence": 30, "material": 30, "media": 30, "sequence": 30,
@@ -31,6 +35,8 @@ COUNTS = {
                   "identification": 20},
     "bold-v4": {"event": 20, "occurrence": 20, "material": 20, "media": 8, "sequence": 20,
                 "identification": 20},
+    "coralnet": {"event": 6, "occurrence": 24, "media": 30, "identification": 54,
+                 "measurement": 17},
     "dwc-a": {"event": 12, "occurrence": 12, "media": 12, "identification": 12,
               "measurement": 12},
     "fasta": {"occurrence": 40, "sequence": 40, "identification": 40},
@@ -40,6 +46,8 @@ COUNTS = {
     "squidle": {"event": 8, "occurrence": 30, "media": 36, "identification": 24,
                 "measurement": 6},
     "table": {"event": 25, "occurrence": 25, "identification": 25},
+    "transectmeasure": {"event": 4, "occurrence": 20, "media": 24, "identification": 16,
+                        "measurement": 30},
 }  # fmt: skip
 SET_ASIDE = {"fasta": 1, "image-folder": 2}
 
