@@ -42,6 +42,7 @@ COUNTS = {
     "fasta": {"occurrence": 40, "sequence": 40, "identification": 40},
     "fasta-coidb": {"occurrence": 20, "sequence": 20, "identification": 20},
     "fasta-qiime": {"occurrence": 20, "sequence": 20, "identification": 20},
+    "ifdo": {"event": 6, "occurrence": 25, "media": 30, "identification": 25, "measurement": 6},
     "image-folder": {"occurrence": 6, "media": 6, "identification": 4},
     "squidle": {"event": 8, "occurrence": 30, "media": 36, "identification": 24,
                 "measurement": 6},

@@ -11,15 +11,7 @@ from merian.catalogue.sources import Chunk, Reject
 from merian.formats.delimited import Head
 from merian.formats.delimited_rows import chunked, rows_of
 from merian.formats.picture_shelf import PictureShelf
-from merian.formats.region_shapes import (
-    Point,
-    circle,
-    ellipse,
-    numbers,
-    outline,
-    region,
-    side,
-)
+from merian.formats.region_shapes import corners, numbers, outline, region, side
 from merian.unpacking import Scratch
 
 __all__ = ["Regions"]
@@ -96,7 +88,7 @@ class Regions:
         row: dict[str, object] = {
             "line": line, "mediaID": known, "occurrenceID": known, "derivedFromMediaID": picture,
         }  # fmt: skip
-        points = _corners(shape, text)
+        points = corners(shape, numbers(text) or [])
         if points is None:
             reason = (
                 f"not the points of a {shape}: {_expected(shape)} expected"
@@ -111,28 +103,6 @@ class Regions:
         if shape in ("Circle", "Ellipse"):
             row["mediaRemarks"] = f"{shape} {text}"
         yield row | region(points, size)
-
-
-def _corners(shape: str, text: str) -> list[Point] | None:
-    """Return the corners of a shape, None where the numbers are not those of one."""
-    found = numbers(text) or []
-    pairs = list(zip(found[::2], found[1::2], strict=False))
-    if shape == "Circle":
-        return circle(pairs[0], found[2]) if len(found) == 3 and found[2] > 0 else None
-    if len(found) % 2:
-        return None
-    if shape == "Ellipse":
-        return _turned(pairs) if len(pairs) == 4 else None
-    counts = {"Point": (1, 1), "LineString": (2, None), "Polygon": (3, None), "Rectangle": (4, 4)}
-    least, most = counts.get(shape, (1, 0))
-    return pairs if least <= len(pairs) <= (len(pairs) if most is None else most) else None
-
-
-def _turned(ends: list[Point]) -> list[Point]:
-    """Return the corners of an ellipse by the ends of its two axes."""
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = ends
-    center = (ax + bx) / 2, (ay + by) / 2
-    return ellipse(center, ((bx - ax) / 2, (by - ay) / 2), ((dx - cx) / 2, (dy - cy) / 2))
 
 
 def _expected(shape: str) -> str:

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["LARGEST", "Point", "circle", "ellipse", "numbers", "outline", "region", "side"]
+__all__ = ["LARGEST", "Point", "corners", "numbers", "outline", "region", "side"]
 
 Point = tuple[float, float]
 
@@ -46,12 +46,35 @@ def side(value: object) -> int | None:
     return int(number) if 1 <= number <= LARGEST and number == int(number) else None
 
 
-def circle(center: Point, radius: float) -> list[Point]:
-    """Return the corners of a polygon that stands for a circle."""
-    return ellipse(center, (radius, 0.0), (0.0, radius))
+def corners(shape: str, found: Sequence[float]) -> list[Point] | None:
+    """Return the corners of a shape, None where the numbers are not those of one.
+
+    Args:
+        shape: Point, LineString, Polygon, Rectangle (four corners), Circle (centre and radius) or
+            Ellipse (the ends of one axis and of the other).
+        found: x and y in turns.
+    """
+    pairs = list(zip(found[::2], found[1::2], strict=False))
+    if shape == "Circle":
+        good = len(found) == 3 and found[2] > 0
+        return _round(pairs[0], (found[2], 0.0), (0.0, found[2])) if good else None
+    if len(found) % 2:
+        return None
+    if shape == "Ellipse":
+        return _turned(pairs) if len(pairs) == 4 else None
+    counts = {"Point": (1, 1), "LineString": (2, None), "Polygon": (3, None), "Rectangle": (4, 4)}
+    least, most = counts.get(shape, (1, 0))
+    return pairs if least <= len(pairs) <= (len(pairs) if most is None else most) else None
 
 
-def ellipse(center: Point, first: Point, second: Point) -> list[Point]:
+def _turned(ends: Sequence[Point]) -> list[Point]:
+    """Return the corners of an ellipse by the ends of its two axes."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = ends
+    center = (ax + bx) / 2, (ay + by) / 2
+    return _round(center, ((bx - ax) / 2, (by - ay) / 2), ((dx - cx) / 2, (dy - cy) / 2))
+
+
+def _round(center: Point, first: Point, second: Point) -> list[Point]:
     """Return the corners of a polygon that stands for an ellipse of two half axes."""
     angles = [2 * math.pi * step / _STEPS for step in range(_STEPS)]
     return [
