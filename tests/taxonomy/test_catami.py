@@ -21,6 +21,7 @@ SCHEME = """SPECIES_CODE,CATAMI_DISPLAY_NAME,CATAMI_PARENT_ID,CPC_CODES,Changes 
 80300906,Macroalgae: Red,80300000, MAR ,
 82001000,Substrate,82000000, S ,
 82001005,Substrate: Sand / mud (<2mm) ,82001000, SU ,
+82001001,Substrate: Consolidated (hard),82001000, SC ,
 82002000,Bedforms,82000000, B ,
 82003000,Relief,82000000, R ,
 99,Ring: A,98,,
@@ -50,7 +51,7 @@ def test_the_scheme_is_four_trees(scheme: Path) -> None:
         == "its parent 80000901 does not exist; it hangs under 63600901 by its name"
     )
     assert Counter(node.tree for node in nodes.values()) == {
-        "biota": 7, "substrate": 2, "bedforms": 1, "relief": 1, "": 1,
+        "biota": 7, "substrate": 3, "bedforms": 1, "relief": 1, "": 1,
     }  # fmt: skip
 
 
@@ -70,6 +71,8 @@ def test_a_checklist_is_built_whose_names_and_codes_are_found(scheme: Path) -> N
     assert len(reasons) == 1, "the ring is told"
     red = match_name(taxonomy, "Macroalgae: Red").as_dict()
     assert red["acceptedUsage"]["key"] == "80300906"
+    hard = match_name(taxonomy, "Consolidated").as_dict()  # as a label of it is read
+    assert hard["acceptedUsage"]["key"] == "82001001"
     assert match_name(taxonomy, "Seagrasses").as_dict()["usage"]["key"] == "63600901"
 
 
