@@ -13,8 +13,9 @@ from merian.catalogue import Catalogue, Reading, Summary
 from merian.catalogue.sources import Columns, Reject
 from merian.errors import FormatError
 from merian.formats.delimited import delimited, read_head
-from merian.formats.delimited_rows import chunked, rows_of
+from merian.formats.delimited_rows import rows_of
 from merian.formats.region_shapes import corners, numbers, outline, region, side
+from merian.formats.row_chunks import chunked
 
 Take = Callable[[Reading], tuple[Catalogue, Summary]]
 

@@ -43,9 +43,10 @@ from merian.formats.delimited import (
     terms_of,
     write_delimited,
 )
-from merian.formats.delimited_rows import chunked, rows_of
+from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.registry import Format, Options
+from merian.formats.row_chunks import chunked
 from merian.taxonomy.catami import TREES, catami_nodes
 
 __all__ = ["FORMAT"]

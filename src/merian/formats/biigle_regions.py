@@ -9,9 +9,10 @@ from pathlib import Path
 
 from merian.catalogue.sources import Chunk, Reject
 from merian.formats.delimited import Head
-from merian.formats.delimited_rows import chunked, rows_of
+from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import corners, numbers, outline, region, side
+from merian.formats.row_chunks import chunked
 from merian.unpacking import Scratch
 
 __all__ = ["Regions"]

@@ -11,38 +11,16 @@ from __future__ import annotations
 import csv
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from merian.catalogue.lines import LONGEST_LINE, LONGEST_ROW
-from merian.catalogue.sources import Chunk, Reject
 from merian.errors import FormatError
 from merian.files import open_text
 from merian.formats.delimited import UNREADABLE, Head
 
-__all__ = ["chunked", "rows_of"]
+__all__ = ["rows_of"]
 
-_CHUNK = 10_000
 _MOST_AGAIN = 1 << 26  # characters that are looked at again behind quotes which never close
-
-
-def chunked(rows: Iterable[Mapping[str, object] | Reject]) -> Iterator[Chunk | Reject]:
-    """Gather rows, each with its ``line``, into columns; a row need not have all of them."""
-    waiting: list[Mapping[str, object]] = []
-    for row in rows:
-        if isinstance(row, Reject):
-            yield row
-            continue
-        waiting.append(row)
-        if len(waiting) == _CHUNK:
-            yield _columns(waiting)
-            waiting = []
-    if waiting:
-        yield _columns(waiting)
-
-
-def _columns(rows: Sequence[Mapping[str, object]]) -> Chunk:
-    terms = dict.fromkeys(term for row in rows for term in row)
-    return {term: [row.get(term) for row in rows] for term in terms}
 
 
 def rows_of(

@@ -37,10 +37,10 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing, open_text, write_text
 from merian.formats.delimited import head_text
-from merian.formats.delimited_rows import chunked
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import LARGEST, corners, outline, region
 from merian.formats.registry import Format, Options
+from merian.formats.row_chunks import chunked
 
 __all__ = ["FORMAT"]
 

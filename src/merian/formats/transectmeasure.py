@@ -50,10 +50,11 @@ from merian.formats.delimited import (
     read_head,
     terms_of,
 )
-from merian.formats.delimited_rows import chunked, rows_of
+from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import numbers, outline, region
 from merian.formats.registry import Format, Options
+from merian.formats.row_chunks import chunked
 from merian.formats.transectmeasure_drops import (
     BEFORE,
     NULLS,
