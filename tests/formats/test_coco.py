@@ -375,7 +375,7 @@ def test_a_catalogue_goes_out_as_it_came_in(
     assert again.read_bytes() == out.read_bytes()
     given = {a["id"]: a for a in json.loads(fake.read_text())["annotations"][:5]}
     made = {a["id"]: a for a in json.loads(out.read_text())["annotations"]}
-    for key in (1, 2, 3, 5):  # the fourth has an outline that is none
+    for key in (1, 2, 3, 5):  # the fourth has its polygon without the outer list
         for part in ("segmentation", "bbox", "area", "iscrowd", "attributes", "image_id"):
             assert made[key][part] == given[key][part], (key, part)
 

@@ -37,6 +37,8 @@ COUNTS = {
                 "identification": 20},
     "coralnet": {"event": 6, "occurrence": 24, "media": 30, "identification": 54,
                  "measurement": 17},
+    "coco": {"occurrence": 10, "media": 12, "identification": 7, "measurement": 21},
+    "cvat": {"occurrence": 11, "media": 13, "identification": 11, "measurement": 6},
     "dwc-a": {"event": 12, "occurrence": 12, "media": 12, "identification": 12,
               "measurement": 12},
     "fasta": {"occurrence": 40, "sequence": 40, "identification": 40},
@@ -46,11 +48,18 @@ COUNTS = {
     "image-folder": {"occurrence": 6, "media": 6, "identification": 4},
     "squidle": {"event": 8, "occurrence": 30, "media": 36, "identification": 24,
                 "measurement": 6},
+    "inselect": {"occurrence": 6, "material": 6, "media": 7, "identification": 4,
+                 "measurement": 6},
+    "massid45": {"material": 12, "sequence": 8},
+    "megadetector": {"event": 4, "occurrence": 6, "media": 13, "identification": 6,
+                     "measurement": 6},
+    "neon-beetles": {"occurrence": 9, "material": 10, "media": 1, "identification": 9,
+                     "measurement": 82},
     "table": {"event": 25, "occurrence": 25, "identification": 25},
     "transectmeasure": {"event": 4, "occurrence": 20, "media": 24, "identification": 16,
                         "measurement": 30},
 }  # fmt: skip
-SET_ASIDE = {"fasta": 1, "image-folder": 2}
+SET_ASIDE = {"coco": 2, "cvat": 2, "fasta": 1, "image-folder": 2, "neon-beetles": 1}
 
 
 def test_every_format_is_counted() -> None:

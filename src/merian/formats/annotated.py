@@ -56,6 +56,7 @@ WHERE coalesce(s.mediaID, m.mediaID) IS NOT NULL AND s.measurementValue IS NOT N
 ORDER BY ALL
 """
 
+_NEAR = 2  # folders up
 _NUMBERED = re.compile(r"(.+)/(?:image|annotation)/(\d{1,9})")
 
 
@@ -87,11 +88,13 @@ class Said:
 
 
 def picture_name(address: str | None, folder: Path) -> str:
-    """Return how a file in a folder calls a picture: from there on, where it lies below it."""
-    if not address or "://" in address:
+    """Return how a file in a folder calls a picture: from there on, where it lies near."""
+    if not address or "://" in address or not Path(address).is_absolute():
         return address or ""
-    inside = os.path.relpath(address, folder) if Path(address).is_absolute() else address
-    return address if inside.startswith("..") else Path(inside).as_posix()
+    steps = Path(os.path.relpath(address, folder))
+    # What lies near moves along with the file; to a far place the whole path leads.
+    near = steps.parts.count("..") <= _NEAR
+    return steps.as_posix() if near else address
 
 
 def only(values: Sequence[str] | None) -> str | None:

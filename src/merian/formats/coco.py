@@ -163,7 +163,7 @@ def _fake(folder: Path, seed: int) -> Path:
         w, h = chance.randrange(4, 14), chance.randrange(4, 18)
         outline: object = ([], [[x, y, x + w, y, x + w, y + h + 0.5, float(x), y + h]],
                            {"size": [48, 64], "counts": [48 * x + y, h, 48 * 64 - 48 * x - y - h]},
-                           [[x, y, x + w]])[number % 4]  # fmt: skip
+                           [x, y, x + w, y, x + w, y + h])[number % 4]  # fmt: skip
         annotations.append({
             "id": number + 1, "image_id": 1 + number % 2, "category_id": 1 + number % 3,
             "bbox": [x, y, w, h], "area": w * h, "segmentation": outline, "iscrowd": 0,

@@ -6,6 +6,7 @@ What stays in memory is a few numbers for each picture.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -210,7 +211,9 @@ def picture_address(folder: Path, image: Mapping[str, object]) -> str | None:
     name = text_of(image[key]) if key else None
     if name is None or "://" in name:
         return name
-    return (folder / (name if key == NAMES[0] else name.lstrip("/"))).as_posix()
+    return Path(
+        os.path.normpath(folder / (name if key == NAMES[0] else name.lstrip("/")))
+    ).as_posix()
 
 
 def _find_folder(head: CocoHead, images: list[Mapping[str, object]], options: Options) -> None:
@@ -218,7 +221,7 @@ def _find_folder(head: CocoHead, images: list[Mapping[str, object]], options: Op
     near = head.path.parent.absolute()
     bare = re.sub(r"^instances_", "", head.path.name.split(".")[0])
     places = (
-        [options.images.absolute(), options.images.absolute() / bare] if options.images
+        [options.images.absolute(), options.images.absolute() / bare, near] if options.images
         else [near, near / "images", near.parent / "images", near.parent / "images" / bare,
               near.parent / bare, near.parent]
     )  # fmt: skip

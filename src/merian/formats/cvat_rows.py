@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -106,7 +107,7 @@ def read_cvat_head(path: Path, dataset: str, options: Options) -> CvatHead:
 def _find_folder(head: CvatHead, names: list[str]) -> None:
     if head.inside:
         return
-    for place in (head.folder, head.folder / "images"):
+    for place in (head.folder, head.folder / "images", head.path.parent.absolute()):
         if any(name and (place / name).is_file() for name in names):
             head.folder = place
             head.notes.append(f"pictures are taken from {place}")
@@ -120,7 +121,7 @@ def _address(head: CvatHead, name: str) -> str:
     for member in (f"images/{name}", name):
         if member in head.inside:
             return member_address(head.path.absolute(), member)
-    return name if "://" in name else (head.folder / name).as_posix()
+    return name if "://" in name else Path(os.path.normpath(head.folder / name)).as_posix()
 
 
 @dataclass(frozen=True)
