@@ -265,18 +265,27 @@ def test_mutated_files_never_break_the_reader(tmp_path: Path) -> None:
     seen = 0
     for _ in range(150):
         data = bytearray(whole)
-        for _ in range(chance.randrange(1, 6)):
-            at = chance.randrange(len(data))
-            cut = slice(at, at + chance.randrange(1, 40))
-            kind = chance.randrange(4)
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(data) - 100)
+            kind = chance.randrange(6)
             if kind == 0:
                 data[at] = chance.randrange(256)
             elif kind == 1:
-                del data[cut]
-            elif kind == 2:
-                data[at:at] = data[cut]
-            else:
-                data[cut] = b"99999999999999999999"
+                del data[at : at + chance.randrange(1, 40)]
+            else:  # a digit becomes another value, which leaves the file JSON
+                digit = next(i for i in range(at, len(data)) if chr(data[i]).isdigit())
+                values = (
+                    b"9" * 20,
+                    b"null",
+                    b'"x"',
+                    b"[]",
+                    b"{}",
+                    b"-1",
+                    b"1e999",
+                    b"true",
+                    b"NaN",
+                )
+                data[digit : digit + 1] = chance.choice(values)
         path.write_bytes(data)
         find_format("coco").sniff(path)
         try:
@@ -284,7 +293,7 @@ def test_mutated_files_never_break_the_reader(tmp_path: Path) -> None:
                 seen += sum(1 for _ in source.chunks)  # type: ignore[union-attr]
         except MerianError:
             continue
-    assert seen > 50
+    assert seen > 100
 
 
 # -- outlines against pycocotools -----------------------------------------------------------------
@@ -405,7 +414,7 @@ annotation = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(annotation, min_size=5, max_size=25), st.lists(label, min_size=3, max_size=3))
 def test_any_catalogue_of_regions_comes_back(
     tmp_path: Path,

@@ -1,7 +1,7 @@
 """The XML of CVAT, one shape at a time.
 
 Only one shape with its attributes is held, however many a picture has. A file comes from a
-stranger: it may declare no entities, an element may not be larger than 64 MB nor nested without
+stranger: it may declare no entities, an element may not be larger than 16 MB nor nested without
 bound. A zip that CVAT made, with ``annotations.xml`` and the pictures in it, is read where it lies.
 """
 
@@ -27,7 +27,7 @@ SHAPES = frozenset({
     "box", "polygon", "polyline", "points", "ellipse", "mask", "cuboid", "skeleton", "tag",
 })  # fmt: skip
 _BLOCK = 1 << 18
-_LARGEST = 1 << 26
+_LARGEST = 1 << 24
 _DEEPEST = 24
 _LONGEST_TEXT = 1 << 20
 
@@ -126,7 +126,7 @@ class _Reader:
         except (LookupError, ValueError) as error:  # an encoding that nobody knows
             raise self._wrong(f"is in an encoding that cannot be read ({error})") from None
         if self.unheard > _LARGEST:
-            raise self._wrong("holds an element that is larger than 64 MB")
+            raise self._wrong("holds an element that is larger than 16 MB")
         found, self.found = self.found, []
         return found
 

@@ -11,6 +11,7 @@ Reference: RFC 8259 (JSON).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -24,7 +25,7 @@ __all__ = ["Member", "first_object", "members"]
 _BLOCK = 1 << 20
 _LARGEST = 1 << 26
 _SLACK = 12  # of characters: a fault this near to the end of the window may be its end
-_BLANK = " \t\r\n"
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
 
 
 class Member(NamedTuple):
@@ -63,11 +64,9 @@ def first_object(text: str, start: str) -> object:
     at = text.find(start)
     if at < 0:
         return None
-    at += len(start)
-    while at < len(text) and text[at] in _BLANK:
-        at += 1
+    begin = _NOT_BLANK.search(text, at + len(start))
     try:
-        return _DECODER.raw_decode(text, at)[0]
+        return _DECODER.raw_decode(text, begin.start())[0] if begin else None
     except (ValueError, RecursionError):
         return None
 
@@ -107,12 +106,11 @@ class _Window:
     def peek(self) -> str:
         """Return the next character that is not blank; "" at the end."""
         while True:
-            text, at = self.text, self.at
-            while at < len(text) and text[at] in _BLANK:
-                at += 1
-            self.at = at
-            if at < len(text):
-                return text[at]
+            found = _NOT_BLANK.search(self.text, self.at)
+            if found:
+                self.at = found.start()
+                return found[0]
+            self.at = len(self.text)
             if self.ended:
                 return ""
             self.more()
