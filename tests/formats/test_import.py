@@ -41,6 +41,8 @@ COUNTS = {
     "cvat": {"occurrence": 11, "media": 13, "identification": 11, "measurement": 6},
     "dwc-a": {"event": 12, "occurrence": 12, "media": 12, "identification": 12,
               "measurement": 12},
+    "ecotaxa": {"event": 18, "occurrence": 12, "media": 13, "identification": 8,
+                "measurement": 46},
     "fasta": {"occurrence": 40, "sequence": 40, "identification": 40},
     "fasta-coidb": {"occurrence": 20, "sequence": 20, "identification": 20},
     "fasta-qiime": {"occurrence": 20, "sequence": 20, "identification": 20},
@@ -59,7 +61,7 @@ COUNTS = {
     "transectmeasure": {"event": 4, "occurrence": 20, "media": 24, "identification": 16,
                         "measurement": 30},
 }  # fmt: skip
-SET_ASIDE = {"coco": 2, "cvat": 2, "fasta": 1, "image-folder": 2, "neon-beetles": 1}
+SET_ASIDE = {"coco": 2, "cvat": 2, "ecotaxa": 2, "fasta": 1, "image-folder": 2, "neon-beetles": 1}
 
 
 def test_every_format_is_counted() -> None:
@@ -91,7 +93,7 @@ def test_what_is_written_is_read_back(
     second, summary = take_in(chosen.read(written, options))
     assert summary.rows_rejected == summary.values_rejected == 0
     assert tables(second) == tables(first)
-    assert count == {"bold-bcdm": 24}.get(name, COUNTS[name]["occurrence"])
+    assert count == {"bold-bcdm": 24, "ecotaxa": 13}.get(name, COUNTS[name]["occurrence"])
 
 
 @pytest.mark.parametrize("name", WRITERS)
