@@ -130,7 +130,7 @@ def read_tables(name: str, path: Path, options: Options) -> Reading:
         Rows(group[0].table.shown if len(group) == 1 else path, table, Pass(source, group, table))
         for table in ("record", "event", "measurement")
         for group in groups
-        if any(feeds(head, table) for head in group)
+        if any(feeds(source, head, table) for head in group)
     ]
     return Reading(name, sources, (path,), notes)
 

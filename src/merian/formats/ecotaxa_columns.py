@@ -116,7 +116,8 @@ def _annotation_cells(told: Cells) -> Cells:
     category = label if concept or "<" in label else _display(label, name, told.get("lifeStage"))
     if not category and not concept:
         return {}
-    cells = {"object_annotation_category": category}
+    # A status needs a category; of a name and an id EcoTaxa takes the id.
+    cells = {"object_annotation_category": category or concept[1] if concept else category}
     if concept:
         cells["object_annotation_category_id"] = concept[1]
         del told["taxonConceptID"]

@@ -104,7 +104,7 @@ def rows_of(head: Head) -> Iterator[tuple[int, list[str]] | Reject]:
 def _encoding(table: Table) -> tuple[bool, str]:
     """Return whether the mark of UTF-8 stands first, and the encoding: UTF-8 if all of it is."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    marked = None
+    marked, length, utf8 = None, 0, True
     with table.open() as stream:
         while block := stream.read(_BLOCK):
             if marked is None:
@@ -113,15 +113,28 @@ def _encoding(table: Table) -> tuple[bool, str]:
                     raise FormatError(
                         "is UTF-16; save it as text in UTF-8", path=table.shown, line=1
                     )
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError:
-                return marked, "cp1252"
+            # A file that unpacks to one endless line is refused before all of it is unpacked.
+            at = max(block.rfind(b"\n"), block.rfind(b"\r"))
+            length = length + len(block) if at < 0 else len(block) - at - 1
+            if length > _LONGEST_LINE:
+                raise _too_long(table, None)
+            if utf8:
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError:
+                    utf8 = False
     if marked is None:
         raise FormatError(
             "is empty; the names of the columns are expected", path=table.shown, line=1
         )
-    return marked, "utf-8-sig"
+    return marked, "utf-8-sig" if utf8 else "cp1252"
+
+
+def _too_long(table: Table, line: int | None) -> FormatError:
+    return FormatError(
+        f"a line is longer than {_LONGEST_LINE:,} characters; is it a table?",
+        path=table.shown, line=line,
+    )  # fmt: skip
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
@@ -199,11 +212,7 @@ class _Lines:
         """Return the next line with its end, or None."""
         line = self._again.pop() if self._again else self._stream.readline(_LONGEST_LINE)
         if len(line) >= _LONGEST_LINE:
-            raise FormatError(
-                f"a line is longer than {_LONGEST_LINE:,} characters; is it a table?",
-                path=self._table.shown,
-                line=self.number + 1,
-            )
+            raise _too_long(self._table, self.number + 1)
         self.number += bool(line)
         return line or None
 

@@ -18,7 +18,7 @@ from merian.formats.ecotaxa_rules import Checker, Finding, look_at
 from merian.formats.ecotaxa_scale import pixels_per_mm
 from merian.formats.ecotaxa_tables import Table
 from merian.formats.ecotaxa_terms import FED, FURTHER, LEVELS, OF_NAMES, OF_PICTURES, STATUS_WORDS
-from merian.formats.ecotaxa_values import NOTHING, clock, day, degrees, number
+from merian.formats.ecotaxa_values import NOTHING, PREDEFINED, clock, day, degrees, number
 
 __all__ = [
     "FURTHER",
@@ -258,9 +258,11 @@ def _name(values: Mapping[str, str]) -> dict[str, object]:
     who = values.get("object_annotation_person_name")
     mail = values.get("object_annotation_person_email")
     concept = number(values.get("object_annotation_category_id", ""))
+    label = values.get("object_annotation_category")
+    known = None if concept is None else f"{concept:.0f}"
     return {
-        "verbatimIdentification": values.get("object_annotation_category"),
-        "taxonConceptID": None if concept is None else f"EcoTaxa:{concept:.0f}",
+        "verbatimIdentification": None if label == known else label,
+        "taxonConceptID": known and f"EcoTaxa:{known}",
         "agentType": agent,
         "identificationVerificationStatus": status,
         "identifiedBy": f"{who or ''} <{mail}>".strip() if mail else who,
@@ -315,7 +317,7 @@ class _Measurements:
                                   and column in OF_NAMES):  # fmt: skip
                 continue
             typed = self.types.get(column, "")
-            if typed == "f" and cell.lower() in NOTHING:
+            if typed == "f" and prefix == "object" and cell.lower() in NOTHING:
                 continue
             row: dict[str, object] = {
                 "measurementType": self.spelt.get(column) or column,
@@ -331,7 +333,8 @@ class _Measurements:
                 if self._is_new(event, column, cell):
                     yield {"eventID": event, **row}
             else:
-                if typed == "t" and prefix == "object" and number(cell) is not None:
+                free = prefix == "object" and column not in PREDEFINED
+                if typed == "t" and free and number(cell) is not None:
                     row["measurementRemarks"] = "text"
                 yield {"occurrenceID": occurrence, **row}
 
@@ -352,11 +355,14 @@ _MAKERS: Mapping[str, Callable[[Import], _Maker]] = {
 }
 
 
-def feeds(head: Head, table: str) -> bool:
-    """Return whether a table's columns can feed one of the catalogue."""
+def feeds(source: Import, head: Head, table: str) -> bool:
+    """Return whether a table holds anything for one of the catalogue."""
+    if table == "record":
+        return True
     if table == "event":
         return any(column.partition("_")[0] in LEVELS for column in head.columns)
-    return table == "record" or any(
-        column not in FED and column not in OF_NAMES and column != "img_file_name"
-        for column in head.columns
-    )
+    others = [column for column in head.columns if column not in FED]
+    if any(column not in OF_NAMES and column != "img_file_name" for column in others):
+        return True
+    # What is there may be told by an identification or a picture: only the rows know.
+    return bool(others) and next(iter(Pass(source, [head], table)), None) is not None
