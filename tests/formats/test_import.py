@@ -62,6 +62,11 @@ COUNTS = {
                         "measurement": 30},
 }  # fmt: skip
 SET_ASIDE = {"coco": 2, "cvat": 2, "ecotaxa": 2, "fasta": 1, "image-folder": 2, "neon-beetles": 1}
+    "planktoscope": {"event": 4, "occurrence": 6, "media": 6, "measurement": 14},
+    "table": {"event": 25, "occurrence": 25, "identification": 25},
+    "uvp6": {"occurrence": 8, "media": 14, "identification": 9, "measurement": 8},
+}  # fmt: skip
+SET_ASIDE = {"ecotaxa": 2, "fasta": 1, "image-folder": 2, "uvp6": 1}
 
 
 def test_every_format_is_counted() -> None:

@@ -42,8 +42,10 @@ FILES: dict[str, tuple[str, dict[str, int], tuple[int, int, int, int] | None]] =
         "table", {"occurrence": 32, "identification": 32, "media": 77}, None),
     "plankton/ifcb_irfcb/vignettes/articles/files/iRfcb-DwC-A.zip": (
         "dwc-a", {"event": 10, "occurrence": 101, "identification": 101, "measurement": 415}, None),
+    # 100 of the pictures lie in two classes, as one object with two names each.
     "plankton/uvp6_uvpec/img_sample": (
-        "image-folder", {"occurrence": 1250, "media": 1250, "identification": 1250}, None),
+        "uvp6", {"occurrence": 1150, "media": 1250, "identification": 1250, "measurement": 1150},
+        None),
     "packages/pypi_planktonclass/demo-images": ("image-folder", {"media": 105}, None),
     "benthic/rsmas_corals": ("image-folder", {"media": 620}, None),
 }  # fmt: skip
@@ -127,7 +129,9 @@ def test_planktonset_has_its_classes(shared: Path) -> None:
 
 
 def test_uvp6_tells_its_torn_labels(shared: Path, take_in: Take) -> None:
-    _, summary = take_in(read_path(shared / "plankton" / "uvp6_uvpec" / "img_sample"))
+    _, summary = take_in(
+        read_path(shared / "plankton" / "uvp6_uvpec" / "img_sample", format="image-folder")
+    )
     assert any(
         "100 pictures lie in two classes or more, such as Copepoda__6666 and darksphere__7777" in n
         for n in summary.notes

@@ -35,6 +35,21 @@ _CHUNK = 2_000  # objects; each has a hundred measurements
 Values = dict[str, str]
 
 
+@dataclass(frozen=True)
+class Ways:
+    """What a format knows of its tables that EcoTaxa does not.
+
+    Attributes:
+        units: The units of measurements, by column.
+        told: What stands beside the tables, by column; it fills in what they leave empty.
+        in_um: Whether ``process_pixel`` is in micrometres, whatever the instrument is called.
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
+    in_um: bool = False
+
+
 @dataclass
 class Import:
     """What is to be read, and what there is to say of it.
@@ -46,6 +61,7 @@ class Import:
         pixel_um: The size of a pixel, where the user says it.
         without: The tables whose pictures do not lie beside them.
         notes: What the user should know; it grows while the rows are read.
+        ways: What the format that asks knows.
         broken: The ids that pictures would have that are missing or do not open.
     """
 
@@ -55,6 +71,7 @@ class Import:
     pixel_um: float | None
     without: set[Table]
     notes: list[str]
+    ways: Ways = field(default_factory=Ways)
     broken: set[str] = field(default_factory=set)
     _judges: dict[str, Checker] = field(default_factory=dict)
 
@@ -82,7 +99,7 @@ class Import:
             for finding in findings:
                 if finding.aside:
                     values.pop(finding.column, None)
-            yield line, values
+            yield line, {**self.ways.told, **values}
 
     def chain(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return the events of a row's sample, acquisition and process: id and type, outer first.
@@ -202,7 +219,7 @@ class _Records:
             shown = self.head.table.shown
             return Finding(shown, line, "img_file_name", seen, name, "value").as_reject()
         address, digest, told = seen
-        scale = pixels_per_mm(values, self.source.pixel_um)
+        scale = pixels_per_mm(values, self.source.pixel_um, in_um=self.source.ways.in_um)
         if isinstance(scale, str):
             self.source.say(scale)
         return {
@@ -323,6 +340,8 @@ class _Measurements:
                 "measurementType": self.spelt.get(column) or column,
                 "measurementValue": cell,
             }
+            if unit := self.source.ways.units.get(column):
+                row["measurementUnit"] = unit
             if self.head.comma and (value := number(cell.replace(",", "."))) is not None:
                 row["measurementValueNumeric"] = value
             if column == "img_file_name" and shown:

@@ -24,12 +24,15 @@ _MICROMETRES = re.compile(r"uvp ?6|planktoscope|flowcam|ifcb|microscop")
 _PLAUSIBLE = (0.5, 20_000.0)  # pixels of a millimetre: a camera above the sea bed, a microscope
 
 
-def pixels_per_mm(values: Mapping[str, str], pixel_um: float | None = None) -> float | str | None:
+def pixels_per_mm(
+    values: Mapping[str, str], pixel_um: float | None = None, *, in_um: bool = False
+) -> float | str | None:
     """Return the calibration of a row's picture, why it cannot be told, or None without one.
 
     Args:
         values: The row.
         pixel_um: The size of a pixel in micrometres, where the user says it.
+        in_um: Whether a size without a unit is in micrometres.
     """
     if pixel_um is not None:
         return 1000 / pixel_um
@@ -38,7 +41,7 @@ def pixels_per_mm(values: Mapping[str, str], pixel_um: float | None = None) -> f
     found = [(name, cell) for name, cell in values.items() if _PIXEL.fullmatch(name)]
     # A unit in the name is worth more than none.
     found.sort(key=lambda pair: not _PIXEL.fullmatch(pair[0])[1])  # type: ignore[index]
-    instrument = values.get("acq_instrument", "").lower()
+    instrument = "planktoscope" if in_um else values.get("acq_instrument", "").lower()
     return _scale(*found[0], instrument) if found else None
 
 
