@@ -92,7 +92,9 @@ class Import:
                 continue
             line, cells = row
             values = {name: cell for name, cell in zip(head.columns, cells, strict=False) if cell}
-            findings = judge.row(head, line, cells)
+            # Of events nothing but what sets a whole row aside is asked.
+            judged = judge.identity if of == "event" else judge.row
+            findings = judged(head, line, cells)
             yield from (finding.as_reject() for finding in findings if finding.aside)
             if any(finding.aside == "row" for finding in findings):
                 continue
@@ -165,7 +167,8 @@ class Pass:
                         yield made
                     else:
                         # Lines of several tables would be taken for one another.
-                        rows.append({**made, "line": line if len(self.heads) == 1 else number})
+                        made["line"] = line if len(self.heads) == 1 else number
+                        rows.append(made)
                 objects += 1
                 if objects % _CHUNK == 0 and rows:
                     yield _columns(rows)
@@ -188,7 +191,7 @@ class _Records:
     def begin(self, head: Head) -> None:
         self.head = head
 
-    def rows(self, line: int, values: Values) -> Iterator[Mapping[str, object] | Reject]:
+    def rows(self, line: int, values: Values) -> Iterator[dict[str, object] | Reject]:
         source = self.source
         chain = source.chain(values)
         row: dict[str, object] = {
@@ -298,13 +301,12 @@ class _Events:
     def begin(self, head: Head) -> None:
         """Nothing depends on the table."""
 
-    def rows(self, _line: int, values: Values) -> Iterator[Mapping[str, object] | Reject]:
+    def rows(self, _line: int, values: Values) -> Iterator[dict[str, object] | Reject]:
         above: str | None = None
         for event, kind in self.source.chain(values):
             if event not in self._seen:
                 self._seen.add(event)
-                row = {"eventID": event, "eventType": kind}
-                yield {**row, "parentEventID": above} if above else row
+                yield {"eventID": event, "eventType": kind, "parentEventID": above}
             above = event
 
 
@@ -321,7 +323,7 @@ class _Measurements:
         types = head.types or ("",) * len(head.columns)
         self.types = dict(zip(head.columns, types, strict=True))
 
-    def rows(self, _line: int, values: Values) -> Iterator[Mapping[str, object] | Reject]:
+    def rows(self, _line: int, values: Values) -> Iterator[dict[str, object] | Reject]:
         occurrence = self.source.identity(values)
         events = {kind: event for event, kind in self.source.chain(values)}
         named = is_named(values)

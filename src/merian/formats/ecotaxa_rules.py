@@ -28,13 +28,14 @@ from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.ecotaxa_lines import Head, read_head, rows_of
 from merian.formats.ecotaxa_tables import Table, address_of, find_tables, inner_pictures
-from merian.formats.ecotaxa_values import FAULTS, NUMERIC, PLACES, PREDEFINED
+from merian.formats.ecotaxa_values import FAULTS, LONGEST_TEXT, NUMERIC, PLACES, PREDEFINED
 from merian.pictures import BadPictureError, PictureFacts, facts
 
 __all__ = ["Checker", "Finding", "check", "look_at"]
 
 _MOST_TABLES = 2_000
 _UNMARKED = "UTF-8 without its mark: EcoTaxa reads it as Latin-1; save it as UTF-8 with BOM"
+_PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?").fullmatch
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 # A cell of these is told and still read.
 _KEPT = frozenset({"id", "text"})
@@ -86,6 +87,9 @@ class Checker:
         self._owner: dict[str, str] = {}
         self._torn: set[tuple[str, str]] = set()
         self._kinds: list[str] = []
+        self._looked: list[str] = []
+        self._looked_kinds: list[str] = []
+        self._places: list[int] = []
         self._at: dict[str, int] = {}
 
     def head(self, head: Head) -> list[Finding]:
@@ -104,7 +108,17 @@ class Checker:
             self._kind(head, at, found) for at in range(len(head.columns))
         ]  # fmt: skip
         found += self._missing(head)
+        looked = [at for at, kind in enumerate(self._kinds) if kind != "t"]
+        self._looked = [head.columns[at] for at in looked]
+        self._looked_kinds = [self._kinds[at] for at in looked]
+        self._places = looked
         return found
+
+    def _pick(self, cells: Sequence[str]) -> list[str]:
+        """Return the cells of the columns that are looked at."""
+        if len(cells) < len(self._kinds):
+            cells = [*cells, *[""] * (len(self._kinds) - len(cells))]
+        return [cells[at] for at in self._places]
 
     def _kind(self, head: Head, at: int, found: list[Finding]) -> str:
         """Return what a column holds, and tell what is wrong with its header."""
@@ -161,8 +175,12 @@ class Checker:
     def row(self, head: Head, line: int, cells: Sequence[str]) -> list[Finding]:
         """Look at a row; nothing is wrong with most."""
         shown, found = head.table.shown, list[Finding]()
-        for name, kind, cell in zip(head.columns, self._kinds, cells, strict=False):
-            if not cell or kind == "t" or not (fault := FAULTS[kind](cell)):
+        for name, kind, cell in zip(
+            self._looked, self._looked_kinds, self._pick(cells), strict=True
+        ):
+            # Nearly all cells are plain numbers or short texts, and there may be 10^8 of them.
+            if not cell or (_PLAIN(cell) if kind == "f" else len(cell) <= LONGEST_TEXT
+                            and kind == "text") or not (fault := FAULTS[kind](cell)):  # fmt: skip
                 continue
             aside = "" if kind in _KEPT else "value"
             if kind in NUMERIC and _COMMA.fullmatch(cell):
@@ -175,13 +193,13 @@ class Checker:
             reason = "cells behind the last column: the row may be shifted"
             content = "\t".join(more)
             found.append(Finding(shown, line, "", reason, content, "value" if any(more) else ""))
-        return found + self._identity(head, line, cells) + self._annotation(head, line, cells)
+        return found + self.identity(head, line, cells) + self._annotation(head, line, cells)
 
     def _cell(self, name: str, cells: Sequence[str]) -> str:
         at = self._at.get(name, len(cells))
         return cells[at] if at < len(cells) else ""
 
-    def _identity(self, head: Head, line: int, cells: Sequence[str]) -> list[Finding]:
+    def identity(self, head: Head, line: int, cells: Sequence[str]) -> list[Finding]:
         """Look whether a row is of an object, of no other's picture, and of a sample of its own."""
         shown, found = head.table.shown, list[Finding]()
         told, picture = self._cell("object_id", cells), self._cell("img_file_name", cells)
