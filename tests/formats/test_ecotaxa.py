@@ -597,6 +597,19 @@ def test_two_pictures_of_one_name_and_a_region_become_files(tmp_path: Path, take
     assert "gone.png" in (out / "notes.txt").read_text()
 
 
+def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path, take_in: Take) -> None:
+    fake = find_format("ecotaxa")
+    catalogue, _ = take_in(fake.read(fake.fake(tmp_path / "fake", 1), Options()))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("dear")
+    with pytest.raises(InputError, match="holds other files, which would be lost"):
+        write_path(catalogue, mine, "ecotaxa")
+    assert (mine / "thesis.txt").read_text() == "dear"
+    (mine / "thesis.txt").unlink()
+    assert write_path(catalogue, mine, "ecotaxa") == write_path(catalogue, mine, "ecotaxa") == 13
+
+
 def test_the_column_of_a_measurement() -> None:
     assert column_of("area") == "object_area"
     assert column_of("object_%area") == "object_%area"

@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING
 from merian.catalogue.schema import TABLES, quoted
 from merian.containers import BadAddressError, container_of, read_address
 from merian.errors import InputError
-from merian.files import new_file, new_folder
+from merian.files import check_outside, new_file, new_folder
 from merian.formats.ecotaxa_columns import (
     Cells,
     Levels,
@@ -149,6 +149,11 @@ def _bundle(path: Path) -> Iterator[_Put]:
 
             yield put
         return
+    if path.is_dir() and any(path.iterdir()) and not any(path.glob("ecotaxa_*.tsv")):
+        raise InputError(
+            f"{path}: holds other files, which would be lost; name a new folder, or a zip"
+        )
+    check_outside(path)
     with new_folder(path) as folder:
 
         def lay(name: str, content: IO[bytes]) -> None:
