@@ -26,9 +26,11 @@ OURS = "merian"
 """The key beside the rows: JSON, ``terms`` (column -> term) and ``measured`` (column -> type and
 unit)."""
 
-BEFORE = ("split", "address", "derived", "x", "y", "w", "h", "label")
+BEFORE = ("part", "address", "derived", "x", "y", "w", "h", "label")
 """What stands before the columns in a row of the query."""
 
+# What the files of a part of a split are called: what is in none stands in train.
+_PART = "regexp_replace(coalesce(o.split, 'train'), '[^A-Za-z0-9_]+', '_', 'g')"
 _CLASSES = 20_000  # more labels than this are no classes
 _MEASURED = 500  # columns of measurements
 _TYPES = {"VARCHAR": "string", "DOUBLE": "float64", "BIGINT": "int64"}
@@ -130,9 +132,9 @@ def plan_of(catalogue: Catalogue) -> Plan:
     label = "i.verbatimIdentification" if classes else "NULL"
     columns = ", ".join(f"{sql} AS {column(name)}" for name, (_, sql) in kept.items())
     sql = (
-        f"SELECT o.split, p.address, p.derived, p.xFrac, p.yFrac, p.widthFrac, p.heightFrac, "
-        f"{label}, {columns} FROM {_SOURCE} "
-        "ORDER BY o.split NULLS FIRST, o.occurrenceID, p.mediaID"
+        f"SELECT {_PART} AS part__, p.address, p.derived, p.xFrac, p.yFrac, p.widthFrac, "
+        f"p.heightFrac, {label}, {columns} FROM {_SOURCE} "
+        "ORDER BY part__, o.occurrenceID, p.mediaID"
     )
     types = tuple(kind for kind, _ in kept.values())
     return Plan(sql, tuple(kept), types, classes, measured, bool(pictures))

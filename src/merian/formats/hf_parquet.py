@@ -192,7 +192,7 @@ def _of_file(
     if picture and "accessURI" in terms:
         mapping.left.append(mapping.columns["accessURI"])
         del terms["accessURI"]
-    _complete(terms, table, root, card, picture, options)
+    _complete(terms, table, root, card, picture, options, bool(own))
     notes += _tell(mapping, table, card)
     rows = TableRows(table, terms, classes)
     yield Rows(table.file, "record", PictureRows(rows, picture, look) if picture else rows), notes
@@ -234,7 +234,7 @@ def _name_labels(
 
 def _complete(
     terms: dict[str, str], table: ParquetTable, root: Path, card: Card, picture: str,
-    options: Options,
+    options: Options, own: bool,
 ) -> None:  # fmt: skip
     """Add what a record needs and the columns do not hold."""
     if "occurrenceID" not in terms:
@@ -251,7 +251,8 @@ def _complete(
             terms.setdefault("license", literal(card.license))
     else:
         terms.pop("mediaRemarks", None)
-    complete_names(terms, options.marker)
+    if not own:  # what we wrote says all that it means
+        complete_names(terms, options.marker)
 
 
 def _own_notes(table: ParquetTable) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:

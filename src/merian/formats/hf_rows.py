@@ -25,6 +25,7 @@ from merian.formats.table_mapping import NULLS
 from merian.parquet import (
     Column,
     FileStamp,
+    RowRange,
     columns_of,
     fetch,
     layout_of,
@@ -187,19 +188,25 @@ class TableRows:
             raise FormatError(
                 f"cannot be read as Parquet ({reason_of(error)})", path=self.table.file
             ) from None
-        row = 0
+        row = narrow = 0
         while row < layout.total:
             rows = layout.run(row, most)
+            if row < narrow:
+                rows = RowRange(row, min(rows.number, layout.end_of_group(row) - row))
             sql = self._sql(plain, coded, cells, scan(str(self.table.file), rows))
             try:
                 found = run_on(session, sql)
                 told = "the file ends before them"
             except (duckdb.Error, UnicodeDecodeError, ValueError, OverflowError) as error:
                 found, told = [], f"damaged: {reason_of(error)}"
+            whole = len(found) == rows.number
+            if not whole and row + rows.number > layout.end_of_group(row):
+                narrow = row + rows.number  # the other groups may be good
+                continue
             if found:
                 yield from self._apart(found, coded, len(cells))
-            row = rows.first + rows.number
-            if len(found) < rows.number:
+            row += rows.number
+            if not whole:
                 # What a group claims may be absurd: no more of it is tried.
                 row = layout.end_of_group(row - 1)
                 first = rows.first + len(found) + 1

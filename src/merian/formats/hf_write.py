@@ -11,7 +11,6 @@ Reference: Apache Parquet; https://huggingface.co/docs/datasets/about_dataset_fe
 from __future__ import annotations
 
 import io
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +40,6 @@ __all__ = ["write_set"]
 _GROUP = 100  # rows
 _HELD = 64 << 20  # bytes of pictures in memory
 _SHARD = 400 << 20  # bytes of a file
-_NO_SPLIT = "train"
 
 
 def write_set(catalogue: Catalogue, path: Path) -> int:
@@ -52,7 +50,7 @@ def write_set(catalogue: Catalogue, path: Path) -> int:
         return _write_file(plan, found, path)
     with new_folder(path) as folder, tempfile.TemporaryDirectory(dir=folder) as name:
         shards = []
-        for split, group in groupby(found, key=lambda row: _split_name(row[0])):
+        for split, group in groupby(found, key=lambda row: str(row[0])):
             shards.append((split, _Shards(plan, Path(name), split, _SHARD)))
             shards[-1][1].write(group)
         if not shards:
@@ -75,11 +73,6 @@ def _write_file(plan: Plan, found: Iterator[tuple[object, ...]], path: Path) -> 
             while block := made.read(1 << 20):
                 stream.write(block)
     return shards.count
-
-
-def _split_name(split: object) -> str:
-    """Return what the files of a part of a split are called: what is no word is an underscore."""
-    return re.sub(r"\W+", "_", str(split), flags=re.ASCII) if split else _NO_SPLIT
 
 
 class _Shards:
