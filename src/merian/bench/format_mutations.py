@@ -79,7 +79,11 @@ def _encode(chance: Chance, content: bytes) -> bytes:
 
 
 def _delimiters(chance: Chance, content: bytes) -> bytes:
-    old, new = chance.sample(_DELIMITERS, 2)
+    there = [one for one in _DELIMITERS if one in content]
+    if not there:
+        return _overwrite(chance, content)
+    old = chance.choice(there)
+    new = chance.choice([one for one in _DELIMITERS if one != old])
     return content.replace(old, new, chance.choice((1, 5, -1)))
 
 

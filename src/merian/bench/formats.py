@@ -10,15 +10,17 @@ failure; it is told with its seed, and done again by ``--format NAME --replay SE
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from merian.errors import InputError
@@ -28,8 +30,10 @@ __all__ = ["Failure", "Outcome", "run", "try_format"]
 
 WORKING = ("workers",)
 
+_COMMAND = (sys.executable, "-m", "merian.bench.format_trial")
 _START = 120.0  # seconds until a process has begun with its first file
 _AGAIN = 4.0  # times as long is waited for a file that is tried by itself
+_PATIENCE = 6  # times as long for a process that has hardly worked
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,14 @@ class Outcome:
         counts: Files by outcome: read, refused, failed.
         rejects: Rows and values that were set aside with a reason.
         failures: What was worse.
+        last: What was said of the last file.
     """
 
     name: str
     counts: Counter[str] = field(default_factory=Counter)
     rejects: int = 0
     failures: list[Failure] = field(default_factory=list)
+    last: str = ""
 
 
 def run(
@@ -103,7 +109,7 @@ def run(
         for failure in outcome.failures:
             sys.stderr.write(str(failure))
     if replay >= 0:
-        sys.stderr.write(f"{found[0].name} {seed}: {', '.join(found[0].counts)}\n")
+        sys.stderr.write(f"{found[0].name} {seed}: {found[0].last}\n")
     figures: dict[str, dict[str, object]] = {}
     for one in found:
         figures |= _figures(one)
@@ -126,20 +132,31 @@ def _figures(one: Outcome) -> dict[str, dict[str, object]]:
 
 
 def try_format(
-    name: str, seed: int, mutations: int, seconds: float, gigabytes: float, imports: int
-) -> Outcome:
-    """Read damaged files of one format, in processes that are ended where they hang."""
+    name: str, seed: int, mutations: int, seconds: float, gigabytes: float, imports: int,
+    command: Sequence[str] = _COMMAND,
+) -> Outcome:  # fmt: skip
+    """Read damaged files of one format, in processes that are ended where they hang.
+
+    Args:
+        name: Of the format.
+        seed: Of the first damage.
+        mutations: How many.
+        seconds: As in `run`; so are the next two.
+        gigabytes: The same.
+        imports: The same.
+        command: What starts such a process.
+    """
     outcome = Outcome(name)
     first, end = seed, seed + mutations
     while first < end:
         last = first - 1
-        trial = _Trial(name, first, end - first, imports, gigabytes)
+        trial = _Trial(command, name, first, end - first, imports, gigabytes)
         for told in trial.told(seconds):
             last = told["seed"]
             _count(outcome, told)
         if trial.left is not None:
             last = max(last, trial.left)
-            _count(outcome, _alone(name, last, trial.why, seconds, gigabytes, imports))
+            _count(outcome, _alone(command, name, last, trial.why, seconds, gigabytes, imports))
         elif last < end - 1:
             raise RuntimeError(f"the process of {name} ended early: {trial.errors()}")
         first = last + 1
@@ -147,11 +164,12 @@ def try_format(
 
 
 def _alone(
-    name: str, seed: int, why: str, seconds: float, gigabytes: float, imports: int
-) -> dict[str, Any]:
+    command: Sequence[str], name: str, seed: int, why: str, seconds: float, gigabytes: float,
+    imports: int,
+) -> dict[str, Any]:  # fmt: skip
     """Try a file again by itself: a busy machine may have been what took so long."""
     every = 1 if imports and seed % imports == 0 else 0
-    trial = _Trial(name, seed, 1, every, gigabytes)
+    trial = _Trial(command, name, seed, 1, every, gigabytes)
     for told in trial.told(_AGAIN * seconds):
         if "hang" in why:
             return told
@@ -161,6 +179,7 @@ def _alone(
 
 def _count(outcome: Outcome, told: dict[str, Any]) -> None:
     outcome.counts[told["outcome"]] += 1
+    outcome.last = f"{told['outcome']} {told.get('why', '')}".rstrip()
     outcome.rejects += told.get("rejects", 0)
     if told["outcome"] == "failed":
         detail = "\n".join([*told.get("damage", ()), told.get("trace", "")])
@@ -170,14 +189,16 @@ def _count(outcome: Outcome, told: dict[str, Any]) -> None:
 class _Trial:
     """A process that reads damaged files, and what it says."""
 
-    def __init__(self, name: str, first: int, count: int, imports: int, gigabytes: float) -> None:
+    def __init__(
+        self, command: Sequence[str], name: str, first: int, count: int, imports: int,
+        gigabytes: float,
+    ) -> None:  # fmt: skip
         self.left: int | None = None
         """The seed at which the process hung or died."""
         self.why = ""
         self._errors: list[str] = []
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "merian.bench.format_trial", name, str(first), str(count),
-             str(imports), str(gigabytes)],
+            [*command, name, str(first), str(count), str(imports), str(gigabytes)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -197,9 +218,8 @@ class _Trial:
         begun: int | None = None
         try:
             while True:
-                try:
-                    line = lines.get(timeout=_START if begun is None else seconds)
-                except queue.Empty:
+                line = self._next(lines, seconds, begun is None)
+                if line is None:
                     self.left, self.why = begun, f"hang: more than {seconds:g} s"
                     return
                 if not line:
@@ -220,6 +240,31 @@ class _Trial:
             for stream in (self._child.stdout, self._child.stderr):
                 if stream is not None:
                     stream.close()
+
+    def _next(self, lines: queue.Queue[str], seconds: float, starts: bool) -> str | None:
+        """Return the next line; None where it takes too long.
+
+        On a busy machine a process may have had little of the time: what it worked counts, and it
+        is waited several times as long for one that hardly did.
+        """
+        start = self._worked()
+        for _ in range(1 if starts else _PATIENCE):
+            try:
+                return lines.get(timeout=_START if starts else seconds)
+            except queue.Empty:
+                worked = self._worked() - start
+                if math.isnan(worked) or worked >= seconds / 2:
+                    return None
+        return None
+
+    def _worked(self) -> float:
+        """Return the seconds that the process has worked; without end where that is not known."""
+        try:
+            told = Path(f"/proc/{self._child.pid}/stat").read_text(encoding="ascii")
+        except OSError:
+            return math.inf
+        user, system = told.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def _read(self, lines: queue.Queue[str]) -> None:
         assert self._child.stdout is not None

@@ -21,11 +21,10 @@ Reference: https://huggingface.co/docs/datasets/image_load, "ImageFolder"
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import duckdb
@@ -36,20 +35,18 @@ from merian.errors import FormatError
 from merian.files import existing, write_text
 from merian.formats.delimited import Head, column, literal
 from merian.formats.hf_features import SPLITS, Card, read_card
-from merian.formats.hf_metadata import METADATA, Metadata, Row, open_metadata
+from merian.formats.hf_metadata import METADATA, Metadata, Row, look_at, open_metadata
 from merian.formats.hf_parquet import with_labels
 from merian.formats.image_folder import SUFFIXES
 from merian.formats.registry import Format, Options
 from merian.formats.table_mapping import NULLS, complete_names, map_columns
 from merian.parquet import new_session, run_on
-from merian.pictures import BadPictureError, facts
 
 __all__ = ["FORMAT"]
 
 _DEEP = 3  # folders down to which tables are looked for
 _CHUNK = 2_000
 _REMARK = 10_000  # characters
-_PICTURE = ("accessURI", "contentHash", "format", "pixelXDimension", "pixelYDimension")
 
 
 def _tables(root: Path) -> Iterator[Path]:
@@ -93,14 +90,19 @@ def _read(path: Path, options: Options) -> Reading:
     sources: list[Rows] = []
     notes: list[str] = []
     named = _Named(path)
-    for file in tables:
-        table = open_metadata(file)
+    opened = [open_metadata(file) for file in tables]
+    everywhere = {name for table in opened for name in table.columns}
+    for table in opened:
+        file = table.file
         if not table.pictures:
             raise FormatError(
                 "has no column file_name, which says where the pictures are; its columns are "
                 f"{', '.join(table.plain[:12])}", path=file, line=1,
             )  # fmt: skip
-        plan = _plan(path, table, card, options)
+        # A column that the user maps may be in some of the tables.
+        said = {name: term for name, term in options.mapping.items()
+                if name in table.plain or name not in everywhere}  # fmt: skip
+        plan = _plan(path, table, card, replace(options, mapping=said))
         notes += [note for note in plan.notes if note not in notes]
         sources.append(Rows(file, "record", _Records(plan, named, notes, file == tables[-1])))
         if plan.left:
@@ -265,7 +267,7 @@ class _Records:
             self.named.files.add(str(plan.table.file.parent / name))
         if row.pictures:
             kind, name = row.pictures[0]
-            found = _look(plan, name)
+            found = look_at(plan.table.file.parent / name, plan.root)
             if isinstance(found, str):
                 yield Reject(plan.table.file, row.line, found, name, kind, "value")
             else:
@@ -299,25 +301,6 @@ def _evaluated(plan: _Plan, rows: list[Row]) -> list[tuple[str | None, ...]]:
         raise FormatError(f"cannot be mapped ({told})", path=plan.table.file) from None
 
 
-def _look(plan: _Plan, name: str) -> dict[str, object] | str:
-    """Return what is known of a picture, or why it is none."""
-    file = plan.table.file.parent / name
-    try:
-        if "\0" in name or not file.resolve().is_relative_to(plan.root.resolve()):
-            return "leads out of the folder of the data set"
-        content = file.read_bytes() if file.is_file() else None
-        if content is None:
-            return "is not there"
-        told = facts(content)
-    except BadPictureError as bad:
-        return str(bad)
-    except (OSError, RuntimeError, ValueError) as error:
-        return f"cannot be opened ({getattr(error, 'strerror', None) or error})"
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    values = (file.as_posix(), digest, told.mime, told.width, told.height)
-    return dict(zip(_PICTURE, values, strict=True))
-
-
 @dataclass(frozen=True)
 class _Measured:
     """What the columns without a term hold."""
@@ -345,7 +328,7 @@ class _Further:
     def __iter__(self) -> Iterator[Chunk | Reject]:
         for row, identifier in _identified(self.plan):
             for kind, name in row.pictures[1:]:
-                found = _look(self.plan, name)
+                found = look_at(self.plan.table.file.parent / name, self.plan.root)
                 if isinstance(found, str):
                     yield Reject(self.plan.table.file, row.line, found, name, kind, "value")
                     continue

@@ -1,8 +1,12 @@
-"""The table beside the pictures of a folder: CSV, lines of JSON, or Parquet, row by row."""
+"""The table beside the pictures of a folder: CSV, lines of JSON, or Parquet, row by row.
+
+The table may come from anywhere: a picture that it names is looked at only within the folder.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +17,14 @@ from merian.errors import FormatError, MerianError
 from merian.files import open_text
 from merian.formats.delimited import UNREADABLE, column, read_head, rows_behind
 from merian.formats.hf_rows import TableRows, open_table
+from merian.pictures import BadPictureError, facts
 
-__all__ = ["METADATA", "Metadata", "Row", "open_metadata"]
+__all__ = ["METADATA", "Metadata", "Row", "look_at", "open_metadata"]
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 """What such a table is called."""
 
+_PICTURE = ("accessURI", "contentHash", "format", "pixelXDimension", "pixelYDimension")
 _FILE, _FILES, _FURTHER = "file_name", "file_names", "_file_name"
 _LONGEST = 1 << 20  # characters of a line of JSON
 _LOOKED_AT = 1_000  # lines whose keys are the columns
@@ -157,6 +163,24 @@ def open_metadata(file: Path, *, quiet: bool = False) -> Metadata:
     first = [name for name in (_FILE, _FILES) if name in columns]
     further = [name for name in columns if name.endswith(_FURTHER)]
     return Metadata(file, columns, (*first, *further))
+
+
+def look_at(file: Path, root: Path) -> dict[str, object] | str:
+    """Return what is known of a picture below a folder, or why it is none."""
+    try:
+        if not file.resolve().is_relative_to(root.resolve()):
+            return "leads out of the folder of the data set"
+        if not file.is_file():
+            return "is not there"
+        content = file.read_bytes()
+        told = facts(content)
+    except BadPictureError as bad:
+        return str(bad)
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, null bytes
+        return f"cannot be opened ({getattr(error, 'strerror', None) or error})"
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    values = (file.as_posix(), digest, told.mime, told.width, told.height)
+    return dict(zip(_PICTURE, values, strict=True))
 
 
 def _columns(file: Path) -> tuple[str, ...]:

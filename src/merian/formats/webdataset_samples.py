@@ -235,7 +235,8 @@ class ShardRecords:
         terms: dict[str, str] = {}
         measured: dict[str, str] = {}
         rejects: list[tuple[str, str, str]] = []
-        for kind, one in sample.files.items():
+        # What the JSON says in words stands above the number of a class.
+        for kind, one in sorted(sample.files.items(), key=lambda item: item[0] != "json"):
             if kind not in KNOWN:
                 continue
             if one.size > _SMALL:
@@ -293,11 +294,12 @@ def _read_json(text: str, terms: dict[str, str], measured: dict[str, str]) -> st
             continue
         word = str(value).lower() if isinstance(value, bool) else str(value)
         term = _PACK[name] if packed and name in _PACK else guess(name)
-        if term is None or term == "accessURI" or term not in _TERMS:
-            measured[name] = word
-        elif term == "verbatimIdentification":
-            terms[term] = word  # words of the JSON stand above a number
-        elif terms.setdefault(term, word) != word:
+        if (
+            term is None
+            or term == "accessURI"
+            or term not in _TERMS
+            or terms.setdefault(term, word) != word
+        ):
             measured[name] = word
     if nested:
         try:
