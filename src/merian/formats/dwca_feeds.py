@@ -130,6 +130,10 @@ def feeds_of(view: View, named_apart: bool, options: Options) -> list[Columns]:
         event = links.pop("eventID", None)
         if event and "occurrenceID" in links:
             event = f"CASE WHEN {links['occurrenceID']} IS NULL THEN {event} END"
+        alone = view.sql("ofEventID")  # as our own archives say that it is of an event
+        if alone and "occurrenceID" in links:
+            event = alone
+            links["occurrenceID"] = f"CASE WHEN {alone} IS NULL THEN {links['occurrenceID']} END"
         return [Columns("measurement", _plain(view, "measurement") | links | _given(eventID=event))]
     links.pop("eventID", None)
     if view.kind == "Identification":
@@ -140,13 +144,37 @@ def feeds_of(view: View, named_apart: bool, options: Options) -> list[Columns]:
         gene = view.first("targetGene", "target_gene", "0000044", "target_subfragment", "0000045")
         gene = gene or marker
         return [Columns("sequence", _plain(view, "sequence") | links | _given(targetGene=gene))]
+    return [_media(view, links)]
+
+
+def _media(view: View, links: dict[str, str]) -> Columns:
+    """Return what an extension of pictures feeds.
+
+    In Audiovisual Core the identifier names the picture; in the simple extension it is the address.
+    A region of a larger picture need not have a file of its own.
+    """
     address = view.first("accessURI", "identifier", "goodQualityAccessURI", "references")
-    # In Audubon Core the identifier names the picture; in the simple extension it is the address.
-    media = view.sql("identifier") if "accessURI" in view.given else None
-    remark = view.first("mediaRemarks", "caption", "description", "title")
+    media, region = view.sql("identifier"), view.sql("isROIOf")
+    where = f"{address} IS NOT NULL"
+    if "accessURI" not in view.given:
+        media = None
+    elif media:
+        plain = view.sql("accessURI")
+        alone = f"{region} IS NOT NULL" if region else "false"
+        address = (
+            f"CASE WHEN {plain} IS NOT NULL OR {alone} OR NOT regexp_matches({media}, "
+            f"'^https?://') THEN {plain} ELSE {address} END"
+        )
+        where = f"{media} IS NOT NULL OR {where}"
+    remark = view.first("mediaRemarks", "comments", "caption", "description", "title")
+    if view.sql("showsSeveral") and "occurrenceID" in links:
+        links["occurrenceID"] = (
+            f"CASE WHEN {view.sql('showsSeveral')} IS NULL THEN {links['occurrenceID']} END"
+        )
     more = _given(accessURI=address, mediaID=media, mediaRemarks=remark,
+                  derivedFromMediaID=view.first("derivedFromMediaID", "isROIOf", "derivedFrom"),
                   contentHash=view.first("contentHash", "hashValue"))  # fmt: skip
-    return [Columns("media", _plain(view, "media") | links | more, where=f"{address} IS NOT NULL")]
+    return Columns("media", _plain(view, "media") | links | more, where=where)
 
 
 def _given(**terms: str | None) -> dict[str, str]:
