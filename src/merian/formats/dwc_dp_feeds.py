@@ -304,7 +304,7 @@ class _Query:
         ).fetchall():
             if path == str(self._files["b"].path):
                 yield Reject(Path(path), line, reason.splitlines()[0], content or "")
-        cursor = con.execute(f"{self._sql} ORDER BY 1")
+        cursor = con.execute(f"SELECT * FROM ({self._sql}) ORDER BY 1")
         while found := cursor.fetchmany(_CHUNK):
             lines, *columns = zip(*found, strict=True)
             yield {"line": lines, **dict(zip(self._terms, columns, strict=True))}
