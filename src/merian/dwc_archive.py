@@ -25,7 +25,7 @@ from merian.errors import FormatError
 from merian.files import existing, open_text
 from merian.unpacking import Scratch, safe_name, text_encoding, unzip
 
-__all__ = ["Archive", "ArchiveFile", "unpack"]
+__all__ = ["Archive", "ArchiveFile", "Element", "parse_xml", "read_table", "unpack"]
 
 _LONGEST_META = 16 << 20
 _LONGEST_HEADER = 1 << 20
@@ -160,22 +160,22 @@ def _is_visible(path: Path, folder: Path) -> bool:
 
 
 @dataclass
-class _Element:
+class Element:
     name: str
     attributes: Mapping[str, str]
     line: int
-    children: list[_Element] = field(default_factory=list)
+    children: list[Element] = field(default_factory=list)
     text: str = ""
 
-    def all(self, name: str) -> list[_Element]:
+    def all(self, name: str) -> list[Element]:
         return [child for child in self.children if child.name == name]
 
 
-def _parse(path: Path) -> _Element:
+def parse_xml(path: Path) -> Element:
     """Parse a small XML file that may declare nothing of its own."""
     if path.stat().st_size > _LONGEST_META:
         raise FormatError("is larger than 16 MB; a meta.xml is a few kB", path=path)
-    root = _Element("", {}, 0)
+    root = Element("", {}, 0)
     stack = [root]
     parser = expat.ParserCreate(namespace_separator=" ")
 
@@ -188,7 +188,7 @@ def _parse(path: Path) -> _Element:
         )
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        element = _Element(name.rsplit(" ", 1)[-1], attributes, parser.CurrentLineNumber)
+        element = Element(name.rsplit(" ", 1)[-1], attributes, parser.CurrentLineNumber)
         stack[-1].children.append(element)
         stack.append(element)
 
@@ -213,7 +213,7 @@ def _parse(path: Path) -> _Element:
 
 def _read_meta(path: Path) -> tuple[ArchiveFile, tuple[ArchiveFile, ...]]:
     """Read the core and the extensions from ``meta.xml``."""
-    root = _parse(path)
+    root = parse_xml(path)
     cores = root.all("core")
     if root.name != "archive" or len(cores) != 1:
         raise FormatError(
@@ -221,11 +221,11 @@ def _read_meta(path: Path) -> tuple[ArchiveFile, tuple[ArchiveFile, ...]]:
             "<archive> with one <core>",
             path=path,
         )
-    core = _read_table(cores[0], path, "id")
-    return core, tuple(_read_table(table, path, "coreid") for table in root.all("extension"))
+    core = read_table(cores[0], path, "id")
+    return core, tuple(read_table(table, path, "coreid") for table in root.all("extension"))
 
 
-def _read_table(element: _Element, path: Path, key: str) -> ArchiveFile:
+def read_table(element: Element, path: Path, key: str) -> ArchiveFile:
     """Read one ``<core>`` or ``<extension>``."""
     say = element.attributes
     paths = _locate(element, path)
@@ -275,7 +275,7 @@ def _read_table(element: _Element, path: Path, key: str) -> ArchiveFile:
     )
 
 
-def _locate(element: _Element, path: Path) -> tuple[Path, ...]:
+def _locate(element: Element, path: Path) -> tuple[Path, ...]:
     """Return the files of a table, which lie beside ``meta.xml`` or below it."""
     names = [
         location.text.strip()
@@ -309,7 +309,7 @@ def _short(term: str) -> str:
     return term.replace("#", "/").replace(":", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
-def _number(element: _Element, name: str, path: Path, default: int = -1) -> int:
+def _number(element: Element, name: str, path: Path, default: int = -1) -> int:
     text = element.attributes.get(name, str(default)).strip() or str(default)
     if not text.isdecimal() or int(text) > 10_000:
         raise FormatError(

@@ -34,6 +34,7 @@ from merian.cli import (
     library,
     pack,
     promise,
+    publish,
     query,
     recipes,
     screen,
@@ -57,6 +58,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "query": query.query,
         "export": export.export,
         "formats": formats.formats,
+        "publish": publish.publish,
     },
     "Names": {"taxonomy": taxonomy.app, "library": library.app, "audit": audit.app},
     "Identify": {
