@@ -161,6 +161,8 @@ def _is_visible(path: Path, folder: Path) -> bool:
 
 @dataclass
 class Element:
+    """An element of a small XML file, with its line."""
+
     name: str
     attributes: Mapping[str, str]
     line: int
@@ -168,6 +170,7 @@ class Element:
     text: str = ""
 
     def all(self, name: str) -> list[Element]:
+        """Return its children of a name."""
         return [child for child in self.children if child.name == name]
 
 
@@ -226,7 +229,7 @@ def _read_meta(path: Path) -> tuple[ArchiveFile, tuple[ArchiveFile, ...]]:
 
 
 def read_table(element: Element, path: Path, key: str) -> ArchiveFile:
-    """Read one ``<core>`` or ``<extension>``."""
+    """Read one ``<core>`` or ``<extension>``, whose ids are under ``<id>`` or ``<coreid>``."""
     say = element.attributes
     paths = _locate(element, path)
     columns: dict[int, str] = {}

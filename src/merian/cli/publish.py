@@ -67,10 +67,10 @@ def publish(
     """
     from datetime import UTC, datetime
 
+    from merian.formats.about import About
     from merian.report.publish import check as look
     from merian.report.publish import publish as write
     from merian.report.publish import read_about, with_words
-    from merian.formats.about import About
 
     if check is not None:
         if catalogue is not None or out is not None:
@@ -99,7 +99,9 @@ def publish(
     for note in made.notes:
         screen.say(note, quiet)
     if not json:
-        rows = ", ".join(f"{n:,} {table}" for table, n in made.counts.items() if "merian-" not in table)
+        rows = ", ".join(
+            f"{n:,} {table}" for table, n in made.counts.items() if "merian-" not in table
+        )
         print(screen.printable(f"{out}: {rows}"))
     return _show(made.findings, json)
 

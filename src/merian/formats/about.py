@@ -56,6 +56,7 @@ class About:
         creators: Who made it.
         contact: Whom to ask; the first creator if nobody is named.
         license: Of the tables: a name or a URL. Pictures have their own.
+        license_url: Where it can be read, where that is known.
         doi: Its DOI or another identifier.
         version: Its version.
         date: When it was made, ISO 8601.
@@ -67,6 +68,7 @@ class About:
     creators: tuple[Agent, ...] = ()
     contact: Agent | None = None
     license: str = ""
+    license_url: str = ""
     doi: str = ""
     version: str = ""
     date: str = ""

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from merian.catalogue.schema import RANKS, TABLES
-from merian.catalogue.sources import Chunk, Columns, Delimited, Reject, Rows, Source
+from merian.catalogue.sources import Chunk, Columns, Reject, Rows, Source
 from merian.database import connect
 from merian.errors import FormatError
 from merian.formats.delimited import Head, column, delimited, literal
@@ -101,7 +101,8 @@ _JOINED: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     ("event", "eventProtocol_fk", "protocol", "protocol_pk", {"samplingProtocol": "protocolName"}),
     ("media", "usagePolicy_fk", "usage-policy", "usagePolicy_pk",
      {"license": "license", "rightsHolder": "rightsHolder"}),
-    ("occurrence-agent-role", "agent_fk", "agent", "agent_pk", {"recordedBy": "preferredAgentName"}),
+    ("occurrence-agent-role", "agent_fk", "agent", "agent_pk",
+     {"recordedBy": "preferredAgentName"}),
     ("nucleotide-analysis", "molecularProtocol_fk", "molecular-protocol", "molecularProtocol_pk",
      {"targetGene": "target_gene", "pcrPrimerForward": "pcr_primer_forward",
       "pcrPrimerReverse": "pcr_primer_reverse"}),
@@ -151,7 +152,7 @@ def _sources(package: Package, name: str, head: Head, notes: list[str]) -> list[
         return [_with_ours(table, head, terms, extra[0])]
     if name == "identification":
         _bare_name(terms)
-    if name in {"occurrence", "material"} and _named_here(package, name, head):
+    if name in {"occurrence", "material"} and _named_here(package, head):
         labels = {t: column(t) for t in _PLAIN["identification"] if t in head.columns}
         labels[key] = terms[key]
         feeds.append(Columns("identification", labels, where=_any(labels, _NAMING)))
@@ -257,7 +258,7 @@ def _joined(
     return [Rows(head.path, table, _Query({"a": head, "b": side}, sql, (*terms, *more)))]
 
 
-def _named_here(package: Package, name: str, head: Head) -> bool:
+def _named_here(package: Package, head: Head) -> bool:
     """Return whether a table gives names that no identification does."""
     here = [c for c in ("scientificName", "verbatimIdentification") if c in head.columns]
     if not here:

@@ -48,9 +48,7 @@ def fill_package(catalogue: Catalogue, folder: Path, about: About) -> dict[str, 
         names = [table.fields[i].name for i in kept]
         listed = ", ".join(f'"{name}"' for name in names)
         query = f"SELECT {listed} FROM ({table.sql})"
-        counts[table.name] = _write_csv(
-            folder / f"{table.name}.csv", names, rows(catalogue, query)
-        )
+        counts[table.name] = _write_csv(folder / f"{table.name}.csv", names, rows(catalogue, query))
         written.append((table, kept))
     write_json(folder / "datapackage.json", _descriptor(written, about))
     return counts
@@ -93,7 +91,7 @@ def _descriptor(written: Sequence[tuple[Resource, list[int]]], about: About) -> 
         )
         for agent in agents
     ]  # fmt: skip
-    licence = {"path" if about.license.startswith("http") else "title": about.license}
+    licence = {"name": about.license} | ({"path": about.license_url} if about.license_url else {})
     said: dict[str, Any] = {
         "profile": PROFILE,
         "id": about.identifier,

@@ -184,9 +184,7 @@ def _media() -> ArchiveTable:
 
 def _measurement() -> ArchiveTable:
     columns = _columns("measurement", "eventID")
-    own = (
-        "coalesce(x.occurrenceID, m.occurrenceID, p.occurrenceID)"  # of the thing or its picture
-    )
+    own = "coalesce(x.occurrenceID, m.occurrenceID, p.occurrenceID)"  # of the thing or its picture
     columns["ofEventID"] = f"CASE WHEN {own} IS NULL THEN x.eventID END"
     return _extension(
         "measurementorfact.txt", f"{_DWC}MeasurementOrFact", columns,

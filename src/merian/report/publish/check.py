@@ -24,7 +24,7 @@ def check(path: Path, today: str, most: int = 20) -> Findings:
     """Check an archive or a data package.
 
     Args:
-        path: A folder, a zip, ``meta.xml`` or ``datapackage.json``; or a folder that `publish` wrote.
+        path: A folder, a zip, ``meta.xml`` or ``datapackage.json``; or what `publish` wrote.
         today: The day after which dates lie in the future, ISO 8601.
         most: How many findings of each kind are told one by one.
     """

@@ -1,4 +1,4 @@
-"""Checking a Darwin Core Archive: its descriptor, its metadata, its tables and how they hang together.
+"""Checking a Darwin Core Archive: its descriptor, its metadata, its tables, how they hang together.
 
 Reference: https://dwc.tdwg.org/text/, https://www.gbif.org/tools/data-validator/about
 """
@@ -36,9 +36,11 @@ def check_archive(folder: Path, looking: Looking) -> None:
     cores = root.all("core")
     if len(cores) != 1:
         looking.tell(
-            "error", "CORE_ROWTYPE_UNDETERMINED", "meta.xml",
+            "error",
+            "CORE_ROWTYPE_UNDETERMINED",
+            "meta.xml",
             f"has {len(cores)} <core>; an archive has one",
-        )  # fmt: skip
+        )
         return
     _check_metadata(meta.parent, root, looking)
     core = _table(cores[0], meta, "id", looking)
@@ -50,9 +52,11 @@ def check_archive(folder: Path, looking: Looking) -> None:
 def _check_bare(folder: Path, looking: Looking) -> None:
     """Check tables that no descriptor names."""
     looking.tell(
-        "error", "DWCA_META_XML_NOT_FOUND", "meta.xml",
+        "error",
+        "DWCA_META_XML_NOT_FOUND",
+        "meta.xml",
         "is not there; it names the tables and what their columns mean",
-    )  # fmt: skip
+    )
     try:
         archive: Archive = unpack(folder)
     except FormatError:
@@ -67,9 +71,12 @@ def _table(element: Element, meta: Path, key: str, looking: Looking) -> ArchiveF
     _check_terms(element, shown, looking)
     if element.attributes.get("encoding", "UTF-8").upper().replace("-", "") != "UTF8":
         looking.tell(
-            "warning", "ENCODING_INVALID", shown,
-            "is said not to be UTF-8; GBIF reads it, many others do not", element.line,
-        )  # fmt: skip
+            "warning",
+            "ENCODING_INVALID",
+            shown,
+            "is said not to be UTF-8; GBIF reads it, many others do not",
+            element.line,
+        )
     try:
         table = read_table(element, meta, key)
     except FormatError as error:
@@ -80,14 +87,21 @@ def _table(element: Element, meta: Path, key: str, looking: Looking) -> ArchiveF
     beyond = [f"{term} at {i}" for i, term in enumerate(table.columns) if i >= width and term]
     if beyond:
         looking.tell(
-            "error", "FIELD_INDEX_BEYOND_COLUMNS", shown,
+            "error",
+            "FIELD_INDEX_BEYOND_COLUMNS",
+            shown,
             f"has {width} columns, and meta.xml looks for {', '.join(beyond)} (counted from 0)",
             element.line,
-        )  # fmt: skip
+        )
         table = replace(table, columns=table.columns[:width])
     if key == "coreid" and table.id_column < 0:
-        looking.tell("error", "COREID_MISSING", shown, "meta.xml gives it no <coreid>, so its rows "
-                     "belong to nothing", element.line)  # fmt: skip
+        looking.tell(
+            "error",
+            "COREID_MISSING",
+            shown,
+            "meta.xml gives it no <coreid>, so its rows belong to nothing",
+            element.line,
+        )
     return table
 
 
@@ -95,21 +109,49 @@ def _check_terms(element: Element, shown: str, looking: Looking) -> None:
     """Tell terms and classes that nobody knows, and those that are mapped twice."""
     row_type = element.attributes.get("rowType", "")
     if row_type.rsplit("/", 1)[-1] not in ROW_TYPES:
-        looking.tell("warning", "UNKNOWN_ROWTYPE", shown, "is of a class that GBIF does not take",
-                     element.line, "rowType", row_type)  # fmt: skip
+        looking.tell(
+            "warning",
+            "UNKNOWN_ROWTYPE",
+            shown,
+            "is of a class that GBIF does not take",
+            element.line,
+            "rowType",
+            row_type,
+        )
     seen: set[str] = set()
     for field in element.all("field"):
         term = field.attributes.get("term", "")
         if term in seen:
-            looking.tell("error", "DUPLICATED_TERM", shown, "two columns are mapped to the same "
-                         "term", field.line, term.rsplit("/", 1)[-1], term)  # fmt: skip
+            looking.tell(
+                "error",
+                "DUPLICATED_TERM",
+                shown,
+                "two columns are mapped to the same term",
+                field.line,
+                term.rsplit("/", 1)[-1],
+                term,
+            )
         seen.add(term)
         if term.startswith(_DWC) and term.removeprefix(_DWC) not in DARWIN_TERMS:
-            looking.tell("warning", "UNKNOWN_TERM", shown, "is no term of Darwin Core", field.line,
-                         term.rsplit("/", 1)[-1], term)  # fmt: skip
+            looking.tell(
+                "warning",
+                "UNKNOWN_TERM",
+                shown,
+                "is no term of Darwin Core",
+                field.line,
+                term.rsplit("/", 1)[-1],
+                term,
+            )
         elif not term.startswith(("http://", "https://")):
-            looking.tell("info", "UNKNOWN_TERM", shown, "is no term that others know; they pass "
-                         "over it", field.line, term.rsplit(":", 1)[-1], term)  # fmt: skip
+            looking.tell(
+                "info",
+                "UNKNOWN_TERM",
+                shown,
+                "is no term that others know; they pass over it",
+                field.line,
+                term.rsplit(":", 1)[-1],
+                term,
+            )
 
 
 def _width(table: ArchiveFile) -> int:
@@ -131,8 +173,13 @@ def _check_tables(core: ArchiveFile, extensions: list[ArchiveFile], looking: Loo
     for sight in cores:
         key = _key(core, sight)
         if key is None:
-            looking.tell("error", "RECORD_NOT_UNIQUELY_IDENTIFIED", sight.file,
-                         "no column holds the identifiers of the rows", term=link)  # fmt: skip
+            looking.tell(
+                "error",
+                "RECORD_NOT_UNIQUELY_IDENTIFIED",
+                sight.file,
+                "no column holds the identifiers of the rows",
+                term=link,
+            )
         else:
             looking.hold_unique(sight, key)
         if link in sight.columns and link != key:
@@ -144,9 +191,13 @@ def _check_tables(core: ArchiveFile, extensions: list[ArchiveFile], looking: Loo
             key = _key(table, sight)
             if key != link and link in sight.columns:
                 looking.tell(
-                    "error", "COREID_WRONG", sight.file, f"its rows are linked to the core by "
-                    f"{key or 'nothing'}, where {link} holds the ids of the core", term=key or "",
-                )  # fmt: skip
+                    "error",
+                    "COREID_WRONG",
+                    sight.file,
+                    f"its rows are linked to the core by "
+                    f"{key or 'nothing'}, where {link} holds the ids of the core",
+                    term=key or "",
+                )
                 key = link
             pairs = [(c, k) for c in cores if (k := _key(core, c)) is not None]
             if key is not None and pairs:
@@ -179,22 +230,31 @@ def _key(table: ArchiveFile, sight: Sight) -> str | None:
 
 
 _REQUIRED = {
-    "Occurrence": (("basisOfRecord", "error"), ("occurrenceID", "error"),
-                   ("scientificName", "warning"), ("eventDate", "warning")),
+    "Occurrence": (
+        ("basisOfRecord", "error"),
+        ("occurrenceID", "error"),
+        ("scientificName", "warning"),
+        ("eventDate", "warning"),
+    ),
     "Event": (("eventDate", "warning"), ("samplingProtocol", "warning")),
     "Taxon": (("scientificName", "error"), ("taxonRank", "warning")),
     "MeasurementOrFact": (("measurementType", "error"),),
     "ExtendedMeasurementOrFact": (("measurementType", "error"),),
     "Identification": (("scientificName", "warning"),),
-}  # fmt: skip
+}
 
 
 def _check_required(row_type: str, sight: Sight, looking: Looking, inside: str = "") -> None:
     for term, severity in _REQUIRED.get(row_type, ()):
         told_above = term == "eventDate" and inside == "Event"
         if term not in sight.columns and not told_above:
-            looking.tell(severity, "REQUIRED_TERM_MISSING", sight.file,
-                         f"a table of {row_type} needs this term", term=term)  # fmt: skip
+            looking.tell(
+                severity,
+                "REQUIRED_TERM_MISSING",
+                sight.file,
+                f"a table of {row_type} needs this term",
+                term=term,
+            )
 
 
 # --- metadata -----------------------------------------------------------------------------------
@@ -205,8 +265,12 @@ def _check_metadata(folder: Path, root: Element, looking: Looking) -> None:
     name = root.attributes.get("metadata", "eml.xml")
     file = folder / name
     if not file.is_file():
-        looking.tell("error", "EML_NOT_FOUND", name, "is not there; it says whose data these are "
-                     "and under which licence")  # fmt: skip
+        looking.tell(
+            "error",
+            "EML_NOT_FOUND",
+            name,
+            "is not there; it says whose data these are and under which licence",
+        )
         return
     try:
         said = parse_xml(file)
@@ -222,8 +286,14 @@ def _check_metadata(folder: Path, root: Element, looking: Looking) -> None:
     ):
         text = " ".join(_texts(said, element)).strip()
         if len(text) < least or _UNSAID in text:
-            looking.tell("error" if element == "intellectualRights" else "warning", code, name,
-                         f"does not say {what}; GBIF asks for it", term=element, value=text[:200])  # fmt: skip
+            looking.tell(
+                "error" if element == "intellectualRights" else "warning",
+                code,
+                name,
+                f"does not say {what}; GBIF asks for it",
+                term=element,
+                value=text[:200],
+            )
 
 
 def _texts(element: Element, name: str) -> list[str]:

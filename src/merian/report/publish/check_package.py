@@ -33,8 +33,13 @@ _REQUIRED = {
     "nucleotide-sequence": ("nucleotideSequence_pk",),
 }
 _SUBJECTS = (
-    "materialEntity", "media", "nucleotideAnalysis", "nucleotideSequence", "occurrence", "organism",
-)  # fmt: skip
+    "materialEntity",
+    "media",
+    "nucleotideAnalysis",
+    "nucleotideSequence",
+    "occurrence",
+    "organism",
+)
 
 
 def check_package(path: Path, looking: Looking) -> None:
@@ -62,8 +67,14 @@ def _check_descriptor(package: Package, looking: Looking) -> None:
     said = package.said
     profile = str(said.get("profile", ""))
     if not profile.startswith(PROFILE.partition("1.0")[0]):
-        looking.tell("error", "PROFILE_UNKNOWN", DESCRIPTOR,
-                     f"the profile must be {PROFILE}", term="profile", value=profile)  # fmt: skip
+        looking.tell(
+            "error",
+            "PROFILE_UNKNOWN",
+            DESCRIPTOR,
+            f"the profile must be {PROFILE}",
+            term="profile",
+            value=profile,
+        )
     for name, severity, what in (
         ("id", "warning", "an identifier, best a DOI"),
         ("created", "info", "when it was made"),
@@ -76,8 +87,12 @@ def _check_descriptor(package: Package, looking: Looking) -> None:
             code = "LICENSE_MISSING_OR_UNKNOWN" if name == "licenses" else "METADATA_MISSING"
             looking.tell(severity, code, DESCRIPTOR, f"does not say {what}", term=name)
     for table, file in package.missing:
-        looking.tell("error", "FILE_MISSING", file or DESCRIPTOR,
-                     f"is named for the table {table}, and is not there")  # fmt: skip
+        looking.tell(
+            "error",
+            "FILE_MISSING",
+            file or DESCRIPTOR,
+            f"is named for the table {table}, and is not there",
+        )
 
 
 def _check_columns(
@@ -91,17 +106,29 @@ def _check_columns(
     fields = [f for f in schema["fields"] if isinstance(f, dict)]
     names = tuple(str(f.get("name", "")) for f in fields)
     if names != columns:
-        looking.tell("error", "COLUMN_MISMATCH", file, "the header and the fields of the "
-                     f"descriptor differ: {', '.join(columns)} and {', '.join(names)}", 1)  # fmt: skip
+        looking.tell(
+            "error",
+            "COLUMN_MISMATCH",
+            file,
+            "the header and the fields of the "
+            f"descriptor differ: {', '.join(columns)} and {', '.join(names)}",
+            1,
+        )
     for field in fields if not name.startswith(OURS) else ():
         lacks = [key for key in _FIELD if not field.get(key)]
         if lacks:
-            looking.tell("error", "FIELD_DESCRIPTOR_INCOMPLETE", DESCRIPTOR,
-                         f"a field of {name} lacks {', '.join(lacks)}", term=str(field.get("name")))  # fmt: skip
+            looking.tell(
+                "error",
+                "FIELD_DESCRIPTOR_INCOMPLETE",
+                DESCRIPTOR,
+                f"a field of {name} lacks {', '.join(lacks)}",
+                term=str(field.get("name")),
+            )
     for term in _REQUIRED.get(name, ()):
         if term not in columns and term.replace("_pk", "ID").replace("_fk", "ID") not in columns:
-            looking.tell("error", "REQUIRED_TERM_MISSING", file, "the table needs this field",
-                         term=term)  # fmt: skip
+            looking.tell(
+                "error", "REQUIRED_TERM_MISSING", file, "the table needs this field", term=term
+            )
 
 
 def _check_rows(name: str, sight: Sight, told: Mapping[str, Any], looking: Looking) -> None:
@@ -115,12 +142,24 @@ def _check_rows(name: str, sight: Sight, told: Mapping[str, Any], looking: Looki
         term, kind = str(field.get("name")), str(field.get("type"))
         if term in sight.columns and kind in _TYPES:
             wrong = _TYPES[kind].format(f"{{{term}}}")
-            looking.ask(sight, "error", "VALUE_NOT_OF_TYPE", term,
-                        f"{{{term}}} IS NOT NULL AND {wrong}", f"is no {kind}")  # fmt: skip
+            looking.ask(
+                sight,
+                "error",
+                "VALUE_NOT_OF_TYPE",
+                term,
+                f"{{{term}}} IS NOT NULL AND {wrong}",
+                f"is no {kind}",
+            )
     for term in _REQUIRED.get(name, ())[1:]:
         if term in sight.columns:
-            looking.ask(sight, "error", "REQUIRED_VALUE_MISSING", term, f"{{{term}}} IS NULL",
-                        "must not be empty")  # fmt: skip
+            looking.ask(
+                sight,
+                "error",
+                "REQUIRED_VALUE_MISSING",
+                term,
+                f"{{{term}}} IS NULL",
+                "must not be empty",
+            )
     if name == "identification":
         _check_subjects(sight, looking)
     looking.hold_against_rules(sight)
@@ -156,7 +195,12 @@ def _check_relations(
         if field not in sight.columns:
             continue
         if other not in sights or key not in sights[other].columns:
-            looking.tell("error", "RECORD_REFERENTIAL_INTEGRITY_VIOLATION", sight.file,
-                         f"points to {other}.{key}, which is not there", term=str(field))  # fmt: skip
+            looking.tell(
+                "error",
+                "RECORD_REFERENTIAL_INTEGRITY_VIOLATION",
+                sight.file,
+                f"points to {other}.{key}, which is not there",
+                term=str(field),
+            )
             continue
         looking.hold_related(sight, field, [(sights[other], key)], other)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["card", "copy_pictures", "write_tables"]
 
+_UNTITLED = "Records of a Merian catalogue"
 _RANKED = ", ".join(f'i."{rank}"' for rank in RANKS)
 _NAMED = (
     f"i.scientificName, i.taxonRank, i.verbatimIdentification, {_RANKED}, i.taxonConceptID, "
@@ -145,7 +146,7 @@ def card(
     lines = [
         "---",
         f"license: {hub_name(whole)}",
-        f"pretty_name: {json.dumps(about.title or 'Records of a Merian catalogue', ensure_ascii=False)}",
+        f"pretty_name: {json.dumps(about.title or _UNTITLED, ensure_ascii=False)}",
         f"task_categories:\n- {task}",
         f"size_categories:\n- {size}",
         "tags:", "- biology", "- biodiversity", "- taxonomy", "- darwin-core",

@@ -74,12 +74,21 @@ class Looking:
     def lay_out(self, source: Delimited, shown: str) -> Sight | None:
         """Lay out a table; tell lines that do not fit, and text that is not in its encoding."""
         if source.encoding.startswith("utf-8") and find_encoding(source.path) != "utf-8-sig":
-            self.tell("error", "ENCODING_INVALID", shown, "is not UTF-8, as it should be: accents "
-                      "will be wrong. Save it as UTF-8")  # fmt: skip
+            self.tell(
+                "error",
+                "ENCODING_INVALID",
+                shown,
+                "is not UTF-8, as it should be: accents will be wrong. Save it as UTF-8",
+            )
             source = Delimited(
-                source.path, source.delimiter, source.columns, (), "cp1252", source.header_lines,
+                source.path,
+                source.delimiter,
+                source.columns,
+                (),
+                "cp1252",
+                source.header_lines,
                 source.quote,
-            )  # fmt: skip
+            )
         self._number += 1
         table = DelimitedTable(self._staging, self._number, source)
         try:
@@ -108,15 +117,27 @@ class Looking:
     # -- asking -----------------------------------------------------------------------------------
 
     def tell(
-        self, severity: str, code: str, file: str, message: str, line: int | None = None,
-        term: str = "", value: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        severity: str,
+        code: str,
+        file: str,
+        message: str,
+        line: int | None = None,
+        term: str = "",
+        value: str = "",
+    ) -> None:
         """Note one thing that is not in the rows."""
         self.findings.add(Finding(severity, code, file, message, line, term, value))
 
     def ask(
-        self, sight: Sight, severity: str, code: str, term: str, condition: str, message: str,
-    ) -> int:  # fmt: skip
+        self,
+        sight: Sight,
+        severity: str,
+        code: str,
+        term: str,
+        condition: str,
+        message: str,
+    ) -> int:
         """Note the rows that meet a condition, and return how many there are."""
         where = sight.sql(condition).replace("'TODAY'", literal(self.today))
         rows = f"FROM {sight.view} t WHERE {where}"
@@ -128,10 +149,12 @@ class Looking:
             f"SELECT line__, left({value}, 200) {rows} ORDER BY line__ LIMIT {self.findings.most}"
         )
         self.findings.add(
-            *(Finding(severity, code, sight.file, message, line, term, text or "")
-              for line, text in found),
+            *(
+                Finding(severity, code, sight.file, message, line, term, text or "")
+                for line, text in found
+            ),
             count=count,
-        )  # fmt: skip
+        )
         return count
 
     def hold_against_rules(self, sight: Sight) -> None:
@@ -154,15 +177,22 @@ class Looking:
     def hold_unique(self, sight: Sight, term: str, severity: str = "error") -> None:
         """Note identifiers that are missing, or stand in more than one row."""
         self.ask(
-            sight, severity, "RECORD_NOT_UNIQUELY_IDENTIFIED", term, f"{{{term}}} IS NULL",
+            sight,
+            severity,
+            "RECORD_NOT_UNIQUELY_IDENTIFIED",
+            term,
+            f"{{{term}}} IS NULL",
             "is empty, so nothing can point to the row; give each a stable identifier",
-        )  # fmt: skip
+        )
         column = sight.sql(f"{{{term}}}").removeprefix("t.")
         self.ask(
-            sight, severity, "RECORD_NOT_UNIQUELY_IDENTIFIED", term,
+            sight,
+            severity,
+            "RECORD_NOT_UNIQUELY_IDENTIFIED",
+            term,
             f"{{{term}}} IN (SELECT {column} FROM {sight.view} GROUP BY 1 HAVING count(*) > 1)",
             "stands in more than one row; an identifier names one thing",
-        )  # fmt: skip
+        )
 
     def hold_related(
         self, sight: Sight, term: str, others: Sequence[tuple[Sight, str]], what: str
@@ -173,8 +203,11 @@ class Looking:
             for other, key in others
         )
         self.ask(
-            sight, "error", "RECORD_REFERENTIAL_INTEGRITY_VIOLATION", term,
+            sight,
+            "error",
+            "RECORD_REFERENTIAL_INTEGRITY_VIOLATION",
+            term,
             f"{{{term}}} IS NOT NULL AND {{{term}}} NOT IN "
             f"(SELECT k FROM ({there}) WHERE k IS NOT NULL)",
             f"points to no row of {what}",
-        )  # fmt: skip
+        )

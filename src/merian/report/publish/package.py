@@ -64,8 +64,8 @@ def publish(
         pictures: Whether to copy pictures whose licences allow it.
         step: Is told what is being done.
     """
-    about = replace(about, date=about.date or _newest(catalogue))
     licence = data_licence(about)
+    about = replace(about, date=about.date or _newest(catalogue), license_url=licence.url)
     notes = unsaid(about)
     with new_folder(path) as folder:
         step("writing dwc-dp")
@@ -89,9 +89,7 @@ def publish(
             folder / "huggingface" / "README.md", card(about, licence, tables, licences, text)
         )
         write_json(folder / "croissant.json", croissant(folder, about, licence, copied))
-        write_text(
-            folder / "README.md", readme(about, licence, counts, licences, findings, notes)
-        )
+        write_text(folder / "README.md", readme(about, licence, counts, licences, findings, notes))
     return Published(counts, licences, findings, tuple(notes))
 
 

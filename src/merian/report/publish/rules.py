@@ -50,9 +50,7 @@ _FIRST = "date_iso({eventDate})"
 _LAST = f"split_part({_FIRST}, '/', -1)"
 _YEAR = f"try_cast(left({_FIRST}, 4) AS INTEGER)"
 _COUNT = "try_cast({individualCount} AS BIGINT)"
-_QUALIFIER = (
-    r"(^|\s)(cf|aff|nr|sp|spp|ssp|gr|indet|agg|nov|confer)\.?(\s|$)|\?|\bsp\.? ?[0-9]+\b"
-)
+_QUALIFIER = r"(^|\s)(cf|aff|nr|sp|spp|ssp|gr|indet|agg|nov|confer)\.?(\s|$)|\?|\bsp\.? ?[0-9]+\b"
 _BASES = ", ".join(literal(name.lower()) for name in sorted(BASES))
 
 
@@ -162,7 +160,7 @@ RULES: tuple[Rule, ...] = (
          "does not agree with year, month and day"),
     *_date("dateIdentified", "IDENTIFIED_DATE", "the date of the identification"),
     Rule("BASIS_OF_RECORD_INVALID", "error", "basisOfRecord",
-         f"{{basisOfRecord}} IS NULL OR lower(replace(replace({{basisOfRecord}}, '_', ''), ' ', ''))"
+         "{basisOfRecord} IS NULL OR lower(regexp_replace({basisOfRecord}, '[_ ]', '', 'g'))"
          f" NOT IN ({_BASES})",
          f"is none of {', '.join(sorted(BASES))}", ("basisOfRecord",)),
     Rule("INDIVIDUAL_COUNT_INVALID", "warning", "individualCount",
@@ -206,5 +204,10 @@ def rank_rule(ranks: list[str]) -> Rule:
     """Return the rule of the ranks, given those that a table holds."""
     unknown = [rank for rank in ranks if read_rank(rank) is None]
     listed = ", ".join(literal(rank) for rank in unknown) or "NULL"
-    return Rule("TAXON_RANK_UNKNOWN", "warning", "taxonRank", f"{quoted('taxonRank')} IN ({listed})",
-                "is no rank that is known; use a lower-case English word such as genus")  # fmt: skip
+    return Rule(
+        "TAXON_RANK_UNKNOWN",
+        "warning",
+        "taxonRank",
+        f"{quoted('taxonRank')} IN ({listed})",
+        "is no rank that is known; use a lower-case English word such as genus",
+    )
