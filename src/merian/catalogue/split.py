@@ -206,7 +206,7 @@ def _direct_rows(staging: Staging, table: str, labels: Labels) -> str:
     inner = ", ".join(f"{sql} AS {quoted(t)}" for t, sql in columns.items())
     others = [c for c in columns if c != key]
     given = [quoted(key)] if key in columns else []
-    if table != "occurrence":
+    if others and table != "occurrence":
         given.append(f"if({any_of(others)}, {content_id(others)}, NULL)")
     made = f"coalesce({', '.join(given)})" if given else "CAST(NULL AS VARCHAR)"
     listed = ", ".join(["", *(quoted(c) for c in others)])
