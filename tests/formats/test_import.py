@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dwca.read import DwCAReader
 
-from merian.catalogue import Catalogue, Reading, Summary
+from merian.catalogue import TABLES, Catalogue, Reading, Summary
 from merian.dwc_archive import unpack
 from merian.errors import InputError
 from merian.formats import Options, find_format, formats, read_path, write_path
@@ -202,10 +202,20 @@ def test_all_tables_go_through_an_archive(tmp_path: Path, take_in: Take, tables:
     assert dwca.write
     source = find_format("bold-bcdm")
     first, _ = take_in(source.read(source.fake(tmp_path, 1), Options()))
+    expected = tables(first)
+    columns = TABLES["identification"].columns
+    place, who = (
+        columns.index(name) for name in ("identificationVerificationStatus", "agentType")
+    )
+    said = {"human": "ValidatedByHuman", "machine": "PredictedByMachine"}
+    expected["identification"] = [
+        (*row[:place], row[place] or said[str(row[who])], *row[place + 1 :])
+        for row in expected["identification"]
+    ]
     for path in (tmp_path / "archive.zip", tmp_path / "folder"):
         dwca.write(first, path)
         second, _ = take_in(read_path(path))
-        assert tables(second) == tables(first)
+        assert tables(second) == expected
 
 
 # --- what each format means ---------------------------------------------------------------------

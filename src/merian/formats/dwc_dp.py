@@ -1,12 +1,13 @@
 """Darwin Core Data Package (DwC-DP 1.0): CSV tables and the descriptor that relates them.
 
 A folder with ``datapackage.json``, that file itself, or a zip of it. The descriptor's ``profile``
-is ``http://rs.tdwg.org/dwc-dp/1.0/dwc-dp-profile.json``; its resources are CSV files in UTF-8, each
-of which may be gzipped. Read are event, occurrence, material, media, usage-policy,
-occurrence-media, material-media, nucleotide-sequence, nucleotide-analysis, molecular-protocol, identification, agent,
-occurrence-agent-role, protocol, and the assertions of events, occurrences, material and media; any
-other table is passed over with a note. Packages that relate rows by ``eventID`` and the like, as
-drafts of the standard did, are read as well as those that have keys (``event_pk``, ``event_fk``).
+is ``http://rs.tdwg.org/dwc-dp/1.0/dwc-dp-profile.json``; its resources are CSV files in UTF-8,
+each of which may be gzipped. Read are event, occurrence, material, media, usage-policy,
+occurrence-media, material-media, nucleotide-sequence, nucleotide-analysis, molecular-protocol,
+identification, agent, occurrence-agent-role, protocol, and the assertions of events, occurrences,
+material and media; any other table is passed over with a note. Packages that relate rows by
+``eventID`` and the like, as drafts of the standard did, are read as well as those that have keys
+(``event_pk``, ``event_fk``).
 
 Written are all tables of a catalogue. What the standard has no field for yet (the basis of a
 record, the part of a split, a probability, pixels per millimetre, outlines, intervals) stands in

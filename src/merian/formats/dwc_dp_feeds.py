@@ -180,6 +180,8 @@ def _terms(name: str, head: Head) -> dict[str, str]:
     if name == "event" and "eventID" not in terms:
         raise FormatError("has neither event_pk nor eventID", path=head.path, line=1)
     if name == "occurrence":
+        if "eventID" in terms:
+            terms["eventID"] = f"nullif({terms['eventID']}, {literal(NO_EVENT)})"
         _count(terms)
         _status(terms)
     return terms

@@ -95,7 +95,8 @@ def _descriptor(written: Sequence[tuple[Resource, list[int]]], about: About) -> 
     said: dict[str, Any] = {
         "profile": PROFILE,
         "id": about.identifier,
-        "created": about.date,
+        # The specification asks for a time of day too.
+        "created": f"{about.date}T00:00:00Z" if len(about.date) == 10 else about.date,
         "version": about.version or "1.0",
         "title": about.title or "Records exported from a Merian catalogue",
         "description": about.description,

@@ -188,25 +188,36 @@ def _check_tables(core: ArchiveFile, extensions: list[ArchiveFile], looking: Loo
         looking.hold_against_rules(sight)
     for table in extensions:
         for sight in _sights(table, core.row_type, looking):
-            key = _key(table, sight)
-            if key != link and link in sight.columns:
-                looking.tell(
-                    "error",
-                    "COREID_WRONG",
-                    sight.file,
-                    f"its rows are linked to the core by "
-                    f"{key or 'nothing'}, where {link} holds the ids of the core",
-                    term=key or "",
-                )
-                key = link
+            own = f"{table.row_type[:1].lower()}{table.row_type[1:]}ID"
+            key = _link(table, sight, link, own, looking)
             pairs = [(c, k) for c in cores if (k := _key(core, c)) is not None]
             if key is not None and pairs:
                 looking.hold_related(sight, key, pairs, f"the core, {cores[0].file}")
-            own = f"{table.row_type[:1].lower()}{table.row_type[1:]}ID"
             if own in sight.columns and own != key:
                 looking.hold_unique(sight, own, "warning")
             _check_required(table.row_type, sight, looking, inside=core.row_type)
             looking.hold_against_rules(sight)
+
+
+def _link(
+    table: ArchiveFile, sight: Sight, link: str, own: str, looking: Looking
+) -> str | None:
+    """Return the column that links rows to the core; tell where the descriptor names another."""
+    key = _key(table, sight)
+    if key != link and link in sight.columns:
+        why, right = f"where {link} holds the ids of the core", link
+    elif key in {own, "measurementID", "identificationID"} and key != link:
+        why, right = "which is the id of the row itself", None
+    else:
+        return key
+    looking.tell(
+        "error",
+        "COREID_WRONG",
+        sight.file,
+        f"meta.xml links its rows to the core by {key or 'nothing'}, {why}",
+        term=key or "",
+    )
+    return right
 
 
 def _sights(table: ArchiveFile, core: str, looking: Looking) -> list[Sight]:

@@ -60,7 +60,7 @@ class Looking:
         self.findings, self.today = findings, today
         self._work = tempfile.TemporaryDirectory(prefix="merian-check-")
         self._folder = Path(self._work.name)
-        self._con = connect(self._folder / "check.duckdb", memory=_MEMORY, spill=self._folder)
+        self._con = connect(memory=_MEMORY, spill=self._folder)
         self._staging = Staging(self._con, self._folder, lambda _what, _rows: None)
         self._number = 0
 
@@ -139,7 +139,7 @@ class Looking:
         message: str,
     ) -> int:
         """Note the rows that meet a condition, and return how many there are."""
-        where = sight.sql(condition).replace("'TODAY'", literal(self.today))
+        where = self._where(sight, condition)
         rows = f"FROM {sight.view} t WHERE {where}"
         count = self._staging.count(f"SELECT count(*) {rows}")
         if not count:
@@ -160,10 +160,22 @@ class Looking:
     def hold_against_rules(self, sight: Sight) -> None:
         """Hold the rows of a table against all rules for terms that it has."""
         have = {name.casefold() for name in sight.columns}
-        for rule in [*RULES, *self._ranks(sight)]:
-            needed = rule.needs or (rule.term,)
-            if all(term.casefold() in have for term in needed):
+        rules = [
+            rule
+            for rule in [*RULES, *self._ranks(sight)]
+            if all(term.casefold() in have for term in rule.needs or (rule.term,))
+        ]
+        if not rules:
+            return
+        # All are counted in one pass; only those that are broken are looked at again.
+        counts = ", ".join(f"count(*) FILTER ({self._where(sight, rule.where)})" for rule in rules)
+        (found,) = self._staging.run(f"SELECT {counts} FROM {sight.view} t")
+        for rule, count in zip(rules, found, strict=True):
+            if count:
                 self.ask(sight, rule.severity, rule.code, rule.term, rule.where, rule.message)
+
+    def _where(self, sight: Sight, condition: str) -> str:
+        return sight.sql(condition).replace("'TODAY'", literal(self.today))
 
     def _ranks(self, sight: Sight) -> list[Rule]:
         if "taxonRank" not in sight.columns:
