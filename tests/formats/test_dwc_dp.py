@@ -280,7 +280,7 @@ def chunks(rows: list[dict[str, object]]) -> list[dict[str, list[object]]]:
 
 
 def contents(catalogue: Catalogue) -> dict[str, list[tuple[object, ...]]]:
-    """All rows, without what a package adds on purpose: a status, and events that are only named."""
+    """All rows, without what a package adds on purpose: a status, events that are only named."""
     found = {}
     for name, table in TABLES.items():
         listed = ", ".join(

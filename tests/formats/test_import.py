@@ -204,9 +204,7 @@ def test_all_tables_go_through_an_archive(tmp_path: Path, take_in: Take, tables:
     first, _ = take_in(source.read(source.fake(tmp_path, 1), Options()))
     expected = tables(first)
     columns = TABLES["identification"].columns
-    place, who = (
-        columns.index(name) for name in ("identificationVerificationStatus", "agentType")
-    )
+    place, who = (columns.index(name) for name in ("identificationVerificationStatus", "agentType"))
     said = {"human": "ValidatedByHuman", "machine": "PredictedByMachine"}
     expected["identification"] = [
         (*row[:place], row[place] or said[str(row[who])], *row[place + 1 :])

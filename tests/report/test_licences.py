@@ -97,8 +97,8 @@ def test_licences_that_cannot_be_merged(codes: tuple[str, ...], clash: bool) -> 
 
 def test_what_may_not_be_republished_is_counted() -> None:
     text = told("unknown", "reserved")
-    assert "2 pictures have no licence" in text
-    assert "2 pictures have all rights reserved" in text
+    assert "without a licence, or with one that is not known: 2." in text
+    assert "with all rights reserved: 2." in text
     assert "without asking" in text
 
 

@@ -1,4 +1,4 @@
-"""One package from one catalogue: complete, the same each time, and read by the programs of others."""
+"""One package from one catalogue: complete, the same each time, and read by others."""
 
 from __future__ import annotations
 
@@ -48,44 +48,119 @@ def sea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
     for name in ("frame", "crop"):
         Image.new("RGB", (20, 10), "navy").save(folder / f"{name}.png")
     frame, crop = str(folder / "frame.png"), str(folder / "crop.png")
-    event = {"eventID": "E1", "eventDate": "2020-05-01", "decimalLatitude": 54.2,
-             "decimalLongitude": 10.1, "minimumDepthInMeters": 5, "samplingProtocol": "net"}
+    event = {
+        "eventID": "E1",
+        "eventDate": "2020-05-01",
+        "decimalLatitude": 54.2,
+        "decimalLongitude": 10.1,
+        "minimumDepthInMeters": 5,
+        "samplingProtocol": "net",
+    }
     occurrences: list[dict[str, object]] = [
-        {"occurrenceID": f"O{n}", "eventID": "E1", "basisOfRecord": "MachineObservation",
-         "split": ("train", "val")[n % 2]}
+        {
+            "occurrenceID": f"O{n}",
+            "eventID": "E1",
+            "basisOfRecord": "MachineObservation",
+            "split": ("train", "val")[n % 2],
+        }
         for n in range(3)
     ]
     box = {"xFrac": 0.1, "yFrac": 0.2, "widthFrac": 0.3, "heightFrac": 0.4}
     media: list[dict[str, object]] = [
-        {"mediaID": "F", "accessURI": frame, "pixelsPerMillimetre": 24.5, "license": "CC0",
-         "pixelsPerMillimetreUncertainty": 0.02},
-        {"mediaID": "R0", "occurrenceID": "O0", "derivedFromMediaID": "F", "license": "CC BY-NC",
-         "regionOutline": "POINT (3 4)", **box},
-        {"mediaID": "R1", "occurrenceID": "O1", "derivedFromMediaID": "F", "license": "CC BY-SA",
-         **box},
-        {"mediaID": "C", "occurrenceID": "O2", "derivedFromMediaID": "F", "accessURI": crop,
-         "rightsHolder": "A lab", "contentHash": "ab" * 16},
+        {
+            "mediaID": "F",
+            "accessURI": frame,
+            "pixelsPerMillimetre": 24.5,
+            "license": "CC0",
+            "pixelsPerMillimetreUncertainty": 0.02,
+        },
+        {
+            "mediaID": "R0",
+            "occurrenceID": "O0",
+            "derivedFromMediaID": "F",
+            "license": "CC BY-NC",
+            "regionOutline": "POINT (3 4)",
+            **box,
+        },
+        {
+            "mediaID": "R1",
+            "occurrenceID": "O1",
+            "derivedFromMediaID": "F",
+            "license": "CC BY-SA",
+            **box,
+        },
+        {
+            "mediaID": "C",
+            "occurrenceID": "O2",
+            "derivedFromMediaID": "F",
+            "accessURI": crop,
+            "rightsHolder": "A lab",
+            "contentHash": "ab" * 16,
+        },
     ]
-    sequences = [{"nucleotideSequenceID": "N", "occurrenceID": "O2", "sequence": "ACGTACGT",
-                  "targetGene": "COI-5P", "readCount": 12, "associatedSequences": "AB1"}]
+    sequences = [
+        {
+            "nucleotideSequenceID": "N",
+            "occurrenceID": "O2",
+            "sequence": "ACGTACGT",
+            "targetGene": "COI-5P",
+            "readCount": 12,
+            "associatedSequences": "AB1",
+        }
+    ]
     names: list[dict[str, object]] = [
-        {"identificationID": "I0", "occurrenceID": "O0", "verbatimIdentification": "Calanus sp. 1",
-         "identifiedBy": "A. Person", "agentType": "human", "dateIdentified": "2021-01-01"},
-        {"identificationID": "I1", "mediaID": "R0", "scientificName": "Calanus finmarchicus",
-         "identifiedBy": "net v1", "agentType": "machine", "probability": 0.75},
-        {"identificationID": "I2", "nucleotideSequenceID": "N", "scientificName": "Oithona",
-         "agentType": "machine", "identificationVerificationStatus": "dubious"},
+        {
+            "identificationID": "I0",
+            "occurrenceID": "O0",
+            "verbatimIdentification": "Calanus sp. 1",
+            "identifiedBy": "A. Person",
+            "agentType": "human",
+            "dateIdentified": "2021-01-01",
+        },
+        {
+            "identificationID": "I1",
+            "mediaID": "R0",
+            "scientificName": "Calanus finmarchicus",
+            "identifiedBy": "net v1",
+            "agentType": "machine",
+            "probability": 0.75,
+        },
+        {
+            "identificationID": "I2",
+            "nucleotideSequenceID": "N",
+            "scientificName": "Oithona",
+            "agentType": "machine",
+            "identificationVerificationStatus": "dubious",
+        },
     ]
     measured: list[dict[str, object]] = [
-        {"measurementID": "T", "eventID": "E1", "measurementType": "temperature",
-         "measurementValue": "12.5", "measurementUnit": "°C"},
-        {"measurementID": "L", "occurrenceID": "O0", "mediaID": "R0", "measurementType": "length",
-         "measurementValue": "0.4", "measurementLower": 0.3, "measurementUpper": 0.5},
+        {
+            "measurementID": "T",
+            "eventID": "E1",
+            "measurementType": "temperature",
+            "measurementValue": "12.5",
+            "measurementUnit": "°C",
+        },
+        {
+            "measurementID": "L",
+            "occurrenceID": "O0",
+            "mediaID": "R0",
+            "measurementType": "length",
+            "measurementValue": "0.4",
+            "measurementLower": 0.3,
+            "measurementUpper": 0.5,
+        },
     ]
     source = folder / "source"
     source.write_text("sea")
-    tables = {"event": [event], "occurrence": occurrences, "media": media, "sequence": sequences,
-              "identification": names, "measurement": measured}
+    tables = {
+        "event": [event],
+        "occurrence": occurrences,
+        "media": media,
+        "sequence": sequences,
+        "identification": names,
+        "measurement": measured,
+    }
     with Catalogue.create(folder / "catalogue") as made:
         made.ingest(
             Reading("drawn", tuple(rows(t, r, source) for t, r in tables.items()), (source,))
@@ -158,9 +233,7 @@ def test_frictionless_finds_no_fault(package: tuple[Path, Published]) -> None:
     folder = package[0] / "dwc-dp"
     said = json.loads((folder / "datapackage.json").read_text())
     assert said.pop("profile") == "http://rs.tdwg.org/dwc-dp/1.0/dwc-dp-profile.json"
-    assert (said["id"], said["created"]) == (
-        "https://doi.org/10.1234/abcd", "2026-01-02T00:00:00Z"
-    )
+    assert (said["id"], said["created"]) == ("https://doi.org/10.1234/abcd", "2026-01-02T00:00:00Z")
     for resource in said["resources"]:
         for field in resource["schema"]["fields"]:
             assert {"name", "title", "description", "type", "dcterms:isVersionOf"} <= set(field)
@@ -246,14 +319,14 @@ def test_the_archive_is_read_back_with_its_regions_and_what_is_of_events(
 
 
 def test_each_picture_keeps_its_licence(package: tuple[Path, Published]) -> None:
-    path, made = package
+    path, _ = package
     with (path / "licences.csv").open(newline="") as stream:
         given = {row["given"]: row for row in csv.DictReader(stream)}
     assert given["CC BY-NC"]["licence"] == "CC BY-NC"
     assert given[""]["may be republished"] == "no"
     text = (path / "README.md").read_text()
     assert "CC BY-SA and CC BY-NC cannot be merged into one adaptation" in text
-    assert "1 pictures have no licence" in text
+    assert "Pictures without a licence, or with one that is not known: 1." in text
     assert text.count("This is no legal advice.") == 1
     assert "The tables are under CC BY 4.0" in text
 
@@ -267,10 +340,8 @@ def test_pictures_are_copied_where_their_licence_allows_it(
         listed = list(csv.DictReader(stream))
     assert [row["mediaID"] for row in listed] == ["F"]
     assert (images / listed[0]["file_name"]).is_file()
-    assert "1 pictures were copied." in made.notes
-    assert "1 pictures were not copied: their licence is unknown or reserves all rights." in (
-        made.notes
-    )
+    assert "Pictures that were copied: 1." in made.notes
+    assert "Not copied, since their licence is unknown or reserves all rights: 1." in made.notes
 
 
 def test_the_card_says_where_the_tables_are(package: tuple[Path, Published]) -> None:

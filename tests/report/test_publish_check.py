@@ -35,7 +35,7 @@ def described(kind: str, file: str, row_type: str, terms: list[str], key: int = 
     return (
         f'<{kind} rowType="{row_type if ":" in row_type else DWC + row_type}" '
         'fieldsTerminatedBy="\\t" fieldsEnclosedBy="" ignoreHeaderLines="1" encoding="UTF-8">'
-        f"<files><location>{file}</location></files><{link} index=\"{key}\"/>{fields}</{kind}>"
+        f'<files><location>{file}</location></files><{link} index="{key}"/>{fields}</{kind}>'
     )
 
 
@@ -54,9 +54,7 @@ def archive(folder: Path, *tables: str, eml: str = EML, **files: list[list[str]]
 
 def occurrences(folder: Path, terms: list[str], *rows: list[str]) -> Path:
     """Write an archive of good occurrences with further terms, the values of which are given."""
-    whole = [
-        [f"o{number}", *GOOD[1:], *row] for number, row in enumerate(rows, start=1)
-    ]
+    whole = [[f"o{number}", *GOOD[1:], *row] for number, row in enumerate(rows, start=1)]
     core = described("core", "occ.txt", "Occurrence", [*HEAD, *terms])
     return archive(folder, core, occ=[[*HEAD, *terms], *whole])
 
@@ -87,7 +85,8 @@ FAULTS: dict[str, tuple[list[str], list[str], tuple[str, str, str]]] = {
     "country": (["countryCode"], ["Canada"], ("COUNTRY_INVALID", "countryCode", "Canada")),
     "year": (["year"], ["2019"], ("RECORDED_DATE_MISMATCH", "eventDate", "2020-05-01")),
     "count": (["individualCount"], ["2.5"], ("INDIVIDUAL_COUNT_INVALID", "individualCount", "2.5")),
-    "negative": (["individualCount"], ["-1"], ("INDIVIDUAL_COUNT_INVALID", "individualCount", "-1")),
+    "negative": (["individualCount"], ["-1"],
+                 ("INDIVIDUAL_COUNT_INVALID", "individualCount", "-1")),
     "none but there": (["individualCount", "occurrenceStatus"], ["0", "present"],
                        ("INDIVIDUAL_COUNT_CONFLICTS_WITH_OCCURRENCE_STATUS", "individualCount",
                         "0")),
@@ -110,9 +109,7 @@ FAULTS: dict[str, tuple[list[str], list[str], tuple[str, str, str]]] = {
 def test_each_cause_is_told_from_the_others(tmp_path: Path, fault: str) -> None:
     terms, row, (code, term, value) = FAULTS[fault]
     good = {"decimalLatitude": "1", "decimalLongitude": "2", "geodeticDatum": "WGS84"}
-    found = check(
-        occurrences(tmp_path / "a", terms, [good.get(t, "") for t in terms], row), TODAY
-    )
+    found = check(occurrences(tmp_path / "a", terms, [good.get(t, "") for t in terms], row), TODAY)
     line = 1 if code == "UNKNOWN_TERM" else 3
     assert told(found) == {(code, line, term, value)}
 
@@ -304,7 +301,7 @@ def test_what_is_neither_says_so(tmp_path: Path, text: str) -> None:
 
 def test_damaged_archives_end_in_findings(tmp_path: Path) -> None:
     path = occurrences(tmp_path / "a", ["sex"], ["female"])
-    for text in ("<archive><core>", "<archive/>", '<!DOCTYPE x><archive/>', ""):
+    for text in ("<archive><core>", "<archive/>", "<!DOCTYPE x><archive/>", ""):
         (path / "meta.xml").write_text(text)
         found = check(path, TODAY)
         assert found.count("error") >= 1

@@ -120,7 +120,7 @@ def _show(findings: Findings, json: bool) -> int:
             "findings": [asdict(finding) for finding in findings.found],
         })  # fmt: skip
         return _ERRORS if counted["error"] else 0
-    looked = ", ".join(screen.counted(n, f"row of {file}") for file, n in findings.rows.items())
+    looked = ", ".join(f"{screen.counted(n, 'row')} of {file}" for file, n in findings.rows.items())
     print(screen.printable(f"looked at {looked or 'nothing'}"))
     print(", ".join(screen.counted(number, word) for word, number in counted.items()))
     if findings.kinds:

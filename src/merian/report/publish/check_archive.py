@@ -199,9 +199,7 @@ def _check_tables(core: ArchiveFile, extensions: list[ArchiveFile], looking: Loo
             looking.hold_against_rules(sight)
 
 
-def _link(
-    table: ArchiveFile, sight: Sight, link: str, own: str, looking: Looking
-) -> str | None:
+def _link(table: ArchiveFile, sight: Sight, link: str, own: str, looking: Looking) -> str | None:
     """Return the column that links rows to the core; tell where the descriptor names another."""
     key = _key(table, sight)
     if key != link and link in sight.columns:

@@ -152,12 +152,12 @@ def consequences(licences: Mapping[Licence, int]) -> list[str]:
             "train on crops, but do not publish them."
         )
     for code, why in (
-        ("unknown", "have no licence, or one that is not known"),
-        ("reserved", "have all rights reserved"),
+        ("unknown", "without a licence, or with one that is not known"),
+        ("reserved", "with all rights reserved"),
     ):
         if by.get(code):
             told.append(
-                f"{by[code]:,} pictures {why}: they may not be republished without asking whoever "
+                f"Pictures {why}: {by[code]:,}. They may not be republished without asking whoever "
                 "holds the rights."
             )
     return [*told, NO_ADVICE]

@@ -80,8 +80,8 @@ def publish(
         copied = 0
         if pictures:
             copied, left = copy_pictures(catalogue, folder / "huggingface" / "images")
-            notes.append(f"{copied:,} pictures were copied.")
-            notes += [f"{n:,} pictures were not copied: {why}." for why, n in sorted(left.items())]
+            notes.append(f"Pictures that were copied: {copied:,}.")
+            notes += [f"Not copied, since {why}: {n:,}." for why, n in sorted(left.items())]
         step("checking")
         findings = check(folder, about.date[:10] or "9999-12-31")
         text = readme(about, licence, counts, licences, None, [], place=False)
@@ -140,7 +140,7 @@ def _left_out(catalogue: Catalogue, archive: dict[str, int]) -> list[str]:
         missing = whole - archive.get(file, 0)
         if missing > 0:
             told.append(
-                f"{missing:,} rows of {table} belong to no occurrence: dwc-dp/ holds them, and "
+                f"Rows of {table} that belong to no occurrence: {missing:,}. dwc-dp/ holds them, "
                 "dwc-a.zip does not."
             )
     return told
