@@ -22,7 +22,7 @@ from merian.errors import FormatError
 from merian.files import find_encoding
 from merian.formats.delimited import literal
 from merian.report.publish.findings import Finding, Findings
-from merian.report.publish.rules import RULES, Rule, rank_rule
+from merian.report.publish.rules import DATES, READ, RULES, Rule, rank_rule
 
 __all__ = ["Looking", "Sight"]
 
@@ -99,7 +99,25 @@ class Looking:
         self._staging.flush_rejects()
         self._tell_ragged(shown)
         self.findings.rows[shown] = self.findings.rows.get(shown, 0) + count
-        return Sight(table.name, shown, source.columns)
+        return self._with_dates(Sight(table.name, shown, source.columns))
+
+    def _with_dates(self, sight: Sight) -> Sight:
+        """Read the dates of a table, each that is distinct once."""
+        joined, added = "", []
+        for number, term in enumerate(term for term in DATES if term in sight.columns):
+            dates = f"dates_{self._number}_{number}"
+            self._staging.run(
+                f"CREATE TABLE {dates} AS SELECT text, date_iso(text) AS iso FROM "
+                f"(SELECT DISTINCT {quoted(term)} AS text FROM {sight.view})"
+            )
+            joined += f" LEFT JOIN {dates} d{number} ON d{number}.text = r.{quoted(term)}"
+            added.append((f"{term}{READ}", f"d{number}.iso"))
+        if not added:
+            return sight
+        listed = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in added)
+        view = f"dated_{self._number}"
+        self._staging.run(f"CREATE VIEW {view} AS SELECT r.*, {listed} FROM {sight.view} r{joined}")
+        return Sight(view, sight.file, (*sight.columns, *(name for name, _ in added)))
 
     def _tell_ragged(self, shown: str) -> None:
         count = self._staging.count("SELECT count(*) FROM rejects")

@@ -17,7 +17,7 @@ from merian.formats.delimited import literal
 from merian.report.publish.darwin_terms import BASES
 from merian.taxonomy import read_rank
 
-__all__ = ["RULES", "Rule", "rank_rule"]
+__all__ = ["DATES", "READ", "RULES", "Rule", "rank_rule"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,17 @@ class Rule:
     needs: tuple[str, ...] = ()
 
 
+READ = " as read"
+"""Behind the name of a date: what it is as ISO 8601, empty where it cannot be read."""
+
+DATES = ("eventDate", "dateIdentified")
+"""The terms that are read as dates."""
+
 _LAT, _LON = "try_cast({decimalLatitude} AS DOUBLE)", "try_cast({decimalLongitude} AS DOUBLE)"
 _BOTH = f"{_LAT} IS NOT NULL AND {_LON} IS NOT NULL"
 _OUTSIDE = f"(abs({_LAT}) > 90 OR abs({_LON}) > 180)"
 _SWAPPED = f"abs({_LAT}) > 90 AND abs({_LAT}) <= 180 AND abs({_LON}) <= 90"
-_FIRST = "date_iso({eventDate})"
+_FIRST = f"{{eventDate{READ}}}"
 _LAST = f"split_part({_FIRST}, '/', -1)"
 _YEAR = f"try_cast(left({_FIRST}, 4) AS INTEGER)"
 _COUNT = "try_cast({individualCount} AS BIGINT)"
@@ -56,7 +62,8 @@ _BASES = ", ".join(literal(name.lower()) for name in sorted(BASES))
 
 def _date(term: str, code: str, what: str) -> Iterator[Rule]:
     """Return the rules of a date: whether it is one, and whether it can be true."""
-    value, last = f"date_iso({{{term}}})", f"split_part(date_iso({{{term}}}), '/', -1)"
+    value = f"{{{term}{READ}}}"
+    last = f"split_part({value}, '/', -1)"
     yield Rule(
         f"{code}_INVALID", "error" if term == "eventDate" else "warning", term,
         f"{{{term}}} IS NOT NULL AND {value} IS NULL",
