@@ -49,9 +49,14 @@ COUNTS = {
     "fasta": {"occurrence": 40, "sequence": 40, "identification": 40},
     "fasta-coidb": {"occurrence": 20, "sequence": 20, "identification": 20},
     "fasta-qiime": {"occurrence": 20, "sequence": 20, "identification": 20},
+    "flowcam": {"event": 1, "occurrence": 4, "media": 5, "identification": 3,
+                "measurement": 24},
     "hf-imagefolder": {"event": 9, "occurrence": 9, "media": 8, "identification": 9,
                        "measurement": 5},
     "hf-parquet": {"event": 8, "occurrence": 12, "media": 11, "identification": 9},
+    "ifcb": {"event": 3, "occurrence": 7, "media": 8, "measurement": 176},
+    "ifcb-features": {"event": 1, "occurrence": 3, "measurement": 9},
+    "ifcb-scores": {"event": 4, "occurrence": 15, "identification": 14, "measurement": 4},
     "ifdo": {"event": 6, "occurrence": 25, "media": 30, "identification": 25, "measurement": 6},
     "image-folder": {"occurrence": 6, "media": 6, "identification": 4},
     "inselect": {"occurrence": 6, "material": 6, "media": 7, "identification": 4,
@@ -72,13 +77,19 @@ COUNTS = {
     "uvp6": {"occurrence": 8, "media": 14, "identification": 9, "measurement": 8},
     "webdataset": {"event": 11, "occurrence": 12, "media": 11, "identification": 12,
                    "measurement": 11},
+    "zooimage": {"event": 2, "occurrence": 4, "media": 3, "measurement": 12},
+    "zooprocess": {"event": 3, "occurrence": 3, "media": 6, "measurement": 54},
 }  # fmt: skip
 SET_ASIDE = {
-    "coco": 2, "cvat": 2, "ecotaxa": 2, "fasta": 1, "hf-imagefolder": 1, "image-folder": 2,
-    "neon-beetles": 1, "uvp6": 1,
+    "coco": 2, "cvat": 2, "ecotaxa": 2, "fasta": 1, "flowcam": 2, "hf-imagefolder": 1, "ifcb": 1,
+    "ifcb-features": 2, "ifcb-scores": 2, "image-folder": 2, "neon-beetles": 1, "uvp6": 1,
+    "zooimage": 1, "zooprocess": 2,
 }  # fmt: skip
 # Values of rows that were kept.
-WITHOUT_VALUE = {"hf-imagefolder": 1, "hf-parquet": 1, "webdataset": 2}
+WITHOUT_VALUE = {
+    "flowcam": 1, "hf-imagefolder": 1, "hf-parquet": 1, "ifcb": 1, "webdataset": 2, "zooimage": 1,
+    "zooprocess": 1,
+}  # fmt: skip
 
 
 def test_every_format_is_counted() -> None:

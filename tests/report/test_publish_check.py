@@ -345,3 +345,20 @@ def test_a_real_checklist(shared: Path) -> None:
     found = check(path, TODAY)
     assert found.rows == {"worms.txt": 99}
     assert [(k.code, k.count) for k in found.kinds] == [("EML_NOT_FOUND", 1)]
+
+
+def test_a_table_for_ecotaxa_is_judged_by_its_import(tmp_path: Path) -> None:
+    path = find_format("ecotaxa").fake(tmp_path, 1)
+    table = next(iter(sorted((path if path.is_dir() else path.parent).rglob("*.tsv"))))
+    text = table.read_text(encoding="utf-8")
+    head = text.split("\n", 1)[0].split("\t")
+    before = check(table, TODAY)
+    rows = text.splitlines()
+    cells = rows[2].split("\t")
+    cells[head.index("object_lat")] = "91"
+    table.write_text("\n".join([*rows[:2], "\t".join(cells), *rows[3:]]) + "\n", encoding="utf-8")
+    after = check(table, TODAY)
+    assert after.count("error") == before.count("error") + 1
+    told = next(f for f in after.found if f.term == "object_lat" and f.value == "91")
+    assert (told.code, told.line, told.severity) == ("ECOTAXA_REFUSES", 3, "error")
+    assert "-90 to 90" in told.message

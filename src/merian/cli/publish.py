@@ -48,7 +48,8 @@ def publish(
     Args:
         catalogue: The folder of the catalogue.
         out: The folder to write.
-        check: Check this archive or data package instead: a folder or a zip, anybody's.
+        check: Check this archive, data package or table for EcoTaxa instead: a file, a folder or a
+            zip, anybody's.
         about: A TOML file that says what the options below say.
         title: The title of the data set.
         description: What it is, in some sentences.
@@ -121,7 +122,8 @@ def _show(findings: Findings, json: bool) -> int:
         })  # fmt: skip
         return _ERRORS if counted["error"] else 0
     looked = ", ".join(f"{screen.counted(n, 'row')} of {file}" for file, n in findings.rows.items())
-    print(screen.printable(f"looked at {looked or 'nothing'}"))
+    if looked:
+        print(screen.printable(f"looked at {looked}"))
     print(", ".join(screen.counted(number, word) for word, number in counted.items()))
     if findings.kinds:
         screen.print_table(

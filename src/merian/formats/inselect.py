@@ -37,7 +37,7 @@ from merian.formats.delimited import head_text
 from merian.formats.json_stream import Member, first_object, members
 from merian.formats.outlines import clipped, is_pixel
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import in_chunks, said_text, text_of
+from merian.formats.row_chunks import chunked, said_text, text_of
 from merian.pictures import BadPictureError, facts
 
 __all__ = ["FORMAT"]
@@ -135,7 +135,7 @@ class _Rows:
     document: _Document
 
     def __iter__(self) -> Iterator[Chunk | Reject]:
-        return in_chunks(self._rows())
+        return chunked(self._rows())
 
     def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """Checking what is to be published, or what others have published, as GBIF would judge it.
 
-An archive or a data package, a folder or a zip. Everything is told at once, the gravest first.
+An archive or a data package, a folder or a zip. Everything is told at once, the gravest first. A
+table for EcoTaxa is judged as EcoTaxa's import does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.dwc_dp_open import DESCRIPTOR, descriptor_of
 from merian.report.publish.check_archive import check_archive
+from merian.report.publish.check_ecotaxa import check_ecotaxa, is_ecotaxa
 from merian.report.publish.check_package import check_package
 from merian.report.publish.findings import Findings
 from merian.report.publish.looking import Looking
@@ -43,6 +45,8 @@ def check(path: Path, today: str, most: int = 20) -> Findings:
 def _look(path: Path, looking: Looking) -> None:
     if path.name == DESCRIPTOR or descriptor_of(path) or (path / DESCRIPTOR).is_file():
         check_package(path, looking)
+    elif not (path / "meta.xml").is_file() and is_ecotaxa(path):
+        check_ecotaxa(path, looking.findings)
     elif path.is_dir():
         check_archive(path, looking)
     elif path.name.lower() == "meta.xml":
@@ -56,7 +60,7 @@ def _look(path: Path, looking: Looking) -> None:
             scratch.close()
     else:
         raise FormatError(
-            "is neither a Darwin Core Archive nor a data package: a folder or a zip with meta.xml "
-            f"or {DESCRIPTOR} is expected",
+            "is no Darwin Core Archive, data package or table for EcoTaxa: a folder or a zip with "
+            f"meta.xml, {DESCRIPTOR} or ecotaxa*.tsv is expected",
             path=path,
         )
