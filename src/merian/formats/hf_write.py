@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 
 from merian.containers import BadAddressError, read_address
 from merian.database import connect
@@ -120,11 +119,18 @@ class _Shards:
             f"CAST(c{i} AS {kind}) AS {column(name)}"
             for i, (name, kind) in enumerate(zip(plan.names, plan.types, strict=True))
         ]
-        con.register("batch", {name: _objects(values) for name, values in columns.items()})
+        kinds = {name: "BLOB" if name == "content" else "VARCHAR" for name in columns}
+        listed = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        con.execute(f"CREATE OR REPLACE TEMP TABLE batch (n BIGINT, {listed})").fetchall()
+        unnested = ", ".join(f"unnest(?::{kind}[])" for kind in kinds.values())
+        values = [list(column) for column in columns.values()]
         con.execute(
-            f"COPY (SELECT {', '.join(parts)} FROM batch) TO {literal(str(file))} (FORMAT parquet)"
+            f"INSERT INTO batch SELECT unnest(range(?)), {unnested}", [len(batch), *values]
         ).fetchall()
-        con.unregister("batch")
+        con.execute(
+            f"COPY (SELECT {', '.join(parts)} FROM batch ORDER BY n) TO {literal(str(file))} "
+            "(FORMAT parquet)"
+        ).fetchall()
 
     def _shard(self, con: duckdb.DuckDBPyConnection, pieces: list[Path]) -> None:
         """Put pieces together, each a row group."""
@@ -210,9 +216,3 @@ def _cut(content: bytes, box: list[float]) -> bytes:
     held = io.BytesIO()
     (piece if piece.mode in {"L", "RGB"} else coloured(piece)).save(held, "PNG")
     return held.getvalue()
-
-
-def _objects(values: Sequence[object]) -> np.ndarray[Any, Any]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
