@@ -135,8 +135,15 @@ class _Shards:
     def _shard(self, con: duckdb.DuckDBPyConnection, pieces: list[Path]) -> None:
         """Put pieces together, each a row group."""
         file = self.work / f"{self.name}.{len(self.files)}.shard"
+        # `datasets` takes its features only where a column may be empty, and DuckDB says that none
+        # may be that it sees to be full: so it must not see it.
+        names = [*(["image"] if self.plan.pictures else []),
+                 *(["label"] if self.plan.classes else []), *self.plan.names]  # fmt: skip
+        columns = ", ".join(
+            f"CASE WHEN random() >= 0 THEN {column(name)} END AS {column(name)}" for name in names
+        )
         listed = " UNION ALL ".join(
-            f"(SELECT * EXCLUDE (file_row_number) FROM {scan(str(piece))})" for piece in pieces
+            f"(SELECT {columns} FROM {scan(str(piece))})" for piece in pieces
         )
         told = ", ".join(f"{key}: {literal(value)}" for key, value in self.plan.told().items())
         con.execute(
