@@ -144,3 +144,10 @@ def test_a_table_that_lacks_a_column_says_what_it_might_be(tmp_path: Path) -> No
     assert "It might be bold-bcdm, but it has no column" in told
     assert "marker_code" in told
     assert not any("might be" in note for note in read_path(path, format="table").notes)
+
+
+def test_a_folder_that_no_format_knows_tells_the_files_in_it_that_one_knows(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("nothing to see\n")
+    (tmp_path / "b.fasta").write_text(">a\nACGTACGT\n")
+    with pytest.raises(FormatError, match=r"formats know b\.fasta \(fasta\); give one of these"):
+        read_path(tmp_path)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from merian.catalogue import Catalogue, Reading
 
 __all__ = ["Format", "Options", "find_format", "formats", "near", "sniff"]
+
+_LOOKED_AT = 30  # files of a folder that no format knows
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,23 @@ def near(path: Path) -> str:
     return "".join(told)
 
 
+def _inside(path: Path) -> str:
+    """Return which of the first files of a folder formats know that do not know the folder."""
+    if not path.is_dir():
+        return ""
+    files = islice((file for file in sorted(path.iterdir()) if file.is_file()), _LOOKED_AT)
+    told = [
+        f"{file.name} ({surest.name})"
+        for file in files
+        for surest in [max(formats().values(), key=lambda f: f.sniff(file))]
+        if surest.sniff(file) > 1
+    ]
+    if not told:
+        return ""
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return f"In the folder formats know {', '.join(told[:_SHOWN])}{more}; give one of these. "
+
+
 def sniff(path: Path | str) -> Format:
     """Return the format that is surest of this file or folder."""
     path = existing(path)
@@ -118,8 +139,8 @@ def sniff(path: Path | str) -> Format:
     winners = [name for name, value in sure.items() if value == best]
     if best == 0:
         raise FormatError(
-            f"no format knows this. {near(path)}There are {', '.join(sure)}; name one with "
-            "--format, or give a table of your own a mapping with --map column=term",
+            f"no format knows this. {near(path)}{_inside(path)}There are {', '.join(sure)}; name "
+            "one with --format, or give a table of your own a mapping with --map column=term",
             path=path,
         )
     if len(winners) > 1:
