@@ -96,7 +96,7 @@ def publish(
         screen.working(f"Publishing {catalogue}", quiet) as job,
         Catalogue.open(catalogue, read_only=True) as opened,
     ):
-        made = write(opened, out, said, pictures=pictures, step=job.tell)
+        made = write(opened, out, said, pictures=pictures, most=most, step=job.tell)
     for note in made.notes:
         screen.say(note, quiet)
     if not json:

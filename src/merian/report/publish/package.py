@@ -53,6 +53,7 @@ def publish(
     about: About,
     *,
     pictures: bool = False,
+    most: int = 3,
     step: Step = lambda _what: None,
 ) -> Published:
     """Write a catalogue as one package and check it.
@@ -62,6 +63,7 @@ def publish(
         path: The folder to make; one that is there is replaced.
         about: What is said of the data set. Without a date, that of the newest run is taken.
         pictures: Whether to copy pictures whose licences allow it.
+        most: How many findings of each kind are told one by one.
         step: Is told what is being done.
     """
     licence = data_licence(about)
@@ -83,7 +85,7 @@ def publish(
             notes.append(f"Pictures that were copied: {copied:,}.")
             notes += [f"Not copied, since {why}: {n:,}." for why, n in sorted(left.items())]
         step("checking")
-        findings = check(folder, about.date[:10] or "9999-12-31")
+        findings = check(folder, about.date[:10] or "9999-12-31", most)
         text = readme(about, licence, counts, licences, None, [], place=False)
         write_text(
             folder / "huggingface" / "README.md", card(about, licence, tables, licences, text)
