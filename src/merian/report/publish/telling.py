@@ -87,9 +87,16 @@ def unsaid(about: About) -> list[str]:
     """Return what is not said, and what GBIF makes of that, in sentences."""
     told = []
     if len(about.title) < 10:
-        told.append("No title (--title): GBIF refuses a data set without one.")
+        told.append(
+            f"The title {about.title!r} is short (--title): GBIF asks for ten letters."
+            if about.title
+            else "No title (--title): GBIF refuses a data set without one."
+        )
     if len(about.description) < 25:
-        told.append("No description (--description): GBIF asks for some sentences.")
+        told.append(
+            f"{'The description is short' if about.description else 'No description'} "
+            "(--description): GBIF asks for some sentences."
+        )
     if not about.creators:
         told.append('No creator (--creator "Name <mail>"): GBIF refuses a data set without one.')
     if about.asked is None or not about.asked.mail:
