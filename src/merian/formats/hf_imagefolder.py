@@ -25,6 +25,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import duckdb
@@ -45,13 +46,14 @@ from merian.parquet import new_session, run_on
 __all__ = ["FORMAT"]
 
 _DEEP = 3  # folders down to which tables are looked for
+_LOOKED_AT = 100  # folders that are looked into to know what a folder is
 _CHUNK = 2_000
 _REMARK = 10_000  # characters
 
 
-def _tables(root: Path) -> Iterator[Path]:
-    """Return the tables of pictures below a folder, in order."""
-    for folder, below, files in os.walk(root):
+def _tables(root: Path, most: int | None = None) -> Iterator[Path]:
+    """Return the tables of pictures below a folder, in order; of so many folders at most."""
+    for folder, below, files in islice(os.walk(root), most):
         deep = len(Path(folder).relative_to(root).parts) >= _DEEP
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
         yield from (Path(folder) / name for name in METADATA if name in files)
@@ -61,7 +63,7 @@ def _sniff(path: Path) -> int:
     """Return 3 where a table names the files of pictures."""
     if not path.is_dir():
         return 0
-    for number, table in enumerate(_tables(path)):
+    for number, table in enumerate(_tables(path, _LOOKED_AT)):
         if open_metadata(table, quiet=True).pictures:
             return 3
         if number == 4:
@@ -72,7 +74,7 @@ def _sniff(path: Path) -> int:
 def _lacks(path: Path) -> str:
     if not path.is_dir():
         return ""
-    table = next(_tables(path), None)
+    table = next(_tables(path, _LOOKED_AT), None)
     if table is None or open_metadata(table, quiet=True).pictures:
         return ""
     return f"has no column file_name in {table.relative_to(path).as_posix()}"

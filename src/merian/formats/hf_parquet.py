@@ -41,6 +41,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -70,6 +71,7 @@ from merian.parquet import fetch
 __all__ = ["FORMAT", "files_of", "first_file", "with_labels"]
 
 _MOST = 20_000  # files of one data set
+_LOOKED_AT = 100  # folders that are looked into to know what a folder is
 _LABELS = ("label", "labels", "target", "targets")
 _CAPTIONS = ("caption", "captions", "text")
 _ARROW = "holds Arrow files of save_to_disk; write it again with to_parquet()"
@@ -80,14 +82,19 @@ def first_file(path: Path) -> Path | None:
     try:
         if path.is_file():
             return path if head_bytes(path, 4) == MAGIC else None
-        return next(_walk(path), None) if path.is_dir() else None
+        return next(_walk(path, _LOOKED_AT), None) if path.is_dir() else None
     except (OSError, ValueError):
         return None
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """Return the Parquet files below a folder, in order, three folders deep."""
-    for folder, below, files in os.walk(root):
+def _walk(root: Path, most: int | None = None) -> Iterator[Path]:
+    """Return the Parquet files below a folder, in order, three folders deep.
+
+    Args:
+        root: It.
+        most: How many folders are looked into; all if not given.
+    """
+    for folder, below, files in islice(os.walk(root), most):
         deep = len(Path(folder).relative_to(root).parts) >= 3
         below[:] = [] if deep else sorted(n for n in below if not n.startswith((".", "__")))
         for name in sorted(files):
