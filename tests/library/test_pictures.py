@@ -257,6 +257,23 @@ def test_regions_of_a_catalogue_are_cut_out_and_found_again(tmp_path, model):
     }
 
 
+def test_a_crop_with_a_file_of_its_own_is_shown_whole(tmp_path, model):
+    tray, crop = (draw(tmp_path / name, n, (80, 60)) for n, name in enumerate(("t.png", "c.png")))
+    columns = {
+        "line": [1, 2], "mediaID": ["tray", "crop"], "occurrenceID": [None, "a"],
+        "derivedFromMediaID": [None, "tray"], "accessURI": [str(tray), str(crop)],
+        "xFrac": [None, "0.25"], "yFrac": [None, "0.5"], "widthFrac": [None, "0.5"],
+        "heightFrac": [None, "0.25"],
+    }  # fmt: skip
+    named = {"line": [1], "occurrenceID": ["a"], "species": ["Aus bus"]}
+    with Catalogue.create(tmp_path / "cat") as opened:
+        rows = (Rows(tray, "media", [columns]), Rows(crop, "record", [named]))
+        opened.ingest(Reading("crops", rows, (tray, crop)))
+    library = build([tmp_path / "cat"], tmp_path / "lib", model).library
+    pictures = {library.name_of(e): library.picture_of(e) for e in range(len(library))}
+    assert pictures["Aus bus"] == (str(crop), None)
+
+
 def test_a_network_that_takes_the_size_is_told_it(tmp_path):
     sized = network(tmp_path / "m", millimetres=True)
     library = build([boxes(tmp_path)], tmp_path / "lib", str(sized)).library

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from merian.catalogue import Catalogue
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, box
 from merian.database import connect
 from merian.formats.image_folder import Pictures
 
@@ -47,7 +48,7 @@ _IDS = {
     "WHERE accessURI IS NOT NULL",
 }
 # A picture that regions were cut from, and that is of no specimen itself, is nothing to be named.
-_ITEMS = """
+_ITEMS = f"""
 SELECT 's' AS kind, nucleotideSequenceID AS own, occurrenceID AS occurrence,
     materialEntityID AS material, coalesce(targetGene, '') AS marker, sequence,
     CAST(NULL AS VARCHAR) AS address, CAST(NULL AS DOUBLE) AS x, CAST(NULL AS DOUBLE) AS y,
@@ -56,12 +57,10 @@ SELECT 's' AS kind, nucleotideSequenceID AS own, occurrenceID AS occurrence,
 FROM sequence WHERE sequence IS NOT NULL
 UNION ALL
 SELECT 'p', x.mediaID, x.occurrenceID, x.materialEntityID, '', NULL,
-    coalesce(x.accessURI, p.accessURI), x.xFrac, x.yFrac, x.widthFrac, x.heightFrac,
-    if(x.accessURI IS NULL, coalesce(x.pixelsPerMillimetre, p.pixelsPerMillimetre),
-        x.pixelsPerMillimetre),
+    {ADDRESS}, {box()}, {SCALE},
     if(x.accessURI IS NULL, p.contentHash, x.contentHash), x.rowid, coalesce(x.runID, '')
-FROM media x LEFT JOIN media p ON p.mediaID = x.derivedFromMediaID
-WHERE coalesce(x.accessURI, p.accessURI) IS NOT NULL AND (
+FROM media x {PARENT}
+WHERE {ADDRESS} IS NOT NULL AND (
     x.occurrenceID IS NOT NULL OR x.materialEntityID IS NOT NULL OR x.mediaID NOT IN (
         SELECT derivedFromMediaID FROM media WHERE derivedFromMediaID IS NOT NULL))
 """

@@ -9,7 +9,7 @@ one with the most bases called, then the first by its id.
 from __future__ import annotations
 
 from merian.barcode import MINIMUM_BASES
-from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
 from merian.learn.pack_labels import CELLS
 
@@ -61,7 +61,7 @@ FROM sequence x {_JOINS} WHERE x.sequence IS NOT NULL ORDER BY id
 _PICTURES = f"""
 SELECT x.mediaID AS id, coalesce({SUBJECT}, x.mediaID) AS record, o.split,
     x.contentHash AS content, {ADDRESS} AS address,
-    x.xFrac AS x, x.yFrac AS y, x.widthFrac AS w, x.heightFrac AS h,
+    {box("x", "y", "w", "h")},
     {SCALE} AS px_per_mm, x.license, {_NAMES}
 FROM media x {PARENT} {_JOINS}
 WHERE {ADDRESS} IS NOT NULL ORDER BY id
@@ -69,7 +69,7 @@ WHERE {ADDRESS} IS NOT NULL ORDER BY id
 _RECORDS = f"""
 WITH shown AS (
     SELECT x.mediaID AS id, {SUBJECT} AS subject, x.contentHash AS content, {ADDRESS} AS address,
-        x.xFrac AS x, x.yFrac AS y, x.widthFrac AS w, x.heightFrac AS h, {SCALE} AS px_per_mm,
+        {box("x", "y", "w", "h")}, {SCALE} AS px_per_mm,
         x.license
     FROM media x {PARENT} {THING} WHERE {ADDRESS} IS NOT NULL
 ), common AS (

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.catalogue import Catalogue, Chunk, Reading, Reject, Rows
-from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
 from merian.errors import FormatError
 from merian.files import content_hash
@@ -37,7 +37,7 @@ WHERE s.sequence IS NOT NULL
 """
 _PICTURES = f"""
 SELECT x.mediaID AS key, {SUBJECT} AS subject, {ADDRESS} AS accessURI, x.contentHash,
-    x.xFrac, x.yFrac, x.widthFrac, x.heightFrac, {SCALE} AS pixelsPerMillimetre,
+    {box()}, {SCALE} AS pixelsPerMillimetre,
     coalesce(x.runID, '') AS run, coalesce(r.verb = 'identify', false) AS own, {_NAMES}
 FROM media x {PARENT} {THING}
 LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}

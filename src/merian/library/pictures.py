@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from merian.catalogue import Reading
-from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING
+from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.staging import Staging, line_of, source_of
 from merian.image.addresses import PictureFile, Region, address_of, read_file, region_of
 from merian.library.gather import Gathered
@@ -46,7 +46,7 @@ _SQL = f"""
 SELECT s.ord, {source_of("s.ord")}, {line_of("s.ord")}, coalesce(s.subject, s.mediaID), s.address,
     s.contentHash, CAST(s.scale AS DOUBLE), CAST(s.xFrac AS DOUBLE), CAST(s.yFrac AS DOUBLE),
     CAST(s.widthFrac AS DOUBLE), CAST(s.heightFrac AS DOUBLE), {NAMED}
-FROM (SELECT x.*, {SUBJECT} AS subject, {ADDRESS} AS address, {SCALE} AS scale
+FROM (SELECT x.* REPLACE ({box()}), {SUBJECT} AS subject, {ADDRESS} AS address, {SCALE} AS scale
       FROM media x {PARENT} {THING}) s
 LEFT JOIN determination d ON d.occurrenceID = s.subject
 WHERE s.address IS NOT NULL ORDER BY s.ord
