@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
 def run(command: list[str] | str, folder: Path) -> str:
     done = subprocess.run(
         command, shell=isinstance(command, str), cwd=folder, env=environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
         encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 0, f"{command}\n{done.stdout}"

@@ -145,12 +145,15 @@ def test_each_kind_is_found(tmp_path):
         "clb/name_1.csv": "id,scientific_name,authorship,rank,code\n1,Abies,,GENUS,BOTANICAL\n",
         "tree.txtree": "Abies [genus]\n  Abies alba Mill. [species]\n",
         "ranks.csv": "family,genus\nPinaceae,Abies\n",
+        "catami.csv": "caab_code,level_1,level_2,level_3,family,genus,species,qualifiers\n"
+        "80300903,Biota,Macroalgae,Canopy,,,,\n",
     }
     for name, content in samples.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     found = {}
-    for name in ("coldp", "dwca", "ncbi.tsv", "ecotaxa.tsv", "clb", "tree.txtree", "ranks.csv"):
+    names = ("coldp", "dwca", "ncbi.tsv", "ecotaxa.tsv", "clb", "tree.txtree", "ranks.csv")
+    for name in (*names, "catami.csv"):
         con = duckdb.connect()
         source = read_usages(tmp_path / name, con)
         found[source.kind] = con.execute("SELECT count(*) FROM usage").fetchall()[0][0]

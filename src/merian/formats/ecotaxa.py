@@ -46,6 +46,7 @@ from __future__ import annotations
 
 import random
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -55,18 +56,29 @@ from merian.files import new_file
 from merian.formats.ecotaxa_read import is_planktoscope, read_tables, tables_at
 from merian.formats.ecotaxa_tables import Table, is_like, is_named, peek
 from merian.formats.ecotaxa_write import write_tables
+from merian.formats.folders import visible_files
 from merian.formats.registry import Format, Options
 
 __all__ = ["FORMAT"]
 
 _SURE = frozenset({"object_id", "img_file_name"})
+_LOOKED_AT = 1_000  # files of a folder
 
 
 def _sniff(path: Path) -> int:
     tables = tables_at(path)
     if any(is_planktoscope(peek(table)) for table in tables):
         return 2  # which the format of its own knows better
-    return 3 if tables else 0
+    if not tables:
+        return 0
+    return 2 if _is_project(path) else 3
+
+
+def _is_project(path: Path) -> bool:
+    """Return whether a folder is a project of ZooProcess, which says more than its tables do."""
+    if not path.is_dir():
+        return False
+    return any(file.suffix.lower() == ".pid" for file in islice(visible_files(path), _LOOKED_AT))
 
 
 def _lacks(path: Path) -> str:
