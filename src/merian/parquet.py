@@ -106,9 +106,7 @@ def scan(path: str, rows: RowRange | None = None) -> str:
         path: The file, whatever its name.
         rows: Those that are meant; all if not given.
     """
-    # Stars and brackets in a name would be taken for a pattern.
-    name = "".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''")
-    source = f"read_parquet('{name}', file_row_number = true)"
+    source = f"read_parquet({_name(path)}, file_row_number = true)"
     if rows is None:
         return source
     return (
@@ -178,7 +176,9 @@ def layout_of(file: FileStamp, columns: tuple[str, ...]) -> Layout:
 
 
 def _name(path: str) -> str:
-    return scan(path).removeprefix("read_parquet(").removesuffix(", file_row_number = true)")
+    """Return a path as SQL; stars and brackets in it would be taken for a pattern."""
+    name = "".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''")
+    return f"'{name}'"
 
 
 def _text(value: object) -> str:

@@ -28,7 +28,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Columns, Reading, Reject, Rows
+from merian.catalogue.sources import Columns, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.delimited import (
@@ -46,7 +46,7 @@ from merian.formats.delimited import (
 from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import chunked
+from merian.formats.row_chunks import ChunkedRows
 from merian.taxonomy.catami import TREES, catami_nodes
 
 __all__ = ["FORMAT"]
@@ -174,14 +174,11 @@ def _measurements(head: Head) -> list[Columns]:
     return feeds
 
 
-class _Media:
+class _Media(ChunkedRows):
     """The pictures, anew each time they are asked for."""
 
     def __init__(self, head: Head, shelf: PictureShelf) -> None:
         self.head, self.shelf = head, shelf
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object] | Reject]:
         wanted = ("dataset", "site", "image", "url")
@@ -203,14 +200,11 @@ class _Media:
             }
 
 
-class _Labels:
+class _Labels(ChunkedRows):
     """The labels of all trees, anew each time they are asked for."""
 
     def __init__(self, head: Head, nodes: Mapping[str, Sequence[Path_]]) -> None:
         self.head, self.nodes = head, nodes
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object] | Reject]:
         present = [name for name in _LABELS if name in self.head.columns]

@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Reject
+from merian.catalogue.sources import Reject
 from merian.formats.delimited import Head
 from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import corners, numbers, outline, region, side
-from merian.formats.row_chunks import chunked
+from merian.formats.row_chunks import ChunkedRows
 from merian.unpacking import Scratch
 
 __all__ = ["Regions"]
@@ -27,7 +27,7 @@ _SCALES = (("laserpoints", "area"), ("metadata", "area"))  # of the whole pictur
 Size = tuple[int, int]
 
 
-class Regions:
+class Regions(ChunkedRows):
     """The rows of a report as media; anew each time they are asked for.
 
     Attributes:
@@ -43,9 +43,6 @@ class Regions:
     ) -> None:
         self.head, self.shown, self.shelf, self.whole = head, shown, shelf, whole
         self.scratch = scratch
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object] | Reject]:
         last, size, before = "", None, None

@@ -43,7 +43,7 @@ from merian.files import content_hash, existing, write_text
 from merian.formats.cvat_rows import CvatHead, Pictures, ShapeFacts, Shapes, read_cvat_head
 from merian.formats.cvat_write import write_cvat
 from merian.formats.cvat_xml import IN_ZIP
-from merian.formats.delimited import UNREADABLE, head_text
+from merian.formats.delimited import UNREADABLE_ZIP, head_text
 from merian.formats.registry import Format, Options
 
 __all__ = ["FORMAT"]
@@ -57,7 +57,7 @@ def _head_of(path: Path) -> str:
         if path.is_file() and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed, packed.open(IN_ZIP) as inside:
                 return inside.read(1 << 16).decode("utf-8", "replace")
-    except (*UNREADABLE, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (*UNREADABLE_ZIP, KeyError):
         return ""
     return head_text(path)
 

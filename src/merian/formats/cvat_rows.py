@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from merian.catalogue.sources import Chunk, Reject
+from merian.catalogue.sources import Reject
 from merian.containers import member_address
 from merian.errors import FormatError
 from merian.formats.cvat_shapes import Drawn, drawn
 from merian.formats.cvat_xml import SHAPES, Element, Picture, Shape, walk
 from merian.formats.outlines import LARGEST_SIDE, OutlineError
 from merian.formats.registry import Options
-from merian.formats.row_chunks import chunked, text_of
+from merian.formats.row_chunks import ChunkedRows, text_of
 
 __all__ = ["CvatHead", "Pictures", "ShapeFacts", "Shapes", "read_cvat_head"]
 
@@ -125,16 +125,10 @@ def _address(head: CvatHead, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Walked:
+class _Walked(ChunkedRows):
     """Rows of a file, anew each time they are asked for."""
 
     head: CvatHead
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
-
-    def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
-        raise NotImplementedError
 
     def _pictures(self) -> Iterator[tuple[Picture, _Known] | tuple[Shape, _Known, int]]:
         """Return each picture, then each of its shapes with its place."""

@@ -8,7 +8,6 @@ bound. A zip that CVAT made, with ``annotations.xml`` and the pictures in it, is
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from xml.parsers import expat
 
 from merian.errors import FormatError
 from merian.files import open_binary
-from merian.formats.delimited import UNREADABLE
+from merian.formats.delimited import UNREADABLE_ZIP
 
 __all__ = ["IN_ZIP", "SHAPES", "Element", "Picture", "Shape", "walk"]
 
@@ -79,7 +78,7 @@ def walk(path: Path) -> Iterator[Picture | Shape | Element]:
             while block := stream.read(_BLOCK):
                 yield from reader.feed(block)
             yield from reader.feed(b"", last=True)
-    except (*UNREADABLE, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as no:
+    except UNREADABLE_ZIP as no:
         raise FormatError(f"is damaged or cannot be read ({no})", path=path) from None
 
 

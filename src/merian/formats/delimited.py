@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNREADABLE",
+    "UNREADABLE_ZIP",
     "Head",
     "binomial",
     "column",
@@ -44,6 +46,10 @@ __all__ = [
 
 # What Python raises when a compressed file is cut short or damaged.
 UNREADABLE = (OSError, EOFError, zlib.error)
+
+# And for a zip: RuntimeError is how it asks for a password, NotImplementedError how it says that it
+# does not know the packing.
+UNREADABLE_ZIP = (*UNREADABLE, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 22

@@ -15,7 +15,7 @@ from typing import Any
 
 from merian.errors import FormatError
 from merian.files import existing
-from merian.formats.delimited import UNREADABLE, Head, read_head
+from merian.formats.delimited import UNREADABLE_ZIP, Head, read_head
 from merian.unpacking import Scratch, safe_name, unzip
 
 __all__ = ["DESCRIPTOR", "Package", "descriptor_of", "open_package"]
@@ -56,7 +56,7 @@ def descriptor_of(path: Path) -> Mapping[str, Any]:
         else:
             return {}
         said = json.loads(text) if text else {}
-    except (*UNREADABLE, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):
+    except (*UNREADABLE_ZIP, ValueError):
         # A RecursionError is a RuntimeError.
         return {}
     return said if isinstance(said, dict) else {}

@@ -30,7 +30,7 @@ from merian.catalogue.sources import Delimited, Reading
 from merian.dwc_archive import Archive, ArchiveFile, unpack
 from merian.errors import FormatError
 from merian.files import existing, open_text
-from merian.formats.delimited import UNREADABLE, column, write_delimited
+from merian.formats.delimited import UNREADABLE, UNREADABLE_ZIP, column, write_delimited
 from merian.formats.dwca_feeds import MEASUREMENTS, PICTURES, feeds_of, view_of
 from merian.formats.dwca_write import write_archive, write_descriptor
 from merian.formats.registry import Format, Options
@@ -55,7 +55,7 @@ def _sniff(path: Path) -> int:
                 text = packed.open(name).read(1 << 20) if name else b""
         else:
             return 0
-    except (*UNREADABLE, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):
+    except (*UNREADABLE_ZIP, ValueError):
         return 0
     core = text.partition(b"<core")[2].partition(b">")[0]
     if b"/Taxon" in core:

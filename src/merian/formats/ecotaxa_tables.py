@@ -15,7 +15,6 @@ import posixpath
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,11 +25,11 @@ from typing import IO
 from merian.containers import member_address
 from merian.errors import FormatError
 from merian.files import open_binary
+from merian.formats.delimited import UNREADABLE_ZIP
 
 __all__ = ["Table", "address_of", "find_tables", "inner_pictures", "is_like", "is_named", "peek"]
 
-_DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError,
-            UnicodeDecodeError)  # fmt: skip
+_DAMAGED = (*UNREADABLE_ZIP, UnicodeDecodeError)
 _SUFFIXES = (".tsv", ".txt")
 _INNER = 1 << 31  # bytes of a zip within a zip that are unpacked to be looked at
 _BLOCK = 1 << 20

@@ -30,14 +30,14 @@ from pathlib import Path
 from PIL import Image
 
 from merian.catalogue.schema import RANKS, TABLES
-from merian.catalogue.sources import Chunk, Reading, Reject, Rows
+from merian.catalogue.sources import Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import content_hash, existing, write_json
 from merian.formats.delimited import head_text
 from merian.formats.json_stream import Member, first_object, members
 from merian.formats.outlines import clipped, is_pixel
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import chunked, said_text, text_of
+from merian.formats.row_chunks import ChunkedRows, said_text, text_of
 from merian.pictures import BadPictureError, facts
 
 __all__ = ["FORMAT"]
@@ -129,16 +129,10 @@ def _read(path: Path, options: Options) -> Reading:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _Rows(ChunkedRows):
     """Rows of a document, anew each time they are asked for."""
 
     document: _Document
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
-
-    def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
-        raise NotImplementedError
 
     def _items(self) -> Iterator[tuple[Member, str, Mapping[str, object]] | Reject]:
         for member in members(self.document.path):

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Columns, Reading, Reject, Rows, Source
+from merian.catalogue.sources import Columns, Reading, Rows, Source
 from merian.errors import FormatError
 from merian.files import existing, open_text
 from merian.formats.delimited import (
@@ -37,7 +37,7 @@ from merian.formats.delimited import (
 )
 from merian.formats.image_folder import SUFFIXES
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import chunked
+from merian.formats.row_chunks import ChunkedRows
 
 __all__ = ["COLUMNS", "FORMAT"]
 
@@ -114,14 +114,11 @@ def _samples(head: Head) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class _Trays:
+class _Trays(ChunkedRows):
     """The pictures of trays in a folder."""
 
     folder: Path
     samples: frozenset[str]
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object]]:
         found = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in SUFFIXES)

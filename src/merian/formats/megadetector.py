@@ -30,14 +30,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Reading, Reject, Rows
+from merian.catalogue.sources import Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import content_hash, existing, write_json
 from merian.formats.delimited import head_text
 from merian.formats.json_stream import Member, first_object, members
 from merian.formats.outlines import is_pixel
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import chunked, said_text, text_of
+from merian.formats.row_chunks import ChunkedRows, said_text, text_of
 
 __all__ = ["FORMAT"]
 
@@ -155,16 +155,10 @@ def _detections(image: Mapping[str, object]) -> list[object]:
 
 
 @dataclass(frozen=True)
-class _Listed:
+class _Listed(ChunkedRows):
     """Rows of the pictures of a file, anew each time they are asked for."""
 
     head: _Head
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
-
-    def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
-        raise NotImplementedError
 
     def _images(self) -> Iterator[tuple[Member, str, Mapping[str, object]] | Reject]:
         """Return each picture with its mediaID."""

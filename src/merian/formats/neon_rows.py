@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Reject
+from merian.catalogue.sources import Reject
 from merian.formats.outlines import OutlineError, point_outline
-from merian.formats.row_chunks import chunked
+from merian.formats.row_chunks import ChunkedRows
 
 __all__ = ["Beetle", "Measure", "Measured", "length"]
 
@@ -85,7 +85,7 @@ Beetles = Callable[[], Iterator[Beetle | Reject]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(ChunkedRows):
     """The rows of one table of the catalogue, anew each time they are asked for.
 
     Attributes:
@@ -99,9 +99,6 @@ class Measured:
     path: Path
     beetles: Beetles
     folder: Path
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[Mapping[str, object] | Reject]:
         seen: set[object] = set()

@@ -115,12 +115,11 @@ def _inside(path: Path) -> str:
     if not path.is_dir():
         return ""
     files = islice((file for file in sorted(path.iterdir()) if file.is_file()), _LOOKED_AT)
-    told = [
-        f"{file.name} ({surest.name})"
-        for file in files
-        for surest in [max(formats().values(), key=lambda f: f.sniff(file))]
-        if surest.sniff(file) > 1
-    ]
+    told = []
+    for file in files:
+        sure, name = max((form.sniff(file), name) for name, form in formats().items())
+        if sure > 1:
+            told.append(f"{file.name} ({name})")
     if not told:
         return ""
     more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""

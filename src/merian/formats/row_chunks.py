@@ -7,11 +7,12 @@ handed on at once.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from merian.catalogue.sources import Chunk, Reject
 
-__all__ = ["Row", "chunked", "said_text", "text_of"]
+__all__ = ["ChunkedRows", "Row", "chunked", "said_text", "text_of"]
 
 Row = Mapping[str, object]
 
@@ -36,6 +37,16 @@ def chunked(rows: Iterable[Row | Reject], size: int = _ROWS) -> Iterator[Chunk |
 def _columns(rows: Sequence[Row]) -> Chunk:
     terms = dict.fromkeys(term for row in rows for term, value in row.items() if value is not None)
     return {term: [row.get(term) for row in rows] for term in terms}
+
+
+class ChunkedRows(ABC):
+    """Rows that are made anew each time they are asked for, in chunks."""
+
+    def __iter__(self) -> Iterator[Chunk | Reject]:
+        return chunked(self._rows())
+
+    @abstractmethod
+    def _rows(self) -> Iterator[Row | Reject]: ...
 
 
 def text_of(value: object) -> str | None:

@@ -35,7 +35,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Columns, Reading, Reject, Rows
+from merian.catalogue.sources import Columns, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.delimited import (
@@ -54,7 +54,7 @@ from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import numbers, outline, region
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import chunked
+from merian.formats.row_chunks import ChunkedRows
 
 __all__ = ["FORMAT"]
 
@@ -233,14 +233,11 @@ def _measurements(head: Head) -> list[Columns]:
     return feeds
 
 
-class _Media:
+class _Media(ChunkedRows):
     """The pictures, and the regions of them; anew each time they are asked for."""
 
     def __init__(self, head: Head, shelf: PictureShelf) -> None:
         self.head, self.shelf = head, shelf
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object] | Reject]:
         polygons = next((name for name in _POLYGONS if name in self.head.columns), "")

@@ -37,7 +37,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from merian.catalogue.sources import Chunk, Columns, Reading, Reject, Rows, Source
+from merian.catalogue.sources import Columns, Reading, Reject, Rows, Source
 from merian.errors import FormatError, NotFoundError, did_you_mean
 from merian.files import existing, find_encoding, write_text
 from merian.formats.delimited import (
@@ -54,7 +54,7 @@ from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import numbers, outline, region
 from merian.formats.registry import Format, Options
-from merian.formats.row_chunks import chunked
+from merian.formats.row_chunks import ChunkedRows
 from merian.formats.transectmeasure_drops import (
     BEFORE,
     NULLS,
@@ -231,14 +231,11 @@ def _measurements(head: Head, levels: Sequence[str]) -> list[Columns]:
     return feeds
 
 
-class _Media:
+class _Media(ChunkedRows):
     """The pictures and the points on them; anew each time they are asked for."""
 
     def __init__(self, head: Head, shelf: PictureShelf) -> None:
         self.head, self.shelf = head, shelf
-
-    def __iter__(self) -> Iterator[Chunk | Reject]:
-        return chunked(self._rows())
 
     def _rows(self) -> Iterator[dict[str, object] | Reject]:
         wanted = ("campaignid", "Filename", "Frame", "Image row", "Image col")

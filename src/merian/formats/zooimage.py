@@ -23,7 +23,6 @@ import io
 import random
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -35,7 +34,7 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.containers import member_address
 from merian.errors import FormatError
 from merian.files import existing, new_file
-from merian.formats.delimited import UNREADABLE, head_bytes
+from merian.formats.delimited import UNREADABLE_ZIP, head_bytes
 from merian.formats.folders import visible_files
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
@@ -49,8 +48,7 @@ _LARGEST = 64 << 20  # bytes of a .zim
 _MOST_MEMBERS = 200_000
 _ORDER = 1 << 24
 _DATE = re.compile(r"(?:^|\.)(\d{4}-\d{2}-\d{2})(?:\.|$)")
-_DAMAGED = (*UNREADABLE, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError,
-            ValueError, KeyError)  # fmt: skip
+_DAMAGED = (*UNREADABLE_ZIP, ValueError, KeyError)
 
 
 def _is_zid(path: Path) -> bool:
