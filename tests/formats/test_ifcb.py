@@ -183,6 +183,15 @@ def test_a_bin_without_content_is_set_aside(tmp_path: Path) -> None:
     assert not rows(reading, "event")
 
 
+def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "D20130101T101010_IFCB099.hdr").write_text("softwareVersion: 1\n")
+    loop = tmp_path / "D20130101T101010_IFCB099.adc"
+    loop.symlink_to(loop)
+    reading = read_path(tmp_path)
+    assert all("cannot be read" in r[2] or "header" in r[2] for r in rejects(reading))
+    assert rejects(reading)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [

@@ -117,6 +117,7 @@ class _Opened:
         header: What the header states.
         triggers: The triggers that can be read, and rejects.
         size: Of the .roi in bytes; None if there is none.
+        is_dead: Whether all of its files are empty or missing.
     """
 
     one: Bin
@@ -125,16 +126,13 @@ class _Opened:
     header: Header = field(default_factory=dict)
     triggers: list[Trigger] = field(default_factory=list)
     size: int | None = None
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether all of its files are empty or missing."""
-        return all(not file.stat().st_size for file in self.one.files.values())
+    is_dead: bool = False
 
 
 def _open(one: Bin, counts: Counter[str]) -> _Opened:
     opened = _Opened(one, counts)
     try:
+        opened.is_dead = all(not file.stat().st_size for file in one.files.values())
         if opened.is_dead:
             file = next(iter(one.files.values()))
             names = ", ".join(sorted(one.files))
