@@ -211,6 +211,8 @@ def parse_xml(path: Path) -> Element:
             path=path,
             line=error.lineno,
         ) from None
+    except (LookupError, ValueError) as error:  # an encoding that nobody knows
+        raise FormatError(f"is in an encoding that cannot be read ({error})", path=path) from None
     return root.children[0]
 
 

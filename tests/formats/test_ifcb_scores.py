@@ -8,6 +8,8 @@ import random
 import shutil
 import signal
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -239,8 +241,11 @@ def test_a_size_that_is_claimed_is_not_believed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSEGV"), reason="no such signals here")
+@pytest.mark.parametrize(("number", "told"), [
+    (signal.SIGSEGV, "reading it ended with -11"), (signal.SIGPROF, "reading it has no end"),
+], ids=["crash", "endless"])  # fmt: skip
 def test_a_file_that_ends_its_reader_is_set_aside_and_the_next_is_read(
-    scores: Path, monkeypatch: pytest.MonkeyPatch
+    scores: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, told: str
 ) -> None:
     path = next(scores.glob("*_class.h5"))
     guarded_arrays.read_arrays(path)
@@ -248,17 +253,24 @@ def test_a_file_that_ends_its_reader_is_set_aside_and_the_next_is_read(
     answer = guarded_arrays._answer
 
     def killed(stream: IO[bytes]) -> object:
-        child.send_signal(signal.SIGSEGV)
+        child.send_signal(number)
         child.wait()
         stream.read()
         return answer(stream)
 
     monkeypatch.setattr(guarded_arrays, "_answer", killed)
-    with pytest.raises(FormatError, match=r"reading it ended with -11"):
+    with pytest.raises(FormatError, match=told):
         guarded_arrays.read_arrays(path)
     monkeypatch.undo()
     assert guarded_arrays.read_arrays(path).numbers["roi_numbers"].tolist() == [2, 3, 5, 7]
     assert guarded_arrays._children[os.getpid()] is not child
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="no such signals here")
+def test_a_reader_that_never_ends_is_ended() -> None:
+    code = "from merian.formats import guarded_arrays as a\na._alarm(1)\nwhile True: pass"
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=100)
+    assert done.returncode in guarded_arrays._TOO_LONG
 
 
 @pytest.mark.parametrize("kind", ["*_class.h5", "*_class_v1.mat", "*_IFCB134.mat"])

@@ -1,9 +1,9 @@
 """Arrays out of .mat (MATLAB 5) and HDF5 files, read by a process that may die of them.
 
 The libraries that read these files trust them: a damaged byte may make them take all memory, run
-without end, or end the process. So another process reads. It may take some memory and a minute for
-a file; if it dies, the file is damaged, and the next file gets a new process. Numbers come back
-as arrays and texts as lists; what else a file holds is named.
+without end, or end the process. So another process reads. It may take some memory, and as long as
+a file of its size can need; if it dies, the file is damaged, and the next file gets a new process.
+Numbers come back as arrays and texts as lists; what else a file holds is named.
 
 References: MAT-File Format, The MathWorks, R2022b (Level 5); HDF5 File Format Specification 3.0
 """
@@ -39,9 +39,12 @@ _LARGEST_FILE = 1 << 29
 _MOST_VALUES = 1 << 25  # of one array: 30,000 pictures times 1,000 classes
 _MOST_TEXT = 1 << 24
 _MEMORY = 3 << 30
-_SECONDS = 60
+_SECONDS = 3  # of work for any file, and one more
+_BYTES_A_SECOND = 1 << 23  # for so many bytes
+_ASLEEP = 10  # times as long by the clock: a busy machine, a slow disk
 _CHILD = "from merian.formats.guarded_arrays import serve; serve()"
 _HEADER = struct.Struct("<Q")
+_TOO_LONG = {-signal.SIGPROF, -signal.SIGALRM} if sys.platform != "win32" else set[int]()
 # Threads of the linear algebra would take most of the memory before anything is read.
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -111,6 +114,8 @@ def _ask(path: Path) -> Arrays | str:
     except (OSError, EOFError):
         _children.pop(os.getpid(), None)
         _end(child)
+        if child.returncode in _TOO_LONG:
+            return "reading it has no end"
         return f"reading it ended with {child.returncode}"
 
 
@@ -164,15 +169,18 @@ def serve() -> None:
     with suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:
-        # It ends the process even within a library, which a Python handler would not.
-        _alarm(_SECONDS)
-        _reply(Path(json.loads(line)))
+        path = Path(json.loads(line))
+        with suppress(OSError):
+            _alarm(_SECONDS + path.stat().st_size // _BYTES_A_SECOND)
+        _reply(path)
         _alarm(0)
 
 
 def _alarm(seconds: int) -> None:
+    """End this process after so long, even within a library, where no Python handler would."""
     if sys.platform != "win32":
-        signal.alarm(seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.alarm(_ASLEEP * seconds)
 
 
 def _reply(path: Path) -> None:

@@ -85,8 +85,12 @@ def _longest_run(line: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
 def _classes(folder: Path) -> list[Path]:
     """Return the folders of classes, if all that are there are such."""
     try:
-        below = sorted(Path(e.path) for e in os.scandir(folder)
-                       if e.is_dir() and not e.name.startswith("."))  # fmt: skip
+        with os.scandir(folder) as entries:
+            # A link to itself is no folder, and asking the entry would raise.
+            below = sorted(
+                Path(e.path) for e in entries if not e.name.startswith(".")
+                and (os.path.isdir(e.path) if e.is_symlink() else e.is_dir())  # noqa: PTH112
+            )  # fmt: skip
     except OSError:
         return []
     return below if below and all(_CLASS.fullmatch(one.name) for one in below) else []
