@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from merian.containers import member_address
-from merian.errors import FormatError
+from merian.errors import FormatError, MerianError
 from merian.files import open_binary
 from merian.formats.delimited import UNREADABLE_ZIP
 
@@ -165,7 +165,7 @@ def peek(table: Table) -> tuple[str, ...]:
     try:
         with table.open() as stream:
             block = stream.read(_PEEKED)
-    except FormatError:
+    except MerianError:
         return ()
     line = block.partition(b"\n")[0].partition(b"\r")[0]
     if b"\0" in block or b"\t" not in line:
