@@ -146,6 +146,30 @@ def test_a_table_that_lacks_a_column_says_what_it_might_be(tmp_path: Path) -> No
     assert not any("might be" in note for note in read_path(path, format="table").notes)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"images": [{"file": "x.jpg"}]}', "It might be coco, but it has no annotations, no cat"),
+        ('{"images": [{"file": "x.jpg"}]}', "be megadetector, but it has no detection_categories"),
+        ('{"images": [{"file": "x.jpg"}]}', "be ifdo, but it has no image-set-header, no image-"),
+        ('{"images": [{"file": "x.jpg"}]}', "be inselect, but it has no inselect version, no it"),
+        ('{"images": [{}], "annotations": [{}], "categories": [{}]}', "no image with an id, nor"),
+        ("[1, 2]", "a list whose first element has no image_id, category_id and bbox"),
+        ('{"images": [\n{', r"As JSON it is broken (odd.json:2: is cut short"),
+        ("words", "It is no JSON, as its name says"),
+    ],
+    ids=["coco", "megadetector", "ifdo", "inselect", "elements", "list", "broken", "words"],
+)
+def test_json_that_no_format_knows_says_what_it_might_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd.json").write_text(text)
+    with pytest.raises(FormatError) as error:
+        sniff("odd.json")
+    assert told in str(error.value)
+
+
 def test_a_folder_that_no_format_knows_tells_the_files_in_it_that_one_knows(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("nothing to see\n")
     (tmp_path / "b.fasta").write_text(">a\nACGTACGT\n")

@@ -45,7 +45,7 @@ from merian.formats.coco_head import read_coco_head
 from merian.formats.coco_rows import Annotations, Measured, Pictures
 from merian.formats.coco_write import write_coco
 from merian.formats.delimited import head_text
-from merian.formats.json_stream import first_object
+from merian.formats.json_stream import first_object, lacking_members
 from merian.formats.registry import Format, Options
 
 __all__ = ["FORMAT"]
@@ -96,12 +96,15 @@ def _tail(path: Path) -> str:
 
 
 def _lacks(path: Path) -> str:
-    text = head_text(path).lstrip("\ufeff \t\r\n")
-    if not text.startswith("{") or _sniff(path):
+    if _sniff(path):
         return ""
-    if _first(text, "annotations") is not None and '"images"' not in text + _tail(path):
-        return "has no images"
-    return ""
+    head = head_text(path).lstrip("\ufeff \t\r\n")
+    if head.startswith("[") and path.suffix.lower() == ".json":
+        return "is a list whose first element has no image_id, category_id and bbox"
+    told = "has no image with an id, nor an annotation with an image_id"
+    if _first(head, "annotations") is not None and '"images"' not in head + _tail(path):
+        return "has no images"  # of a file of any size
+    return lacking_members(path, ("images", "annotations", "categories"), told)
 
 
 def _read(path: Path, options: Options) -> Reading:

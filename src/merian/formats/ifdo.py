@@ -37,6 +37,7 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing, open_text, write_text
 from merian.formats.delimited import head_text
+from merian.formats.json_stream import lacking_members
 from merian.formats.picture_shelf import PictureShelf
 from merian.formats.region_shapes import LARGEST, corners, outline, region
 from merian.formats.registry import Format, Options
@@ -75,7 +76,7 @@ def _lacks(path: Path) -> str:
     text = head_text(path, 4096)
     if re.search(rf"(?m)^(?:{_HEADER}|{_ITEMS}):", text):
         return "is YAML; save it as JSON"
-    return ""
+    return "" if _sniff(path) else lacking_members(path, (_HEADER, _ITEMS), "is none")
 
 
 def _read(path: Path, options: Options) -> Reading:

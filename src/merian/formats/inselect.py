@@ -34,7 +34,7 @@ from merian.catalogue.sources import Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import content_hash, existing, write_json
 from merian.formats.delimited import head_text
-from merian.formats.json_stream import Member, first_object, members
+from merian.formats.json_stream import Member, first_object, lacking_members, members
 from merian.formats.outlines import clipped, is_pixel
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import ChunkedRows, said_text, text_of
@@ -67,6 +67,12 @@ def _sniff(path: Path) -> int:
     if not isinstance(first, dict) or "rect" not in first:
         return 0
     return 3 if '"inselect version"' in text or '"scanned extension"' in text else 2
+
+
+def _lacks(path: Path) -> str:
+    if _sniff(path):
+        return ""
+    return lacking_members(path, ("inselect version", "items"), "has no item with a rect")
 
 
 @dataclass(frozen=True)
@@ -246,5 +252,6 @@ FORMAT = Format(
     sniff=_sniff,
     read=_read,
     fake=_fake,
+    lacks=_lacks,
     tested_on="a drawer of Plecoptera (336 boxes), barcodes, pinned insects and shapes of Inselect",
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -20,10 +20,11 @@ from merian.errors import FormatError
 from merian.files import open_text
 from merian.formats.delimited import UNREADABLE, head_text
 
-__all__ = ["Member", "first_object", "members"]
+__all__ = ["Member", "broken_json", "first_object", "lacking_members", "members"]
 
 _BLOCK = 1 << 20
 _LARGEST = 1 << 26
+_LOOKED_AT = 1 << 24  # bytes of a file that is only looked at
 _SLACK = 12  # of characters: a fault this near to the end of the window may be its end
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")
 
@@ -71,6 +72,46 @@ def first_object(text: str, start: str) -> object:
         return None
 
 
+def lacking_members(path: Path, needed: Sequence[str], otherwise: str) -> str:
+    """Return which members the object in a file lacks, or has only as an empty list.
+
+    Args:
+        path: Any file.
+        needed: The members that the objects of a format have.
+        otherwise: What is said where all are there and the format does not know the file.
+
+    Returns:
+        Words that follow "but it"; "" for what is no object, or is broken.
+    """
+    if not head_text(path).lstrip(_BLANK).startswith("{"):
+        return ""
+    try:
+        if path.stat().st_size > _LOOKED_AT:
+            return ""
+        here = {member.key for member in members(path)}
+    except (FormatError, OSError):
+        return ""
+    missing = [name for name in needed if name not in here]
+    return "has no " + ", no ".join(missing) if missing else otherwise
+
+
+def broken_json(path: Path) -> str:
+    """Return what is wrong with a file that should be JSON by its name, or begins as it does."""
+    begins = head_text(path).lstrip(_BLANK)[:1] in {"{", "["}
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return ""
+    if not begins:
+        return "It is no JSON, as its name says: that begins with { or [. "
+    try:
+        if path.stat().st_size <= _LOOKED_AT:
+            for _ in members(path):
+                pass
+    except (FormatError, OSError) as error:
+        return f"As JSON it is broken ({error}). "
+    return ""
+
+
+_BLANK = "\ufeff \t\r\n"
 _DECODER = json.JSONDecoder()
 
 

@@ -34,7 +34,7 @@ from merian.catalogue.sources import Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import content_hash, existing, write_json
 from merian.formats.delimited import head_text
-from merian.formats.json_stream import Member, first_object, members
+from merian.formats.json_stream import Member, first_object, lacking_members, members
 from merian.formats.outlines import is_pixel
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import ChunkedRows, said_text, text_of
@@ -60,10 +60,10 @@ def _sniff(path: Path) -> int:
 
 
 def _lacks(path: Path) -> str:
-    text = head_text(path).lstrip("\ufeff \t\r\n")
-    if not text.startswith("{") or '"detections"' not in text or _sniff(path):
+    if _sniff(path):
         return ""
-    return "has no detection_categories"
+    told = "has no image with a file and detections"
+    return lacking_members(path, ("images", "detection_categories"), told)
 
 
 @dataclass

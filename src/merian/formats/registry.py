@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from merian.errors import FormatError, NotFoundError, did_you_mean
 from merian.files import existing
+from merian.formats.json_stream import broken_json
 
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue, Reading
@@ -102,7 +103,7 @@ def find_format(name: str) -> Format:
 
 def near(path: Path) -> str:
     """Return which formats a file might be meant as, and why it is none of them."""
-    told = [
+    told = [broken_json(path)] + [
         f"It might be {form.name}, but it {why}. "
         for form in formats().values()
         if form.lacks and (why := form.lacks(path))
