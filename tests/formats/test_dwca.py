@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from tests.formats.drawn import catalogues, chunks, contents
 
-from merian.catalogue import Catalogue, Delimited, Reading, Summary
+from merian.catalogue import TABLES, Catalogue, Delimited, Reading, Rows, Summary
 from merian.errors import FormatError
 from merian.formats import find_format, read_path, sniff
 
@@ -174,3 +179,84 @@ def test_a_reject_names_the_archive_and_not_its_copy(tmp_path: Path, new_catalog
         found.append(catalogue.query("SELECT file, reason FROM rejects").fetch())
     assert found[0] == found[1]
     assert [file for file, _ in found[0]] == [str(packed / "occurrence.txt")]
+
+
+def attached(rows: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+    """Let everything drawn belong to an occurrence: an archive holds nothing else."""
+    known = {row["occurrenceID"] for row in rows["occurrence"]}
+    at = {row["eventID"] for row in rows["occurrence"]}
+    things: dict[object, object] = {}
+    for row in rows["material"]:
+        things.setdefault(row["occurrenceID"] if row["occurrenceID"] in known else "O0",
+                          row["materialEntityID"])  # fmt: skip
+    thing_of = {thing: owner for owner, thing in things.items()}
+
+    def hung(row: dict[str, object]) -> dict[str, object]:
+        owner = row.get("occurrenceID")
+        owner = owner if owner in known else "O0"
+        told = {**row, "occurrenceID": owner}
+        if thing_of.get(row.get("materialEntityID")) != owner:
+            told.pop("materialEntityID", None)
+        return told
+
+    pictures = {row["mediaID"]: hung(row) for row in rows["media"]}
+    barcodes = {row["nucleotideSequenceID"]: hung(row) for row in rows["sequence"]}
+
+    def of(row: dict[str, object]) -> dict[str, object]:
+        """Hang a row on the occurrence of its picture or barcode, where it has one."""
+        owner = (pictures.get(row.get("mediaID")) or barcodes.get(row.get("nucleotideSequenceID"))
+                 or {}).get("occurrenceID")  # fmt: skip
+        gone = [name for name in ("mediaID", "nucleotideSequenceID")
+                if row.get(name) and owner is None]  # fmt: skip
+        kept = {name: value for name, value in row.items() if name not in gone}
+        return hung({**kept, "occurrenceID": owner or row.get("occurrenceID")})
+
+    measured = [row if row.get("eventID") in at - {None} else {**of(row), "eventID": None}
+                for row in rows["measurement"]]  # fmt: skip
+    return {
+        "event": [row for row in rows["event"] if row["eventID"] in at],
+        "occurrence": rows["occurrence"],
+        "material": [{**row, "occurrenceID": thing_of[row["materialEntityID"]]}
+                     for row in rows["material"] if row["materialEntityID"] in thing_of],
+        "media": list(pictures.values()),
+        "sequence": list(barcodes.values()),
+        "identification": [of(row) for row in rows["identification"]],
+        "measurement": measured,
+    }  # fmt: skip
+
+
+def plainly(catalogue: Catalogue) -> dict[str, list[list[object]]]:
+    """Return all rows, without what an archive adds on purpose and the shape of blanks."""
+    added = {"occurrence": ("organismQuantity", "organismQuantityType"),
+             "identification": ("identificationVerificationStatus", "species")}  # fmt: skip
+    found = {}
+    for name, rows in contents(catalogue).items():
+        places = [place for place, column in enumerate(TABLES[name].columns)
+                  if column not in added.get(name, ())]  # fmt: skip
+        found[name] = sorted(
+            ([re.sub(r"[\t\n]", " ", row[p]) if isinstance(row[p], str) else row[p] for p in places]
+             for row in rows), key=repr,
+        )  # fmt: skip
+    return found
+
+
+@settings(
+    max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
+@given(catalogues().map(attached))
+def test_nothing_is_lost_through_an_archive(rows: dict[str, list[dict[str, object]]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "source"
+        source.write_text(json.dumps(rows))
+        sources = [Rows(source, table, chunks(found)) for table, found in rows.items() if found]
+        with (
+            Catalogue.create(folder / "a", threads=1) as first,
+            Catalogue.create(folder / "b", threads=1) as second,
+        ):
+            first.ingest(Reading("drawn", tuple(sources), (source,)))
+            find_format("dwc-a").write(first, folder / "archive")  # type: ignore[misc]
+            summary = second.ingest(read_path(folder / "archive"))
+            assert not summary.rejected
+            assert plainly(second) == plainly(first)

@@ -1,7 +1,8 @@
 """Writing a Darwin Core Archive: its tables, ``meta.xml`` and ``eml.xml``.
 
 What stands in the tables is told in `merian.formats.dwca_tables`. A column that is empty throughout
-is left out. A name that ends in ``.zip`` becomes a zip, any other a folder.
+is left out, and a tab or a line break within a value becomes a space, as archives have no sure way
+to hold one. A name that ends in ``.zip`` becomes a zip, any other a folder.
 
 Reference: https://dwc.tdwg.org/text/
 """
@@ -82,7 +83,11 @@ def _filled(catalogue: Catalogue, table: ArchiveTable) -> list[int]:
     names = ", ".join(["id", *(f"c{i}" for i in range(len(table.terms)))])
     counts = ", ".join(f"count(c{i})" for i in range(len(table.terms)))
     found = next(rows(catalogue, f"SELECT {counts} FROM ({table.sql}) AS t({names})"))
-    return [place for place, number in enumerate(found) if number]
+    kept = [place for place, number in enumerate(found) if number]
+    # Without this one a table of pictures is one of the simple extension, where the identifier
+    # is the address.
+    address = [place for place, (name, _) in enumerate(table.terms) if name == "accessURI"]
+    return sorted({*kept, *address}) if kept else []
 
 
 def write_descriptor(
