@@ -13,7 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from merian.audit.label_case import DOUBT, ERROR, NOTE, Case, lineage_text
-from merian.audit.label_witness import Place, Witness, kingdom_of, shared_names
+from merian.audit.label_witness import (
+    Place,
+    Witness,
+    kingdom_of,
+    shared_names,
+    transferred,
+)
 from merian.taxonomy.label_map import LabelTarget
 from merian.taxonomy.label_words import LabelWords
 
@@ -48,7 +54,7 @@ def relation(witness: Witness, name: str, target: LabelTarget) -> Relation:
         return Relation("same")
     if folded in lineage:
         return Relation("below")
-    if _transferred(folded, lowest):
+    if transferred(folded, lowest):
         return Relation("same")
     if witness.map_has_above(target.name, name):
         return Relation("above")
@@ -95,7 +101,7 @@ def against_target(witness: Witness) -> Iterator[Case]:
             continue
         # A species that no checklist has under this genus may have been moved from it.
         whole = f"{names[0]} {words.rest[0]}".casefold() if words.rest else ""
-        if _transferred(whole, target.name.casefold()):
+        if transferred(whole, target.name.casefold()):
             continue
         found = [(name, relation(witness, name, target)) for name in names]
         if any(r.kind in ("same", "above") for _, r in found):
@@ -201,14 +207,3 @@ def _begins_alike(name: str, longer: str) -> bool:
     """Return whether the second is a longer word that begins with the first, and no form of it."""
     a, b = name.casefold(), longer.casefold().split(" ")[0]
     return " " not in a and b != a and b.startswith(a) and b[len(a) :] not in _ENDINGS
-
-
-def _transferred(a: str, b: str) -> bool:
-    """Return whether two species have one epithet: most likely one was moved to another genus."""
-    first, second = a.split(" "), b.split(" ")
-    if not len(first) == len(second) == 2:
-        return False
-    one, two = first[1], second[1]
-    # The ending follows the gender of the genus: Neoceratium lineatum, Tripos lineatus.
-    stem = min(len(one), len(two)) - 2
-    return one == two or (stem >= _STEM - 1 and one[:stem] == two[:stem] and len(one) < stem + 4)

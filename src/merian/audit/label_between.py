@@ -108,7 +108,10 @@ def synonyms(witness: Witness) -> Iterator[Case]:
     pairs: dict[tuple[str, str], tuple[int, str]] = {}
     for name, accepted, why in (*_by_checklist(witness), *_by_the_map(witness)):
         pairs.setdefault((name, accepted), (ERROR, why))
-    for name, accepted, why in (*_by_epithets(witness), *_by_members(witness)):
+    for one, other, why in (*_by_epithets(witness), *_by_members(witness)):
+        # Neither is known to be the accepted one: the finding is about the fewer labels.
+        few = len(witness.uses[one.casefold()]) <= len(witness.uses[other.casefold()])
+        name, accepted = (one, other) if few else (other, one)
         if (name, accepted) not in pairs and (accepted, name) not in pairs:
             pairs[name, accepted] = (DOUBT, why)
     for (name, accepted), (severity, why) in pairs.items():

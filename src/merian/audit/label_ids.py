@@ -16,7 +16,7 @@ from pathlib import Path
 from rapidfuzz.distance import Levenshtein
 
 from merian.audit.label_case import DOUBT, ERROR, NOTE, Case, lineage_text
-from merian.audit.label_witness import Witness, kingdom_of
+from merian.audit.label_witness import Witness, kingdom_of, transferred
 from merian.errors import FormatError
 from merian.files import existing, open_text
 from merian.taxonomy.label_map import LabelTarget
@@ -121,7 +121,8 @@ def identifiers(witness: Witness, known: Register) -> Iterator[Case]:
             if not answers or any(_in(found, target) for _, found in answers):
                 continue
             one, found = answers[0]
-            if _spelled_alike(found[0], target):
+            moved = transferred(found[0].casefold(), target.name.casefold())
+            if moved or _spelled_alike(found[0], target):
                 continue
             told.add((authority, one))
             yield _wrong(witness, key, target, authority, one, found[0], title)

@@ -22,7 +22,15 @@ from merian.taxonomy.label_words import LabelWords, read_words
 from merian.taxonomy.ranks import RANK_NUMBER
 from merian.taxonomy.tree import STATUSES, Taxonomy
 
-__all__ = ["Homonym", "Place", "Witness", "kingdom_of", "read_homonyms", "shared_names"]
+__all__ = [
+    "Homonym",
+    "Place",
+    "Witness",
+    "kingdom_of",
+    "read_homonyms",
+    "shared_names",
+    "transferred",
+]
 
 # What the checklists call the kingdoms, and the groups that stand in for them.
 _KINGDOMS = {
@@ -44,6 +52,7 @@ _GBIF_KINGDOMS = (
     "", "Animalia", "Archaea", "Bacteria", "Chromista", "Fungi", "Plantae", "Protozoa", "Viruses",
 )  # fmt: skip
 _GENUS = RANK_NUMBER["genus"]
+_SHORT = 3  # letters of an epithet without its ending: breve, brevis
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,17 @@ def read_homonyms(path: Path | str) -> dict[str, tuple[Homonym, ...]]:
             path=path, line=1,
         )  # fmt: skip
     return {name: tuple(lines) for name, lines in found.items()}
+
+
+def transferred(a: str, b: str) -> bool:
+    """Return whether two species have one epithet: most likely one was moved."""
+    first, second = a.split(" "), b.split(" ")
+    if not len(first) == len(second) == 2:
+        return False
+    one, two = first[1], second[1]
+    # The ending follows the gender of the genus: Neoceratium lineatum, Tripos lineatus.
+    stem = min(len(one), len(two)) - 2
+    return one == two or (stem >= _SHORT and one[:stem] == two[:stem] and len(one) < stem + 4)
 
 
 class Witness:

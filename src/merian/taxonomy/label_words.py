@@ -71,9 +71,9 @@ class LabelWords:
     @property
     def placeholder(self) -> bool:
         """Whether it holds words for "nothing known" and no other."""
-        return not (self.names or self.parents or self.stages) and all(
-            word.lower() in PLACEHOLDERS | _STOP | REMARKS for word in self.rest
-        )
+        words = [word.lower() for word in _WORD.findall(self.label.replace("_", " "))]
+        said = [word for word in words if word not in _STOP]
+        return "<" not in self.label and bool(said) and all(w in PLACEHOLDERS for w in said)
 
 
 def key_of(label: str) -> str:
@@ -113,6 +113,8 @@ def _scan(text: str, known: Callable[[str, bool], bool]) -> tuple[list[str], lis
     stages: list[str] = []
     rest: list[str] = []
     words = _WORD.findall(text.replace("_", " "))
+    if len(words) > 1 and all(word.isupper() and len(word) > 1 for word in words):
+        words = [words[0].capitalize(), *(word.lower() for word in words[1:])]  # all in capitals
     at = 0
     while at < len(words):
         word = words[at]
