@@ -105,11 +105,6 @@ def against_target(witness: Witness) -> Iterator[Case]:
             continue
         found = [(name, relation(witness, name, target)) for name in names]
         if any(r.kind in ("same", "above") for _, r in found):
-            if words.doubt and target.rank == "species" and len(words.names) == 1:
-                yield _case(
-                    "descendant", NOTE, words.label, key, target, target.lineage.get("genus", ""),
-                    "the label says cf. or aff., which is sure of the genus alone",
-                )  # fmt: skip
             continue
         for name, how in found:
             case = _judged(words, name, how, key, target)

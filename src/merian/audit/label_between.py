@@ -28,8 +28,10 @@ Key = tuple[str, str]
 def contradictions(witness: Witness) -> Iterator[Case]:
     """Find labels that different sources put under different things."""
     groups: dict[str, list[LabelTarget]] = defaultdict(list)
+    telling = {t.source for t in witness.labels.targets.values() if t.lineage}
     for target in witness.labels.targets.values():
-        groups[key_of(target.label)].append(target)
+        if target.source in telling:  # a source without any lineage contradicts none
+            groups[key_of(target.label)].append(target)
     for group in groups.values():
         under: dict[tuple[str, ...], list[LabelTarget]] = defaultdict(list)
         for target in group:
@@ -116,10 +118,10 @@ def synonyms(witness: Witness) -> Iterator[Case]:
             pairs[name, accepted] = (DOUBT, why)
     for (name, accepted), (severity, why) in pairs.items():
         keys = tuple(dict.fromkeys(witness.uses[name.casefold()]))
-        other = len(witness.uses[accepted.casefold()])
+        number = len(witness.uses[accepted.casefold()])
         yield Case(
             "synonym", severity, name, f"{name} ({len(keys)} labels)", accepted,
-            f"{why}; {other} labels are put under {accepted}", keys,
+            f"{why}; {number} labels are put under {accepted}", keys,
         )  # fmt: skip
 
 
@@ -207,13 +209,13 @@ def _by_members(witness: Witness) -> Iterator[tuple[str, str, str]]:
                     ways = {n.casefold() for path in paths for n in path}
                     known += bool(paths)
                     inside.update(folded[n] for n in ways & set(folded))
-                other, most = max(inside.items(), key=lambda p: (p[1], p[0]), default=("", 0))
-                if other not in ("", name) and most >= max(_MEMBERS, _MOST * known):
+                other, number_in = max(inside.items(), key=lambda p: (p[1], p[0]), default=("", 0))
+                if other not in ("", name) and number_in >= max(_MEMBERS, _MOST * known):
                     yield (
                         name,
                         other,
                         (
-                            f"{taxonomy.lock.checklist} has {most} of the {known} members of "
+                            f"{taxonomy.lock.checklist} has {number_in} of the {known} members of "
                             f"{name} that it knows in {other}"
                         ),
                     )
@@ -221,7 +223,18 @@ def _by_members(witness: Witness) -> Iterator[tuple[str, str, str]]:
 
 
 def policies(witness: Witness) -> Iterator[Case]:
-    """Find ages and parts that are kept in some rows and left out in others."""
+    """Find ages and parts that are kept in some rows and left out in others, and lost doubts."""
+    doubted = tuple(
+        key for key, target in witness.labels.targets.items()
+        if target.rank == "species" and witness.words(target.label).doubt
+        and target.qualifier != "like"
+    )  # fmt: skip
+    if doubted:
+        yield Case(
+            "policy", NOTE, "cf.", "the species itself", "the genus",
+            f"{len(doubted)} labels say cf., aff. or \"or\", which is sure of the genus alone, as "
+            f"{doubted[0][1]!r} of {doubted[0][0]}", doubted,
+        )  # fmt: skip
     groups: dict[str, dict[bool, list[Key]]] = defaultdict(lambda: defaultdict(list))
     for key, target in witness.labels.targets.items():
         if target.lineage and target.qualifier and target.kept is not None:

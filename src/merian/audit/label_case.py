@@ -72,9 +72,9 @@ CHECKS = {
         "name.",
     ),
     "policy": (
-        "Treated in two ways",
-        "Labels of one kind (eggs, parts, larvae) are kept in some rows and left out in others. "
-        "Decide once.",
+        "A question of policy",
+        "Labels of one kind (eggs, parts, larvae) are kept in some rows and left out in others, or "
+        "their doubt is lost. Decide once.",
     ),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from merian.audit.label_witness import Place, Witness, kingdom_of, shared_names
 from merian.taxonomy.label_map import LabelTarget
 from merian.taxonomy.label_words import ANIMAL_WORDS, LabelWords
 from merian.taxonomy.ranks import RANK_NUMBER
+from merian.taxonomy.vocabulary import LIFE_STAGES, PARTS
 
 __all__ = ["Sources", "homonyms", "plain_words"]
 
@@ -98,6 +99,8 @@ def _judged(
         h for h in witness.homonyms.get(name.casefold(), ())
         if h.kingdom and h.kingdom != mine and h.rank == "genus"
     ]  # fmt: skip
+    if len(branches) == 1 and max(scores) == 0:
+        others = []  # a lineage that says nothing contradicts nothing
     if not others and not listed:
         return None
     context = [n for n in (*words.parents, *words.wider) if n.casefold() != name.casefold()]
@@ -239,6 +242,15 @@ def plain_words(witness: Witness, sources: Sources) -> Iterator[Case]:
             yield Case(
                 "no-taxon", DOUBT, target.label, lineage_text(target), "no taxon",
                 "the label says only that nothing is known", (key,),
+            )  # fmt: skip
+            continue
+        age = target.name.casefold()
+        if age in LIFE_STAGES | PARTS and {LIFE_STAGES.get(age), PARTS.get(age)} & set(
+            words.stages
+        ):
+            yield Case(
+                "no-taxon", DOUBT, target.label, lineage_text(target), "",
+                f"{age} is the name of an age or a part; the genus is another thing", (key,),
             )  # fmt: skip
             continue
         word = target.label.strip()

@@ -27,6 +27,7 @@ __all__ = ["Register", "identifiers", "read_ids", "registers"]
 _LSID = {"aphia": "urn:lsid:marinespecies.org:taxname:"}
 _NAMES = ("name", "scientificname", "scientific_name", "canonical_name")
 _ENOUGH, _MOST = 5, 0.5  # ids that a checklist knows, and the share that return the lineage
+_CLASS = 2  # its place in a lineage: what shares a phylum alone is not near
 _LETTERS = 2  # in which two forms of one name differ
 _STABLE = ("Animalia", "Plantae")  # whose phyla are called the same everywhere
 
@@ -146,7 +147,7 @@ def _wrong(
     """Return what is to be said of an id with a name that is not in the lineage."""
     lineage = {n.casefold() for n in target.lineage.values()}
     mine = kingdom_of(target.lineage.values())
-    near = list(target.lineage.values())[-3:-1]
+    near = list(target.lineage.values())[_CLASS:-1][-2:]
     ways = [{n.casefold() for n in p.path} for p in witness.places(found)]
     same = found.rsplit(" ", maxsplit=1)[-1].casefold() == target.name.split(" ")[-1].casefold()
     if same or any(n.casefold() in way for way in ways for n in near):

@@ -73,8 +73,8 @@ def strangers(witness: Witness, sources: Sources) -> Iterator[Case]:
                 f"in {group}"
             )
         yield Case(
-            "prior", DOUBT if known or witness.places(target.name) else NOTE, target.label,
-            lineage_text(target), "",
+            "prior", DOUBT if known or several or witness.places(target.name) else NOTE,
+            target.label, lineage_text(target), "",
             f"{usual:.0%} of the taxa of {key[0]} are {most[0][0]} and {share:.0%} are {mine}; "
             f"{why}", (key,),
         )  # fmt: skip

@@ -23,14 +23,8 @@ from merian.taxonomy.ranks import RANK_NUMBER
 from merian.taxonomy.tree import STATUSES, Taxonomy
 
 __all__ = [
-    "Homonym",
-    "Place",
-    "Witness",
-    "kingdom_of",
-    "read_homonyms",
-    "shared_names",
-    "transferred",
-]
+    "Homonym", "Place", "Witness", "kingdom_of", "read_homonyms", "shared_names", "transferred",
+]  # fmt: skip
 
 # What the checklists call the kingdoms, and the groups that stand in for them.
 _KINGDOMS = {
