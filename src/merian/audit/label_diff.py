@@ -15,7 +15,7 @@ from pathlib import Path
 
 from merian.audit.label_case import lineage_text
 from merian.audit.label_counts import Images, LabelCounts, find_counts, read_counts
-from merian.audit.label_witness import Witness, kingdom_of, shared_names
+from merian.audit.label_witness import Witness, below_kingdom, kingdom_of, shared_names
 from merian.errors import InputError
 from merian.files import existing
 from merian.formats.delimited import write_delimited
@@ -215,9 +215,9 @@ def _relation(witness: Witness, a: LabelTarget, b: LabelTarget) -> str:
             return "same" if bare.called.casefold() == named.name.casefold() else "no lineage"
         return "taxon or not" if named.kind == "living" else "policy"
     mine, theirs = kingdom_of(a.lineage.values()), kingdom_of(b.lineage.values())
-    common = _folded(a) & _folded(b)
+    common = below_kingdom(a.lineage.values()) & below_kingdom(b.lineage.values())
     if a.name.casefold() == b.name.casefold():
-        apart = mine and theirs and mine != theirs and len(common) <= 1
+        apart = mine and theirs and mine != theirs and common <= {a.name.casefold()}
         return "same name, different branch" if apart else "same"
     if b.name.casefold() in _folded(a):
         return "first finer"

@@ -28,6 +28,7 @@ _LSID = {"aphia": "urn:lsid:marinespecies.org:taxname:"}
 _NAMES = ("name", "scientificname", "scientific_name", "canonical_name")
 _ENOUGH, _MOST = 5, 0.5  # ids that a checklist knows, and the share that return the lineage
 _CLASS = 2  # its place in a lineage: what shares a phylum alone is not near
+_BLOCK = 1 << 17  # ids that are read at a time
 _LETTERS = 2  # in which two forms of one name differ
 _STABLE = ("Animalia", "Plantae")  # whose phyla are called the same everywhere
 
@@ -69,10 +70,13 @@ def registers(witness: Witness, tables: Sequence[Register]) -> Register:
             for one in ids:
                 given[authority][one].append(target)
     found: Register = {}
+    wanted = {_LSID.get(a, "") + one for a, asked in given.items() for one in asked}
+    wanted |= {one for asked in given.values() for one in asked}
+    known_rows = [(t, _rows_of(t, wanted)) for t in witness.taxonomies]
     for authority, asked in given.items():
         candidates = [t[a] for t in tables for a in t if a.casefold() == authority.casefold()]
         candidates += [
-            (t.lock.checklist, _answers(t, authority, asked)) for t in witness.taxonomies
+            (t.lock.checklist, _answers(t, rows, authority, asked)) for t, rows in known_rows
         ]
         best = 0
         for title, table in candidates:
@@ -84,21 +88,28 @@ def registers(witness: Witness, tables: Sequence[Register]) -> Register:
     return found
 
 
+def _rows_of(taxonomy: Taxonomy, wanted: set[str]) -> dict[str, int]:
+    """Return the rows of many ids in one pass; to look up each alone reads all ids each time."""
+    found: dict[str, int] = {}
+    for strings, rows in ((taxonomy.ids, None), (taxonomy.retired_ids, taxonomy.retired_row)):
+        for low in range(0, len(strings), _BLOCK):
+            texts = strings.between(low, min(low + _BLOCK, len(strings)))
+            for place, one in enumerate(texts, low):
+                if one in wanted:
+                    found.setdefault(one, place if rows is None else int(rows[place]))
+    return found
+
+
 def _answers(
-    taxonomy: Taxonomy, authority: str, asked: Iterable[str]
+    taxonomy: Taxonomy, rows: Mapping[str, int], authority: str, asked: Iterable[str]
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the names that a checklist has for ids, if they are its own."""
     found: dict[str, tuple[str, ...]] = {}
     for one in asked:
-        node = taxonomy.find_id(one)
-        if node < 0 and authority in _LSID:
-            node = taxonomy.find_id(_LSID[authority] + one)
-        if node >= 0:
-            accepted = int(taxonomy.accepted[node])
-            found[one] = tuple(dict.fromkeys((
-                taxonomy.name_of(accepted), taxonomy.name_of(node),
-                *(taxonomy.name_of(n) for n in taxonomy.synonyms(accepted).tolist()),
-            )))  # fmt: skip
+        node = rows.get(one, rows.get(_LSID.get(authority, "") + one))
+        if node is not None:
+            accepted = taxonomy.name_of(int(taxonomy.accepted[node]))
+            found[one] = tuple(dict.fromkeys((accepted, taxonomy.name_of(node))))
     return found
 
 
@@ -122,6 +133,8 @@ def identifiers(witness: Witness, known: Register) -> Iterator[Case]:
             if not answers or any(_in(found, target) for _, found in answers):
                 continue
             one, found = answers[0]
+            if any(p.name in found for p in witness.places(target.name)):
+                continue  # the target is a synonym of what the id is
             moved = transferred(found[0].casefold(), target.name.casefold())
             if moved or _spelled_alike(found[0], target):
                 continue

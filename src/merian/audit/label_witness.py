@@ -23,7 +23,8 @@ from merian.taxonomy.ranks import RANK_NUMBER
 from merian.taxonomy.tree import STATUSES, Taxonomy
 
 __all__ = [
-    "Homonym", "Place", "Witness", "kingdom_of", "read_homonyms", "shared_names", "transferred",
+    "Homonym", "Place", "Witness", "below_kingdom", "kingdom_of", "read_homonyms", "shared_names",
+    "transferred",
 ]  # fmt: skip
 
 # What the checklists call the kingdoms, and the groups that stand in for them.
@@ -72,7 +73,7 @@ class Place:
     @property
     def names(self) -> frozenset[str]:
         """The names on the way, folded, without those that everything has."""
-        return frozenset(name.casefold() for name in self.path) - _TOP
+        return below_kingdom(self.path)
 
     def told(self, deepest: int = 4) -> str:
         """Return the way up in words."""
@@ -96,9 +97,14 @@ def kingdom_of(path: Iterable[str]) -> str:
     return next((_KINGDOM[n.casefold()] for n in path if n.casefold() in _KINGDOM), "")
 
 
+def below_kingdom(names: Iterable[str]) -> frozenset[str]:
+    """Return names, folded, without the kingdoms and what is above them."""
+    return frozenset(name.casefold() for name in names) - _TOP
+
+
 def shared_names(lineage: Iterable[str], place: Place) -> frozenset[str]:
     """Return the names below the kingdom that a lineage and a place have in common."""
-    return (frozenset(name.casefold() for name in lineage) - _TOP) & place.names
+    return below_kingdom(lineage) & place.names
 
 
 def read_homonyms(path: Path | str) -> dict[str, tuple[Homonym, ...]]:

@@ -8,7 +8,7 @@ from merian.report.page import Bars, Figures, Note, Part, Section, Table, Text, 
 
 __all__ = ["linted_page"]
 
-_WORST = 20
+_WORST = 12
 _SHOWN = 30  # findings of each check; all are in the table
 _NAMES = 6  # labels that are named of each
 
@@ -20,10 +20,13 @@ def linted_page(done: LabelLint) -> str:
         found = [f for f in done.found if f.case.check == check]
         if found:
             sections.append(_section(title, advice, found))
+    if done.notes:
+        sections.append(Section("What was looked at", [Note(note) for note in done.notes]))
+    images = f": {done.counts.total:,} images" if done.counts.path is not None else ""
     return page(
         "A map of labels, checked",
         sections,
-        subtitle=done.labels.path.name,
+        subtitle=f"{done.labels.path.name}{images}",
         stamp=done.stamp,
     )
 
@@ -37,8 +40,6 @@ def _summary(done: LabelLint) -> Section:
         (sum(f.case.severity == ERROR for f in done.found), "errors"),
         (done.faults - sum(f.case.severity == ERROR for f in done.found), "doubts"),
     ]
-    if done.counts.path is not None:
-        figures.insert(2, (f"{done.counts.total:,}", "images"))
     rows = [(CHECKS[check][0], *numbers) for check, *numbers in done.table()]
     parts: list[Part] = [
         Figures(figures),
@@ -52,12 +53,11 @@ def _summary(done: LabelLint) -> Section:
         return Section("What was found", [*parts, Text("Nothing was found.")])
     parts.append(Table(("check", "errors", "doubts", "notes", "images"), rows))
     images = [
-        (f.case.says, float(f.images.number))
+        (f"{f.case.says} ({f.case.check})", float(f.images.number))
         for f in done.found[:_WORST] if f.case.severity > NOTE and f.images.number
     ]  # fmt: skip
     if images:
-        parts.append(Bars("Images of the worst findings", images, "images"))
-    parts += [Note(note) for note in done.notes]
+        parts.append(Bars("Images of the worst findings", images))
     return Section("What was found", parts)
 
 
