@@ -325,6 +325,8 @@ def test_small_parts() -> None:
     assert kingdom_of(["root", "Eukaryota", "Metazoa"]) == kingdom_of(["Animalia"]) == "Animalia"
     assert kingdom_of(["Nowhere"]) == ""
     assert transferred("neoceratium breve", "tripos brevis")
+    assert transferred("cymbulia peroni", "cymbulia peronii")
+    assert not transferred("calanus minor", "calanus minuta")
     assert not transferred("calanus finmarchicus", "calanus helgolandicus")
     assert not transferred("calanus", "tripos")
 

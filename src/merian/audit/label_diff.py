@@ -15,7 +15,13 @@ from pathlib import Path
 
 from merian.audit.label_case import lineage_text
 from merian.audit.label_counts import Images, LabelCounts, find_counts, read_counts
-from merian.audit.label_witness import Witness, below_kingdom, kingdom_of, shared_names
+from merian.audit.label_witness import (
+    Witness,
+    below_kingdom,
+    kingdom_of,
+    shared_names,
+    transferred,
+)
 from merian.errors import InputError
 from merian.files import existing
 from merian.formats.delimited import write_delimited
@@ -233,8 +239,7 @@ def _relation(witness: Witness, a: LabelTarget, b: LabelTarget) -> str:
                 return "synonym"
             if any(bool(taxonomy.is_ancestor(n, place.node)) for n in nodes):
                 return word
-    ends = a.name.split(" ")[1:], b.name.split(" ")[1:]
-    if ends[0] and ends[0] == ends[1]:
+    if transferred(a.name.casefold(), b.name.casefold()):
         return "synonym"
     places = (*witness.places(a.name), *witness.places(b.name))
     known = any(

@@ -10,6 +10,7 @@ Reference: https://github.com/gbif/checklistbank (homonyms.txt)
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ _GBIF_KINGDOMS = (
     "", "Animalia", "Archaea", "Bacteria", "Chromista", "Fungi", "Plantae", "Protozoa", "Viruses",
 )  # fmt: skip
 _GENUS = RANK_NUMBER["genus"]
-_SHORT = 3  # letters of an epithet without its ending: breve, brevis
+_ENDING = re.compile(r"(?<=[a-z]{3})(?:us|um|a|is|e|ii?|ae|os|on)$")  # of an epithet
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,8 @@ def transferred(a: str, b: str) -> bool:
     first, second = a.split(" "), b.split(" ")
     if not len(first) == len(second) == 2:
         return False
-    one, two = first[1], second[1]
     # The ending follows the gender of the genus: Neoceratium lineatum, Tripos lineatus.
-    stem = min(len(one), len(two)) - 2
-    return one == two or (stem >= _SHORT and one[:stem] == two[:stem] and len(one) < stem + 4)
+    return _ENDING.sub("", first[1]) == _ENDING.sub("", second[1])
 
 
 class Witness:
