@@ -88,3 +88,11 @@ def test_regions_are_clipped_and_outlines_closed() -> None:
     assert outline("POLYGON", [*box, box[0]]) == outline("POLYGON", box)
     assert corners("Circle", [0, 0, 0]) is None
     assert [side(v) for v in ("640", 0, "1e12", "x", 2.5, None)] == [640] + [None] * 5
+
+
+def test_columns_of_one_name_are_told_apart_however_many_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("id,Name,name,," + "x," * 100_000 + "y\n" + "1,2\n")
+    names = read_head(path).columns
+    assert names[:6] == ("id", "Name", "name (3)", "column 4", "x", "x (6)")
+    assert len({name.casefold() for name in names}) == len(names) == 100_005

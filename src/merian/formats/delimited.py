@@ -41,6 +41,7 @@ __all__ = [
     "read_head",
     "rows_behind",
     "terms_of",
+    "unique_names",
     "write_delimited",
 ]
 
@@ -228,17 +229,24 @@ def _find_quote(header: str, sample: Iterable[str], delimiter: str) -> str:
 def _unique(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return names that are unique and not empty, and what was changed."""
     given = [name.strip().strip("\ufeff") for name in names]
-    seen: dict[str, int] = {}
-    notes = []
-    for place, name in enumerate(given, start=1):
-        new = name or f"column {place}"
-        # DuckDB does not tell Species from species.
-        while new.casefold() in (s.casefold() for s in seen):
-            new = f"{new} ({place})"
+    unique, notes = unique_names(given), []
+    for place, (name, new) in enumerate(zip(given, unique, strict=True), start=1):
         if name and new != name:
             notes.append(f"column {place} is a second {name!r}; it is called {new!r}")
-        seen[new] = place
-    return tuple(seen), tuple(notes)
+    return unique, tuple(notes)
+
+
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names for columns that DuckDB tells apart, which takes Species for species."""
+    unique: list[str] = []
+    seen: set[str] = set()
+    for place, name in enumerate(names, start=1):
+        new = name or f"column {place}"
+        while new.casefold() in seen:
+            new = f"{new} ({place})"
+        seen.add(new.casefold())
+        unique.append(new)
+    return tuple(unique)
 
 
 def column(name: str) -> str:

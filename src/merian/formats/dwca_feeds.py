@@ -14,7 +14,7 @@ from merian.catalogue.schema import RANKS, TABLES
 from merian.catalogue.sources import Columns
 from merian.dwc_archive import ArchiveFile
 from merian.files import open_text
-from merian.formats.delimited import binomial, column, literal
+from merian.formats.delimited import binomial, column, literal, unique_names
 from merian.formats.registry import Options
 from merian.formats.table_terms import darwin_term
 
@@ -67,12 +67,7 @@ class View:
 
 def view_of(table: ArchiveFile, core: str, notes: list[str]) -> View:
     """Name the columns, and find the one that links to the core."""
-    names: list[str] = []
-    for place, term in enumerate(table.columns, start=1):
-        name = term or f"column {place}"
-        while name.casefold() in (n.casefold() for n in names):
-            name = f"{name} ({place})"
-        names.append(name)
+    names = unique_names(table.columns)
     given = {t: n for t, n in zip(table.columns, names, strict=True) if t}
     given |= {t: given[other] for t, other in table.copies.items() if other in given}
     unmapped = _unmapped(table, given)
@@ -91,9 +86,7 @@ def view_of(table: ArchiveFile, core: str, notes: list[str]) -> View:
         at = given[link]
     elif table.row_type != core and at in own_row:
         at = None
-    return View(
-        table.row_type, core, tuple(names), given, table.defaults, column(at) if at else None
-    )
+    return View(table.row_type, core, names, given, table.defaults, column(at) if at else None)
 
 
 def _unmapped(table: ArchiveFile, given: Mapping[str, str]) -> dict[str, int]:

@@ -49,6 +49,7 @@ from merian.formats.delimited import (
     literal,
     read_head,
     terms_of,
+    unique_names,
 )
 from merian.formats.delimited_rows import rows_of
 from merian.formats.picture_shelf import PictureShelf
@@ -126,13 +127,9 @@ def _head(path: Path) -> Head:
             path=path,
         )
     lines = text.split("\n")[at:]
-    names: dict[str, None] = {}
-    for place, name in enumerate(lines[0].rstrip("\r").split("\t"), start=1):
-        told = name.strip() or f"column {place}"
-        taken = told.casefold() in (n.casefold() for n in names)
-        names[f"{told} ({place})" if taken else told] = None
+    names = unique_names(name.strip() for name in lines[0].rstrip("\r").split("\t"))
     rows = tuple(tuple(f.strip() for f in line.rstrip("\r").split("\t")) for line in lines[1:-1])
-    return Head(path, find_encoding(path), "\t", "", at + 1, tuple(names), (), rows or whole.rows)
+    return Head(path, find_encoding(path), "\t", "", at + 1, names, (), rows or whole.rows)
 
 
 def _first(head: Head, name: str) -> str:
