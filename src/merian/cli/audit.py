@@ -1,4 +1,4 @@
-"""``merian audit``: what is wrong with a reference, and what of a test was in the training."""
+"""``merian audit``: what is wrong with a reference or places, or of a test was in the training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(name="audit", help="Find what is wrong with a reference, or what leaks into a test.")
+app = App(
+    name="audit", help="Find what is wrong with a reference or places, or what leaks into a test."
+)
 
 _FOUND = 1  # the exit code of --strict; 2 is for errors
 _PAGE = "audit.html"
@@ -121,6 +123,75 @@ def leak(
             distance=distance,
             options=options_of(format, map, set),
             format=format,
+            progress=job.step,
+        )
+    return _told(done, out, strict, quiet)
+
+
+@app.command(sort_key=3)
+def places(
+    source: Path,
+    /,
+    *,
+    out: Out = None,
+    strict: bool = False,
+    marine: bool = False,
+    terrestrial: bool = False,
+    since: tuple[str, ...] = (),
+    date: str | None = None,
+    many: int = 1000,
+    apart: float = 100.0,
+    speed: float = 75.0,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    quiet: screen.Quiet = False,
+) -> int:
+    """Find what is wrong with the coordinates and dates of a catalogue or a table.
+
+    Finds coordinates that are swapped, lost a sign, are zero, lie outside the told country, on land
+    for a ship or at sea for a trap; one point for many places, one place at many points; dates that
+    cannot be. Each with its evidence and what it probably should be. Nothing is changed.
+
+    Args:
+        source: The folder of a catalogue, or a table.
+        out: A folder for a table of each kind and a page.
+        strict: End with 1 if anything was found.
+        marine: All samples are of the sea; else their sampling protocol and habitat say so.
+        terrestrial: All samples are of the land.
+        since: An instrument, as a word of the sampling protocol, and the year of the first:
+            --since UVP6=2019. Once or more often.
+        date: The day after which dates lie in the future; today if not given.
+        many: From so many records on, one point with several places is told.
+        apart: Beyond so many km, one place in words is two.
+        speed: Faster than so many km an hour nobody goes between two events of one cruise.
+        format: The format of the table; found from its content if not given.
+        map: What a column means, as column=term. Once or more often.
+        quiet: Print the answer and nothing else.
+    """
+    from datetime import UTC, datetime
+
+    from merian.audit import audit_places, check_out
+    from merian.errors import InputError
+
+    if out is not None:
+        check_out(out)
+    years = []
+    for word, year in screen.pairs("--since", since).items():
+        if not year.isdigit() or len(year) != len("2019"):
+            raise InputError(f"--since {word}={year}: expected a year, as in UVP6=2019")
+        years.append((word, int(year)))
+    with screen.working("Auditing", quiet) as job:
+        done = audit_places(
+            source,
+            today=date or datetime.now(UTC).date().isoformat(),
+            marine=marine,
+            terrestrial=terrestrial,
+            since=years,
+            many=many,
+            apart=apart,
+            speed=speed,
+            format=format,
+            mapping=screen.pairs("--map", map),
             progress=job.step,
         )
     return _told(done, out, strict, quiet)

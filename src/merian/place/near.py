@@ -88,14 +88,23 @@ def _shore(kind: int) -> NDArray[np.int64]:
     return found
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1)
+def _sorted_countries() -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the cells of all countries, country by country, and where each begins."""
+    drawn = np.flatnonzero(layer("country")).astype(np.int32)
+    number = layer("country")[drawn]
+    counts = np.bincount(number, minlength=len(country_codes()))
+    return drawn[np.argsort(number, kind="stable")], np.concatenate([[0], np.cumsum(counts)])
+
+
 def _country(code: str) -> NDArray[np.int64]:
-    """Return the cells of a country that are on its edge, or all where it is small."""
+    """Return the cells of a country, sorted."""
     codes = country_codes()
     if code not in codes or not code:
         return np.empty(0, np.int64)
-    inside: NDArray[np.int64] = np.flatnonzero(layer("country") == codes.index(code))
-    return inside
+    drawn, starts = _sorted_countries()
+    number = codes.index(code)
+    return drawn[starts[number] : starts[number + 1]].astype(np.int64)
 
 
 def _nearest(targets: NDArray[np.int64], at: NDArray[np.int64], most: float) -> NDArray[np.float32]:
