@@ -34,6 +34,7 @@ from merian.cli import (
     labels,
     library,
     pack,
+    place,
     promise,
     publish,
     query,
@@ -60,6 +61,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "export": export.export,
         "formats": formats.formats,
         "publish": publish.publish,
+        "place": place.app,
     },
     "Names": {
         "taxonomy": taxonomy.app,

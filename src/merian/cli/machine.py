@@ -31,6 +31,7 @@ EXTRAS = {
     "map": "maps of embeddings",
     "biom": "feature tables of QIIME 2",
     "ifcb": "class scores of an Imaging FlowCytobot",
+    "layers": "layers of the environment in NetCDF",
     "fast": "faster small networks without a GPU",
     "hub": "models and data from the Hugging Face Hub",
     "cluster": "many machines",
