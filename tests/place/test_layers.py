@@ -25,9 +25,7 @@ def grid() -> np.ndarray:
     return values
 
 
-def tags(
-    kind: int = 2, raster: int = 1, west: float = -180.0
-) -> TiffImagePlugin.ImageFileDirectory_v2:
+def tags(kind=2, raster=1, west=-180.0) -> TiffImagePlugin.ImageFileDirectory_v2:
     found = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, type_, value in (
         (33550, 12, (STEP, STEP, 0.0)), (33922, 12, (0.0, 0.0, 0.0, west, 90.0, 0.0)),

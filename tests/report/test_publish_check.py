@@ -114,6 +114,26 @@ def test_each_cause_is_told_from_the_others(tmp_path: Path, fault: str) -> None:
     assert told(found) == {(code, line, term, value)}
 
 
+def test_coordinates_are_held_against_the_country(tmp_path: Path) -> None:
+    terms = ["decimalLatitude", "decimalLongitude", "geodeticDatum", "countryCode"]
+    rows = [
+        ["59.91", "10.75", "WGS84", "NO"],
+        ["10.75", "59.91", "WGS84", "NO"],
+        ["-3.10", "60.02", "WGS84", "BR"],
+        ["33.87", "151.21", "WGS84", "AU"],
+        ["48.86", "2.35", "WGS84", "JP"],
+        ["56.0", "3.0", "WGS84", "NO"],  # the North Sea
+        ["46.20", "6.15", "WGS84", "FR"],  # Geneva: near the border
+    ]
+    found = check(occurrences(tmp_path / "a", terms, *rows), TODAY)
+    assert told(found) == {
+        ("PRESUMED_SWAPPED_COORDINATE", 3, "decimalLatitude", "10.75"),
+        ("PRESUMED_NEGATED_LONGITUDE", 4, "decimalLatitude", "-3.10"),
+        ("PRESUMED_NEGATED_LATITUDE", 5, "decimalLatitude", "33.87"),
+        ("COUNTRY_COORDINATE_MISMATCH", 6, "decimalLatitude", "48.86"),
+    }
+
+
 @pytest.mark.parametrize(
     ("column", "value", "code"),
     [

@@ -118,7 +118,9 @@ def _nearest(targets: NDArray[np.int64], at: NDArray[np.int64], most: float) -> 
     starts = np.searchsorted(targets, np.arange(ROWS + 1) * COLUMNS)
     full = np.flatnonzero(np.diff(starts))
     low, high = (full[0], full[-1]) if len(full) else (0, -1)
-    for away in range(ROWS):
+    # Rows that hold nothing lie between a place and what is far north or south of it.
+    gap = np.maximum(np.maximum(low - row, row - high), 0)
+    for away in range(int(gap.min()) if len(gap) else 0, ROWS):
         left = left[(away - 0.5) * _ROW < best[left]]
         if not len(left):
             break

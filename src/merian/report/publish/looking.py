@@ -21,6 +21,7 @@ from merian.database import connect
 from merian.errors import FormatError
 from merian.files import find_encoding
 from merian.formats.delimited import literal
+from merian.report.publish.check_places import hold_places
 from merian.report.publish.findings import Finding, Findings
 from merian.report.publish.rules import DATES, READ, RULES, Rule, rank_rule
 
@@ -191,6 +192,7 @@ class Looking:
         for rule, count in zip(rules, found, strict=True):
             if count:
                 self.ask(sight, rule.severity, rule.code, rule.term, rule.where, rule.message)
+        hold_places(self, sight, self._con)
 
     def _where(self, sight: Sight, condition: str) -> str:
         return sight.sql(condition).replace("'TODAY'", literal(self.today))

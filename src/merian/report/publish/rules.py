@@ -1,8 +1,8 @@
 """What each row of a table is held against: rules in SQL, as GBIF's own validator has them.
 
 A rule looks at one term, or at several together, and tells which of the possible causes it is: zero
-coordinates are not swapped ones. Whether a place lies in the country that is named needs a map and
-is not looked at.
+coordinates are not swapped ones. Whether a place lies in the country that is named needs a map:
+see `check_places`.
 
 Reference: https://techdocs.gbif.org/en/data-processing/ (occurrence issues and flags)
 """
