@@ -256,7 +256,7 @@ _KINDS: dict[str, tuple[str, str, Sequence[str], bool, str]] = {
     "country": (
         "Not in the country that is told", "place", POINT_COLUMNS, True,
         "The place is farther from the country than the map's cells and the told uncertainty "
-        "explain; at sea, farther than 200 nautical miles. No simple slip explains it: the country "
+        "explain; at sea, farther than 200 nautical miles (2,000 km stand for that and more). No simple slip explains it: the country "
         "or the coordinates are of something else."),
     "on_land": (
         "Samples of the sea on land", "place", POINT_COLUMNS, True,
@@ -318,4 +318,6 @@ def _finding(kind: str, cases: Cases) -> Finding:
     count, rows = cases.counts.get(kind, 0), cases.sorted(kind)
     if count > len(rows):
         advice += f" Listed are the {len(rows):,} with most records."
-    return Finding(kind, title, advice, noun, count, columns, rows, fault)
+    # A page has no room for all columns.
+    shown = [column for column in columns if column not in ("uncertainty_m", "event", "event_2")]
+    return Finding(kind, title, advice, noun, count, columns, rows, fault, shown=shown)
