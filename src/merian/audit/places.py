@@ -256,8 +256,8 @@ _KINDS: dict[str, tuple[str, str, Sequence[str], bool, str]] = {
     "country": (
         "Not in the country that is told", "place", POINT_COLUMNS, True,
         "The place is farther from the country than the map's cells and the told uncertainty "
-        "explain; at sea, farther than 200 nautical miles (2,000 km stand for that and more). No simple slip explains it: the country "
-        "or the coordinates are of something else."),
+        "explain; at sea, farther than 200 nautical miles (2,000 km stand for that and more). No "
+        "simple slip explains it: the country or the coordinates are of something else."),
     "on_land": (
         "Samples of the sea on land", "place", POINT_COLUMNS, True,
         "The sampling protocol is one of the sea, and the place is farther from it than two cells "
