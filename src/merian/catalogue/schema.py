@@ -1,9 +1,10 @@
 """The tables of a catalogue, shaped like the Darwin Core Data Package.
 
 A table and its columns carry the names of Darwin Core where it has them, so that a query reads
-like the standard and publishing is a copy. Three columns are ours, because the standard has no
+like the standard and publishing is a copy. Four columns are ours, because the standard has no
 place for them yet: ``pixelsPerMillimetre`` and its uncertainty (a calibration belongs to the
-picture), and ``runID`` (what wrote the row). ``rejects`` keeps what could not be taken in.
+picture), ``replacesIdentificationID`` (a name in a newer checklist), and ``runID`` (what wrote the
+row). ``rejects`` keeps what could not be taken in.
 
 Reference: https://dwc.tdwg.org/dp/ (Darwin Core Data Package, part of the standard since 2026).
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "DETERMINATION",
     "RANKS",
     "REJECTS",
     "RUN",
@@ -25,7 +27,7 @@ __all__ = [
     "record_terms",
 ]
 
-SCHEMA_VERSION = "1.1"  # a higher second number: columns were added (see `upgrade`)
+SCHEMA_VERSION = "1.2"  # a higher second number: columns were added (see `upgrade`)
 
 # The ranks that an identification names in columns of their own, from high to low.
 RANKS = (
@@ -219,6 +221,7 @@ identificationReferences VARCHAR by what key, method or model
 identificationVerificationStatus VARCHAR PredictedByMachine, ValidatedByHuman, dubious ...
 probability DOUBLE the probability of scientificName, where the identifier states one
 identificationRemarks VARCHAR remarks
+replacesIdentificationID VARCHAR the identification that this one says again in another checklist
 """),
 )
 
@@ -314,14 +317,19 @@ _PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
 # What stands by each occurrence now. A human's identification stands above a machine's, then
 # the later one, then the consensus above single evidence. A name given to a picture, a sequence
 # or a thing in a collection is a name of its occurrence.
-_DETERMINATION = """
-CREATE VIEW determination AS
+# What was said again in a newer version of its checklist is left to that.
+DETERMINATION = """
+CREATE OR REPLACE VIEW determination AS
 WITH named AS (
     SELECT coalesce(i.occurrenceID, s.occurrenceID, m.occurrenceID, t.occurrenceID) AS subject, i.*
     FROM identification i
     LEFT JOIN sequence s ON i.nucleotideSequenceID = s.nucleotideSequenceID
     LEFT JOIN media m ON i.mediaID = m.mediaID
     LEFT JOIN material t ON i.materialEntityID = t.materialEntityID
+    WHERE i.identificationID NOT IN (
+        SELECT replacesIdentificationID FROM identification
+        WHERE replacesIdentificationID IS NOT NULL
+    )
 )
 SELECT subject AS occurrenceID, * EXCLUDE (subject, occurrenceID)
 FROM named
@@ -352,4 +360,4 @@ def definitions() -> list[str]:
         if table is not RUN:
             columns.append("runID VARCHAR")
         made.append(f"CREATE TABLE {table.name} ({', '.join(columns)})")
-    return [*made, _DETERMINATION]
+    return [*made, DETERMINATION]

@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,8 @@ from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
-    from merian.taxonomy import Taxonomy
+    from merian.taxonomy import Taxonomy, TaxonomyLock
+    from merian.taxonomy.migration import Move, Use
 
 __all__ = ["Catalogue"]
 
@@ -185,6 +186,33 @@ class Catalogue:
             taxonomy=taxonomy,
             progress=progress,
         )
+
+    def names_used(self, lock: TaxonomyLock) -> list[Use]:
+        """Return the names of a checklist that its identifications stand on."""
+        from merian.catalogue.moving import names_used  # noqa: PLC0415  (loaded only where it is asked for)
+
+        return names_used(self._reader(), lock)
+
+    def moved_by(self, mark: str) -> bool:
+        """Return whether the plan of a migration was carried out here before."""
+        from merian.catalogue.moving import moved_by  # noqa: PLC0415  (loaded only where it is asked for)
+
+        return moved_by(self._reader(), mark)
+
+    def move_names(self, moves: Sequence[Move], old: Taxonomy, new: Taxonomy, mark: str) -> Summary:
+        """Say identifications again in a newer version of their checklist; all or none.
+
+        Args:
+            moves: What becomes of its names.
+            old: The older version.
+            new: The newer version.
+            mark: The plan's hash; one that was carried out is not carried out again.
+        """
+        from merian.catalogue.moving import move_names  # noqa: PLC0415  (loaded only where it is asked for)
+
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        return move_names(self._writer(), moves, old, new, mark)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""

@@ -11,13 +11,17 @@ from pathlib import Path
 
 import duckdb
 
+from merian.catalogue.schema import DETERMINATION
 from merian.errors import CatalogueError
 from merian.files import write_json
 
 __all__ = ["upgrade"]
 
 # What came after 1: table, column and type.
-_ADDED = (("media", "regionOutline", "VARCHAR"),)
+_ADDED = (
+    ("media", "regionOutline", "VARCHAR"),
+    ("identification", "replacesIdentificationID", "VARCHAR"),
+)
 
 
 def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
@@ -37,6 +41,7 @@ def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
             for table, column, kind in _ADDED:
                 sql = f'ALTER TABLE {table} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
                 con.execute(sql).fetchall()
+            con.execute(DETERMINATION).fetchall()  # it holds the columns that there were
         content["merian"]["format_version"] = version
         write_json(told, content)
     except (duckdb.Error, OSError) as error:

@@ -1,4 +1,4 @@
-"""``merian taxonomy``: build a checklist, match names to it, look around in it."""
+"""``merian taxonomy``: build a checklist, match names to it, move names to a newer version."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from merian.cli import screen
+from merian.cli.taxonomy_migrate import migrate
 from merian.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(name="taxonomy", help="Build a checklist, match names to it, look around in it.")
+app = App(
+    name="taxonomy", help="Build a checklist, match names to it, move names to a newer version."
+)
+
+app.command(migrate, sort_key=4)
 
 _LISTED = 20  # children and synonyms shown before the rest is only counted
 

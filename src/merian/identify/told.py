@@ -77,6 +77,11 @@ LEFT JOIN material t
     ON t.materialEntityID = coalesce(i.materialEntityID, s.materialEntityID, m.materialEntityID)
 LEFT JOIN run r ON r.runID = i.runID
 WHERE r.verb IS DISTINCT FROM 'identify'
+    AND NOT (r.verb = 'migrate' AND i.identifiedBy LIKE 'Merian %')
+    AND i.identificationID NOT IN (
+        SELECT replacesIdentificationID FROM identification
+        WHERE replacesIdentificationID IS NOT NULL
+    )
 QUALIFY row_number() OVER (
     PARTITION BY subject
     ORDER BY agentType = 'human' DESC NULLS LAST,

@@ -26,6 +26,7 @@ from merian.learn.hierarchy import (
     rank_loss,
 )
 from merian.learn.modalities import Contrastive
+from merian.learn.moved_heads import moved_heads
 from merian.learn.next_words import NextWords
 from merian.learn.node_objective import Nodes
 from merian.learn.picture_autoencoder import PictureAutoencoder
@@ -177,6 +178,7 @@ class Ranks(Objective):
         """Build it around an encoder, without the weights."""
         told = card["heads"]
         heads = build_heads(told["kind"], told["width"], told["labels"])
+        heads = moved_heads(heads, told.get("moved"))
         return cls(encoder, heads, about=card["encoder"], **told["options"])
 
 

@@ -20,7 +20,7 @@ from merian.library.witnesses import WITNESSES
 from merian.stamp import run_id, stamp
 from merian.taxonomy import MAIN_RANKS, RANKS, Taxonomy, TaxonomyLock
 
-__all__ = ["counts_of", "header_of", "of_segment"]
+__all__ = ["counts_of", "hash_together", "header_of", "of_segment"]
 
 
 def of_segment(
@@ -52,7 +52,7 @@ def of_segment(
         "entries": segment.entries,
         "records": segment.records,
         **({"witnesses": witnesses} if witnesses else {}),
-        "hash": _hash(content_hash(file) for file in held),
+        "hash": hash_together(content_hash(file) for file in held),
         "settings": dict(settings),
         "inputs": {os.fspath(path): digest for path, digest in inputs.items()},
         "set_aside": dict(set_aside),
@@ -103,14 +103,15 @@ def header_of(
     return {
         "merian": stamp(FORMAT, VERSION, run_id("library", asked), lock.as_dict()),
         **({"kind": "picture"} if pictures else {}),
-        "hash": _hash([*made_of, content_hash(edition / ENTRIES), lock.hash]),
+        "hash": hash_together([*made_of, content_hash(edition / ENTRIES), lock.hash]),
         "checklist": whole,
         "edition": f"editions/{number}",
         "segments": list(segments),
     }
 
 
-def _hash(digests: Iterable[str]) -> str:
+def hash_together(digests: Iterable[str]) -> str:
+    """Return one hash of several."""
     return hashlib.blake2b("\n".join(digests).encode(), digest_size=16).hexdigest()
 
 

@@ -20,7 +20,7 @@ from merian.taxonomy import NONE, RANKS, BuildReport, Taxonomy, build, match_nam
 from merian.taxonomy.implied import implied_usages
 from merian.taxonomy.restrict import restrict_upward
 
-__all__ = ["IMPLIED", "Placed", "is_species", "place"]
+__all__ = ["IMPLIED", "Placed", "is_species", "matched", "place"]
 
 IMPLIED = "names of the references"
 """The title of a taxonomy that no checklist stands behind."""
@@ -64,14 +64,23 @@ def place(
     lineages = [lineage_of(naming) for naming in namings]
     if checklist is None:
         return _imply(lineages, counts)
-    node = _match(lineages, checklist)
-    # The library answers with species and what is above them.
+    node = matched(lineages, checklist)
     placed = np.flatnonzero(node != NONE)
-    species = checklist.at_rank(node[placed], "species")
-    node[placed] = np.where(species != NONE, species, node[placed])
     taxonomy, new_row = restrict_upward(checklist, node[placed])
     node[placed] = new_row[node[placed]]
     return Placed(taxonomy, node, None)
+
+
+def matched(lineages: list[list[str]], checklist: Taxonomy) -> Nodes:
+    """Return the taxon of a checklist that each lineage is named to, -1 where it has none.
+
+    The library answers with species and what is above them.
+    """
+    node = _match(lineages, checklist)
+    placed = np.flatnonzero(node != NONE)
+    species = checklist.at_rank(node[placed], "species")
+    node[placed] = np.where(species != NONE, species, node[placed])
+    return node
 
 
 def _imply(lineages: list[list[str]], counts: NDArray[np.int64]) -> Placed:

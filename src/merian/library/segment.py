@@ -28,6 +28,7 @@ __all__ = [
     "SEQUENCES",
     "Segment",
     "open_segment",
+    "write_records",
     "write_rejects",
     "write_segment",
 ]
@@ -102,6 +103,11 @@ def write_segment(folder: Path, segment: Segment) -> None:
     """Write a segment into a folder that is not in its place yet."""
     own = {name: getattr(segment, name) for name in _IN_SEQUENCES}
     write_tensors(folder / SEQUENCES, own, _FORMAT)
+    write_records(folder, segment)
+
+
+def write_records(folder: Path, segment: Segment) -> None:
+    """Write the records of a segment alone, beside the sequences that are there."""
     arrays: dict[str, NDArray[Any]] = {name: getattr(segment, name) for name in _IN_RECORDS}
     for name in _STRINGS:
         arrays |= getattr(segment, name).arrays(name)

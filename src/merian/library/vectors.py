@@ -36,6 +36,7 @@ __all__ = [
     "Kinship",
     "Raw",
     "raw_vectors",
+    "rewrite_vectors",
     "scaled",
     "sequence_vectors",
     "write_vectors",
@@ -116,6 +117,21 @@ def write_vectors(raw: Raw, segment: Path, eye: Encoder, encoder: Path) -> None:
     for first in range(0, len(raw), _BLOCK):
         found[first : first + _BLOCK] = scaled(raw[first : first + _BLOCK], centre)
     write_tensors(vectors_file(segment, eye.id), {"vector": found}, _FORMAT)
+
+
+def rewrite_vectors(library: Library, entries: NDArray[np.int64], segment: Path) -> None:
+    """Write the vectors of these entries of a library, as they are, into a segment."""
+    told = library.header.get("encoder")
+    if told is None:
+        return
+    first = np.array(library.first_entry)
+    found = np.empty((len(entries), int(told["dim"])), np.int16)
+    for number, folder in enumerate(library.segment_folders):
+        here = (entries >= first[number]) & (entries < first[number + 1])
+        if here.any():
+            rows = map_tensors(vectors_file(folder, told["id"]))["vector"]
+            found[here] = rows[entries[here] - first[number]]
+    write_tensors(vectors_file(segment, told["id"]), {"vector": found}, _FORMAT)
 
 
 def _centre(encoder: Path) -> NDArray[np.float32]:

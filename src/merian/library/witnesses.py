@@ -37,7 +37,10 @@ from merian.library.vectors import Raw
 from merian.taxonomy.strings import Strings
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["WITNESSES", "Witnesses", "open_witnesses", "picture_readings", "take_witnesses"]
+__all__ = [
+    "WITNESSES", "Witnesses", "open_witnesses", "picture_readings", "renamed_witnesses",
+    "take_witnesses", "witness_namings",
+]  # fmt: skip
 
 WITNESSES = "witnesses.*.safetensors"
 _FORMAT = "merian-witnesses 1.0"
@@ -181,3 +184,21 @@ def open_witnesses(library: Library) -> Witnesses | None:
         for name in _STRINGS
     }
     return Witnesses(np.concatenate([arrays["vector"] for arrays in parts]), **texts)
+
+
+def witness_namings(library: Library) -> dict[str, int]:
+    """Return what the witnesses of a library are named to, and how many are."""
+    files = [file for folder in library.segment_folders for file in sorted(folder.glob(WITNESSES))]
+    counts: dict[str, int] = {}
+    for file in files:
+        for naming in Strings.among(map_tensors(file), "naming"):
+            counts[naming] = counts.get(naming, 0) + 1
+    return counts
+
+
+def renamed_witnesses(source: Path, segment: Path, renamed: Mapping[str, str]) -> None:
+    """Write the witnesses of a segment into another, under other names."""
+    for file in sorted(source.glob(WITNESSES)):
+        arrays = dict(map_tensors(file))
+        names = Strings.of(renamed[naming] for naming in Strings.among(arrays, "naming"))
+        write_tensors(segment / file.name, arrays | names.arrays("naming"), _FORMAT)
