@@ -65,6 +65,8 @@ def migrate(
     with screen.working("Comparing", quiet) as job:
         found = [target_of(path) for path in targets]
         compared = _compared(from_, to)
+        if compared.old.lock == compared.new.lock:
+            raise InputError(f"{to}: is the same version as {from_}: {compared.new.lock}")
         moves = {}
         for target in found:
             job.tell(f"Looking at {target.path}")
