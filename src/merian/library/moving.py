@@ -133,7 +133,8 @@ def move_library(
     changed = sum(text != now for text, now in renamed.items())
     return (
         f"{changed:,} of {len(renamed):,} names were rewritten, {len(regrouped.old_entry):,} "
-        f"entries (before {len(library):,}); what is fitted to its tree, the promise too, was fitted again"
+        f"entries (before {len(library):,}); the promise, as all that hangs on the tree, was "
+        "fitted again"
     )
 
 
