@@ -190,14 +190,9 @@ def test_a_use_of_what_the_older_version_does_not_have_stays_undecided() -> None
     assert all(m.state == "undecided" for m in moves)
 
 
-REAL = {
-    "darkling beetles": "col_checklistbank/xcol/103.txtree",
-}
-
-
 @pytest.fixture(scope="module")
 def beetles(shared: Path) -> Taxonomy:
-    return read_checklist(shared / "taxonomy" / REAL["darkling beetles"])[0]
+    return read_checklist(shared / "taxonomy/col_checklistbank/xcol/103.txtree")[0]
 
 
 @pytest.mark.parametrize("ids", [True, False], ids=["ids", "names"])
@@ -214,3 +209,19 @@ def test_the_edited_version_of_a_real_one_is_the_same_for_the_same_seed(beetles:
     one, two = (edited(beetles, each=10, seed=3) for _ in range(2))
     assert one.truth == two.truth
     assert one.taxonomy.lock == two.taxonomy.lock
+
+
+def test_two_real_versions_of_worms_are_compared(shared: Path) -> None:
+    older = read_checklist(shared / "taxonomy/worms_dwca_sample/dwca/10")[0]
+    newer = read_checklist(shared / "taxonomy/worms_fathomnet/faketree/taxon.txt")[0]
+    compared = compare(older, newer)
+    # As WoRMS itself says of them.
+    for name, kind, now in (
+        ("Anaspidea", "renamed", "Aplysiida"),
+        ("Archaeogastropoda", "renamed", "Vetigastropoda"),
+        ("Aclididae", "lumped", "Eulimidae"),
+        ("Sacoglossa", "rank changed", "Sacoglossa"),
+        ("Gymnosomata", "rank changed", "Gymnosomata"),
+    ):
+        told = outcome(compared, int(older.find(name)[0]))
+        assert (told.kind, newer.name_of(told.node)) == (kind, now)

@@ -214,12 +214,12 @@ def _planned(
         for move in _moves(compared, target):
             use = move.use
             key = (use.where, use.id, use.name, use.rank)
-            if key not in planned:
+            decision, line, records = planned.pop(key, ("", 0, ""))
+            if records != str(use.records):
                 raise InputError(
-                    f"{own}: names {use.name or use.id!r}, which the plan {said.path} does not "
-                    "list: it has changed since. Make the plan anew"
+                    f"{own}: names {use.name or use.id!r} on {use.records:,} records, which the "
+                    f"plan {said.path} does not list so: it has changed since. Make the plan anew"
                 )
-            decision, line = planned.pop(key)
             moves[own].append(decided(compared, move, decision, f"{said.path}:{line}"))
         if planned:
             name = next(iter(planned))[2]

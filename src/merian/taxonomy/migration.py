@@ -208,7 +208,8 @@ class Plan:
         new_lock: Its lock.
         targets: What is to be migrated, as it was named.
         mark: The hash of all but the decisions.
-        decisions: (target, where, id, name, rank) -> the decision and its line.
+        decisions: (target, where, id, name, rank) -> the decision, its line, and on how many
+            records the name was.
     """
 
     path: Path
@@ -218,7 +219,7 @@ class Plan:
     new_lock: TaxonomyLock
     targets: tuple[str, ...]
     mark: str
-    decisions: Mapping[tuple[str, ...], tuple[str, int]]
+    decisions: Mapping[tuple[str, ...], tuple[str, int, str]]
 
 
 def mark_of(compared: Comparison, moves: Mapping[str, Sequence[Move]]) -> str:
@@ -286,10 +287,10 @@ def read_plan(path: Path) -> Plan:
         TaxonomyLock(about[key]["checklist"], about[key]["version"], about[key]["hash"])
         for key in ("from", "to")
     )
-    decisions: dict[tuple[str, ...], tuple[str, int]] = {}
+    decisions: dict[tuple[str, ...], tuple[str, int, str]] = {}
     for line, row in _table(path, COLUMNS):
         key = tuple(row[name] for name in ("target", "where", "id", "name", "rank"))
-        decisions[key] = row["decision"].strip(), line
+        decisions[key] = row["decision"].strip(), line, row["records"].strip()
     return Plan(
         path, Path(about["from"]["folder"]), Path(about["to"]["folder"]), old, new,
         tuple(about["targets"]), str(about["hash"]), decisions,
