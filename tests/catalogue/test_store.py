@@ -151,11 +151,17 @@ def test_a_catalogue_of_the_first_version_is_brought_up_to_date(tmp_path: Path) 
     Catalogue.create(path).close()
     with duckdb.connect(path / "catalogue.duckdb") as con:
         con.execute("ALTER TABLE media DROP COLUMN regionOutline").fetchall()
+        # The view of that time holds the columns of that time.
+        con.execute("DROP VIEW determination").fetchall()
+        con.execute("ALTER TABLE identification DROP COLUMN replacesIdentificationID").fetchall()
+        con.execute("CREATE VIEW determination AS SELECT * FROM identification").fetchall()
         con.execute("INSERT INTO media (mediaID) VALUES ('m1')").fetchall()
     told = path / "merian.json"
     told.write_text(told.read_text().replace('"format_version": "1.2"', '"format_version": "1"'))
     with Catalogue.open(path, read_only=True) as opened:
         assert opened.query("SELECT mediaID, regionOutline FROM media").fetch() == [("m1", None)]
+        sql = "SELECT count(replacesIdentificationID) FROM determination"
+        assert opened.query(sql).fetch() == [(0,)]
     assert json.loads(told.read_text())["merian"]["format_version"] == "1.2"
 
 
