@@ -2,6 +2,10 @@
 
 from merian.audit.findings import Audit, Finding, check_out, write_tables
 from merian.audit.leak import audit_leak
+from merian.audit.pictures import Limits, PictureAudit, audit_pictures
 from merian.audit.reference import audit_reference
 
-__all__ = ["Audit", "Finding", "audit_leak", "audit_reference", "check_out", "write_tables"]
+__all__ = [
+    "Audit", "Finding", "Limits", "PictureAudit", "audit_leak", "audit_pictures",
+    "audit_reference", "check_out", "write_tables",
+]  # fmt: skip
