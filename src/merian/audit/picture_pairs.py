@@ -92,4 +92,3 @@ def _near(
         near = cosine >= least
         found += zip(a[near].tolist(), b[near].tolist(), cosine[near].tolist(), strict=True)
     return found
-

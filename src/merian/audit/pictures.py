@@ -299,4 +299,3 @@ def _alike(con: duckdb.DuckDBPyConnection) -> Finding:
         rows=rows,
         shown=("likeness", "turned", "picture", "label", "other", "other_label"),
     )
-

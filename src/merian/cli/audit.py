@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(name="audit", help="Find what is wrong with a reference or with pictures, or what leaks into a test.")
+app = App(
+    name="audit",
+    help="Find what is wrong with a reference or with pictures, or what leaks into a test.",
+)
 
 _FOUND = 1  # the exit code of --strict; 2 is for errors
 _PAGE, _ALL = "audit.html", "scores.tsv"

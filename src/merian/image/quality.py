@@ -80,7 +80,7 @@ def see(image: Image.Image) -> Seen:
     if contrast == 0:
         return Seen(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     pieces = components(darker > _OF_PEAK * contrast)
-    weight = np.bincount(pieces.ravel(), darker.ravel(), minlength=2)
+    weight = np.bincount(pieces.ravel(), darker.ravel(), minlength=2).astype(np.float64)
     weight[0] = 0
     largest = int(weight.argmax())
     body: Mask = pieces == largest
