@@ -21,13 +21,22 @@ from merian.audit.findings import Audit, Finding, set_aside
 from merian.audit.picture_faults import FAULTS, fault
 from merian.audit.picture_looks import look_at_all
 from merian.audit.picture_pairs import ALIKE, Pairs, alike_pairs
+from merian.catalogue import Catalogue
 from merian.catalogue.checks import literal
 from merian.catalogue.schema import quoted
 from merian.database import connect
 from merian.errors import InputError
 from merian.files import existing
 from merian.image.likeness import TURNS
-from merian.learn.pack_gather import MEMORY, Asked, Gathered, gather, items_sql, run_of
+from merian.learn.pack_gather import (
+    MEMORY,
+    Asked,
+    Gathered,
+    gather,
+    is_catalogue,
+    items_sql,
+    run_of,
+)
 from merian.library.reading import Progress, Reject
 
 __all__ = ["Limits", "PictureAudit", "audit_pictures"]
@@ -37,6 +46,15 @@ _FILE = (
     "address || if(x IS NULL OR (x, y, w, h) = (0, 0, 1, 1), '', '#xywh=percent:' || "
     "concat_ws(',', x * 100, y * 100, w * 100, h * 100))"
 )
+_BETWEEN = " | "  # of several labels of one record
+_SAID = f"""
+SELECT occurrenceID AS record, string_agg(DISTINCT label, '{_BETWEEN}' ORDER BY label) AS labels
+FROM (SELECT *, coalesce(verbatimIdentification, scientificName) AS label FROM identification)
+WHERE occurrenceID IS NOT NULL AND label IS NOT NULL AND agentType IS DISTINCT FROM 'machine'
+GROUP BY occurrenceID HAVING count(DISTINCT lower(trim(label))) > 1
+    AND count(DISTINCT runID) = 1 AND count(DISTINCT coalesce(dateIdentified, '')) = 1
+ORDER BY record
+"""
 _WHERE = f"id, record, {_FILE} AS file, label"
 
 
@@ -119,6 +137,7 @@ def audit_pictures(
         con = connect(work / "pictures.duckdb", memory=MEMORY, spill=work / "spill")
         try:
             _items(con, found)
+            _several_labels(con, paths, work)
             looks = look_at_all(con, work, processes, tell)
             tell("comparing pictures", len(looks))
             pairs = alike_pairs(con, looks, limits.alike, turned)
@@ -146,6 +165,26 @@ def _items(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
             [first + number, content or file, content or file, file],
         )
     found.rejects[:] = [row for row in found.rejects if row not in whole]
+
+
+def _several_labels(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], work: Path) -> None:
+    """Give pictures of a record that one source names in several ways all of its labels.
+
+    A picture that lies in two classes under one number is one record with two labels, of which one
+    stands. What was named anew later, or by a machine, is no contradiction.
+    """
+    made = 0
+    for path in paths:
+        place = path
+        if not is_catalogue(path):
+            place, made = work / f"catalogue{made}", made + 1
+        file = work / "said.parquet"
+        with Catalogue.open(place, read_only=True, memory=MEMORY) as opened:
+            opened.write_table(_SAID, file)
+        con.execute(
+            "UPDATE item SET label = said.labels "
+            f"FROM read_parquet({literal(file)}) said WHERE item.record = said.record"
+        )
 
 
 def _flags(con: duckdb.DuckDBPyConnection, limits: Limits) -> None:
@@ -212,8 +251,10 @@ def _conflicts(con: duckdb.DuckDBPyConnection) -> Finding:
         f"""
         WITH named AS (SELECT n, bytes, pixels, lower(trim(label)) AS called
                        FROM seen JOIN item USING (n) WHERE label <> '' AND pixels IS NOT NULL),
+        each AS (SELECT * REPLACE (unnest(string_split(called, '{_BETWEEN}')) AS called)
+                 FROM named),
         same AS (
-            SELECT pixels, count(DISTINCT bytes) > 1 AS differ, min(n) AS first FROM named
+            SELECT pixels, count(DISTINCT bytes) > 1 AS differ, min(n) AS first FROM each
             GROUP BY pixels HAVING count(DISTINCT called) > 1
         ), torn AS (
             SELECT if(differ, 1, 0) AS how, first AS which, n FROM same JOIN named USING (pixels)
