@@ -14,7 +14,7 @@ import hashlib
 import io
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +176,7 @@ def _jpeg(image: Image.Image, quality: int = 90) -> bytes:
     return stream.getvalue()
 
 
-_WAYS = {
+_WAYS: dict[str, Callable[[Image.Image], bytes]] = {
     "jpeg60": lambda image: _jpeg(image, 60),
     "smaller": lambda image: _jpeg(
         image.resize([max(8, side * 7 // 10) for side in image.size], Image.Resampling.LANCZOS), 80
