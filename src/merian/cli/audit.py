@@ -1,8 +1,9 @@
-"""``merian audit``: what is wrong with a reference or places, or of a test was in the training."""
+"""``merian audit``: what is wrong with a reference, pictures or places, and what leaks."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,15 +14,17 @@ from merian.cli.choosing import options_of
 
 if TYPE_CHECKING:
     from merian.audit import Audit
+    from merian.report.audited import Shown
 
 __all__ = ["app"]
 
 app = App(
-    name="audit", help="Find what is wrong with a reference or places, or what leaks into a test."
+    name="audit",
+    help="Find what is wrong with a reference, pictures or places, or what leaks into a test.",
 )
 
 _FOUND = 1  # the exit code of --strict; 2 is for errors
-_PAGE = "audit.html"
+_PAGE, _ALL = "audit.html", "scores.tsv"
 
 Out = Annotated[Path | None, Parameter(name=("--out", "-o"))]
 
@@ -129,6 +132,76 @@ def leak(
 
 
 @app.command(sort_key=3)
+def pictures(
+    *sources: Path,
+    out: Out = None,
+    strict: bool = False,
+    write: bool = False,
+    turned: bool = False,
+    empty: float | None = None,
+    blur: float | None = None,
+    scattered: float | None = None,
+    cut: float | None = None,
+    alike: float | None = None,
+    processes: int | None = None,
+    format: str | None = None,
+    map: tuple[str, ...] = (),
+    set: tuple[str, ...] = (),
+    quiet: screen.Quiet = False,
+) -> int:
+    """Find pictures that are there twice, and those that cannot tell what they show.
+
+    Finds pictures with the same bytes, the same pixels or the same look, and those of them whose
+    labels differ; empty and blurred pictures, objects in pieces or cut by the picture's edge, files
+    that were cut off or cannot be read.
+
+    Args:
+        sources: The folder of a catalogue, a folder of pictures, or any file that can be imported.
+        out: A folder for a table of each kind, one with the scores of all pictures, and a page.
+        strict: End with 1 if anything was found.
+        write: Write the scores and what was found into the catalogue that was audited, as
+            measurements of its pictures.
+        turned: A picture that was turned or mirrored is the same, too.
+        empty: An object stands out at least so many times as much as reflections do; 7.
+        blur: The most pixels of blur, of a picture of 512 pixels; 1.8.
+        scattered: The largest share of an object that may lie apart from its largest piece; 0.5.
+        cut: How much of an object the picture's edge may cut, by the root of its area; 0.5.
+        alike: The cosine of two looks from which on two pictures are one; 0.96.
+        processes: How many look at pictures; as many as there are cores if not given.
+        format: The format of the files; found from their content if not given.
+        map: What a column means, as column=term. Once or more often.
+        set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.audit import Limits, audit_pictures, check_out
+    from merian.audit.picture_notes import check_catalogue, write_notes
+    from merian.learn import Asked
+    from merian.report.audited_pictures import small_pictures
+
+    if out is not None:
+        check_out(out)
+    catalogue = check_catalogue(sources) if write else None
+    given = {"empty": empty, "blur": blur, "scattered": scattered, "cut": cut, "alike": alike}
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    asked = Asked("pictures", format=format, options=options_of(format, map, set))
+    with screen.working("Auditing", quiet) as job:
+        found = audit_pictures(
+            sources, turned=turned, limits=limits, asked=asked, processes=processes,
+            progress=job.step,
+        )  # fmt: skip
+        with found as done:
+            if catalogue is not None:
+                job.tell("writing into the catalogue")
+                written = write_notes(catalogue, done)
+            job.tell("writing")
+            shown = small_pictures(done.audit) if out is not None else None
+            code = _told(done.audit, out, strict, quiet, shown, done.write_scores)
+    if catalogue is not None:
+        screen.say(f"{screen.counted(written, 'measurement')} written into {catalogue}.", quiet)
+    return code
+
+
+@app.command(sort_key=4)
 def places(
     source: Path,
     /,
@@ -197,8 +270,24 @@ def places(
     return _told(done, out, strict, quiet)
 
 
-def _told(done: Audit, out: Path | None, strict: bool, quiet: bool) -> int:
-    """Print what was found, write it down if asked to, and return the exit code."""
+def _told(
+    done: Audit,
+    out: Path | None,
+    strict: bool,
+    quiet: bool,
+    shown: Shown | None = None,
+    more: Callable[[Path], None] | None = None,
+) -> int:
+    """Print what was found, write it down if asked to, and return the exit code.
+
+    Args:
+        done: What was found.
+        out: The folder to write, if any.
+        strict: Whether what was found is told by the exit code.
+        quiet: Whether to print the answer alone.
+        shown: Small pictures for the page.
+        more: Writes a table of all that was looked at.
+    """
     from merian.audit import write_tables
     from merian.files import new_folder
     from merian.report.audited import audited_page
@@ -206,7 +295,9 @@ def _told(done: Audit, out: Path | None, strict: bool, quiet: bool) -> int:
     if out is not None:
         with new_folder(out) as folder:
             write_tables(done, folder)
-            (folder / _PAGE).write_text(audited_page(done), encoding="utf-8")
+            if more is not None:
+                more(folder / _ALL)
+            (folder / _PAGE).write_text(audited_page(done, shown), encoding="utf-8")
     for note in (*done.remarks, *done.notes):
         screen.say(f"note: {note}", quiet)
     looked_at = ", ".join(f"{number:,} {what}" for number, what in done.looked_at)

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from merian.audit import Audit, Finding
-from merian.report.page import Bars, Figures, Name, Note, Part, Section, Table, Text, page
+from merian.report.page import (
+    Bars,
+    Figures,
+    Gallery,
+    Name,
+    Note,
+    Part,
+    Section,
+    Table,
+    Text,
+    Thumbnail,
+    page,
+)
+
+Shown = Mapping[str, Sequence[Thumbnail]]
+"""Small pictures by the name of what was found."""
 
 __all__ = ["audited_page"]
 
@@ -11,11 +28,12 @@ _SHOWN = 25  # rows of each table; all are in the files
 _NAMES = frozenset({"species", "label_name", "fits_better", "in_species"})
 
 
-def audited_page(audit: Audit) -> str:
-    """Return the page of an audit."""
+def audited_page(audit: Audit, shown: Shown | None = None) -> str:
+    """Return the page of an audit, with small pictures of what is shown."""
+    of = shown or {}
     return page(
         audit.title,
-        [_summary(audit), *(_section(finding) for finding in audit.findings)],
+        [_summary(audit), *(_section(one, of.get(one.name, ())) for one in audit.findings)],
         subtitle=audit.subtitle,
         stamp=audit.stamp,
     )
@@ -35,7 +53,7 @@ def _summary(audit: Audit) -> Section:
     return Section("What was found", parts)
 
 
-def _section(finding: Finding) -> Section:
+def _section(finding: Finding, shown: Sequence[Thumbnail]) -> Section:
     """Return what was found of one kind."""
     title = f"{finding.title}: {finding.count:,}"
     if not finding.count and not finding.bars:
@@ -44,6 +62,8 @@ def _section(finding: Finding) -> Section:
     if finding.bars:
         marked = frozenset(label for label, _ in finding.bars if label[:1] in "CE")
         parts.append(Bars(finding.title, finding.bars, "species", marked))
+    if shown:
+        parts.append(Gallery("The first of them", shown))
     rows = _worst(finding)
     if rows:
         columns = finding.shown or finding.columns
