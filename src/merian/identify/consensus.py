@@ -38,6 +38,7 @@ __all__ = ["PLACE", "Consensus", "Decided", "Together"]
 _PAIRS = 12_000  # simulated records at most, for each set of libraries
 _DRAWS = 8  # of what each library says of a species, where it was asked about several records
 _PULL = 20.0  # of the worth of evidence towards 1
+_FAST = 1e6  # the same, of what is not weighed anew
 _ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
 _SEED = 0
 _NEVER = 1.1  # no probability reaches it
@@ -204,7 +205,11 @@ class Consensus:
         rung = np.concatenate([np.empty(0, np.int32), *(one.rung for one in said)]).astype(np.int32)
         rows = np.concatenate([empty, *(self._rows(one) for one in said)])
         case = np.array([one.case for one in records], np.int64)
+        pull = np.full(len(usual), _PULL)
         if place is not None:
+            if len(libraries) == 1:
+                pull[1:] = _FAST  # what it says was weighed when it was built
+            pull = np.append(pull, np.full(COLUMNS, _PULL))
             usual = np.append(usual, np.zeros(COLUMNS))  # what a place is worth a library must say
             drawn = place.draw([one.species for one in records], [one.absent for one in records])
             number = np.repeat(np.arange(len(records)), np.diff(offset))
@@ -218,7 +223,7 @@ class Consensus:
         importance = _importance(stratum, weight)
 
         def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
-            (found,) = fit(part, own, worth, [usual], pull=_PULL)
+            (found,) = fit(part, own, worth, [usual], pull=pull)
             return [_bounded(found) if place is not None else found]
 
         (found,) = fitted(described, at_true, importance)
