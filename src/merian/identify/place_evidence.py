@@ -30,7 +30,7 @@ from merian.identify.presence import BLOCK_KM, NUMBERS, SITE_KM, Presence, Spots
 from merian.identify.sightings import Sightings, half_of
 from merian.library import Library
 
-__all__ = ["COLUMNS", "Drawn", "PlaceEvidence", "Spot", "spot_of"]
+__all__ = ["COLUMNS", "Drawn", "PlaceEvidence", "Spot", "binomial", "spot_of"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
@@ -53,6 +53,12 @@ def spot_of(latitude: float, longitude: float, date: str | None) -> Spot:
     month, day = (int(found[1]), int(found[2])) if found else (0, 0)
     known = 1 <= month <= 12 and 1 <= day <= 31
     return float(latitude), float(longitude), half_of(month, day) if known else -1
+
+
+def binomial(name: str) -> str:
+    """Return the species that a name is of, without author and subgenus; "" where it is of none."""
+    found = _BINOMIAL.match(name)
+    return re.sub(r" \([^)]*\)", "", found[0]) if found else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +210,7 @@ def _rungs_of(
     rungs = np.full(len(sightings.names), ROOT, np.int64)
     species = np.zeros(len(rungs), bool)
     for place, (name, above) in enumerate(zip(sightings.names, sightings.above, strict=True)):
-        found = _BINOMIAL.match(name)
-        plain = re.sub(r" \([^)]*\)", "", found[0]) if found else ""
+        plain = binomial(name)
         rung = _species(plain, joint, named, libraries) if plain else ROOT
         if rung != ROOT:
             rungs[place], species[place] = rung, True
