@@ -40,7 +40,9 @@ COLUMNS = 2 * NUMBERS
 
 _UNMET = 0.1  # of simulated records, the share whose species the list is taken not to have
 _SEED = 0
-_BINOMIAL = re.compile(r"^[A-Z][\w-]+ (?:\([A-Z][\w-]+\) )?[a-zà-ÿ][\w-]+")
+_BINOMIAL = re.compile(
+    r"^[A-Z][\w-]+ (?:\([A-Z][\w-]+\) )?(?!(?:spp?|cf|aff|nr|gen|indet|nov)\b)[a-zà-ÿ][\w-]+"
+)
 _HIGHER = ("genus", "family", "order", "class", "phylum", "kingdom")
 
 Spot = tuple[float, float, int]

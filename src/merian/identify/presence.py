@@ -299,6 +299,7 @@ def _ratios(
     found = np.ones(len(number))
     gone = hidden.rung[number]
     spot = np.where(gone >= 0, gone, 0)
+    below = np.zeros(len(number), bool)  # what is gone
     for rank in range(path.shape[1]):
         rung = path[:, rank]
         there = rung >= 0
@@ -306,7 +307,9 @@ def _ratios(
         out = hidden.path[:, rank] == rung
         o = seen[number, at] - np.where(out, seen[number, spot], 0)
         e = expected[number, at] - np.where(out, expected[number, spot], 0)
-        ratio = (np.maximum(o, 0) + _PULL * found) / (np.maximum(e, 0) + _PULL)
+        o, e = (np.where(below, 0, np.maximum(one, 0)) for one in (o, e))
+        below |= there & (rung == gone)
+        ratio = (o + _PULL * found) / (e + _PULL)
         found = np.where(there, ratio, found)
     return found
 

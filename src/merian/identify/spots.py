@@ -44,12 +44,15 @@ def _spots_of(catalogue: Catalogue, ids: Sequence[str]) -> dict[str, Spot]:
     """Return where and when records were found; 0/0 is what a program writes that knows none."""
     asked = ", ".join(literal(key) for key in sorted(set(ids)))
     rows = catalogue.query(
-        "SELECT o.occurrenceID, e.decimalLatitude AS y, e.decimalLongitude AS x, e.eventDate "
+        "SELECT o.occurrenceID, e.decimalLatitude, e.decimalLongitude, e.eventDate "
         "FROM occurrence o JOIN event e ON e.eventID = o.eventID "
-        f"WHERE o.occurrenceID IN ({asked}) AND isfinite(y) AND isfinite(x) AND abs(y) <= 90 "
-        "AND abs(x) <= 180 AND NOT (y = 0 AND x = 0) ORDER BY 1"
+        f"WHERE o.occurrenceID IN ({asked}) ORDER BY 1"
     )
-    return {
-        str(key): spot_of(float(str(y)), float(str(x)), None if date is None else str(date))
-        for key, y, x, date in rows
-    }
+    found = {}
+    for key, y, x, date in rows:
+        if y is None or x is None:
+            continue
+        latitude, longitude = float(str(y)), float(str(x))
+        if abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude):
+            found[str(key)] = spot_of(latitude, longitude, None if date is None else str(date))
+    return found
