@@ -105,7 +105,7 @@ def answered(small, met, tmp_path_factory) -> dict[str, dict[str, object]]:
 
 
 def test_answers_say_what_place_and_date_added(answered):
-    home = [row for key, row in answered.items() if key.startswith("with") and "home" in key]
+    home = [row for key, row in answered.items() if key.startswith("with ") and "home" in key]
     assert len(home) == 6
     for row in home:
         assert row["evidence"] == "consensus"
@@ -129,21 +129,21 @@ def test_a_place_that_speaks_against_an_answer_is_flagged(small, met):
 
 def test_a_place_rules_nothing_out(answered):
     for key, row in answered.items():
-        if key.startswith("with") and "away" in key:
-            plain = answered[key.replace("with", "without")]
+        if key.startswith("with ") and "away" in key:
+            plain = answered[key.replace("with ", "without ")]
             assert row["species"] == plain["species"]
             assert row["p_species"] > 0.2
 
 
 def test_what_has_no_place_is_answered_as_ever(answered):
     for key, row in answered.items():
-        if key.startswith("with") and "nowhere" in key:
-            plain = answered[key.replace("with", "without")]
+        if key.startswith("with ") and "nowhere" in key:
+            plain = answered[key.replace("with ", "without ")]
             assert {k: v for k, v in plain.items() if k in row} == {
                 k: v for k, v in row.items() if k in plain
             }
-        if key.startswith("with") and "far" in key:  # nobody looked there: nothing is added
-            plain = answered[key.replace("with", "without")]
+        if key.startswith("with ") and "far" in key:  # nobody looked there: nothing is added
+            plain = answered[key.replace("with ", "without ")]
             assert row["p_species"] == pytest.approx(plain["p_species"], abs=0.02)
 
 
