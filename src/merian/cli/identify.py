@@ -33,6 +33,7 @@ def identify(
     set: tuple[str, ...] = (),
     images: Path | None = None,
     taxonomy: Path | None = None,
+    place: Path | None = None,
     processes: int | None = None,
     report: Path | None = None,
     quiet: screen.Quiet = False,
@@ -78,6 +79,9 @@ def identify(
         images: The folder with the pictures that a table names.
         taxonomy: A checklist: with it labels of records contradict the evidence only where they
             are no synonyms of what it says.
+        place: Where and when taxa were met, which makes the places and dates of records evidence
+            too: a Darwin Core download, a table of species with coordinates and dates, a catalogue,
+            or the names of what lives in the region.
         processes: How many processes to use; as many as there are cores if not given.
         report: Write a page about the answers into this HTML file.
         quiet: Print the answer and nothing else.
@@ -98,10 +102,10 @@ def identify(
         raise InputError("give the sequences: merian identify QUERY... --library LIB -o OUT")
     choice = choice_of(alpha, novelty, promise)
     options = options_of(format, map, set, images)
-    if of_records(queries, library, options, format, quiet):
+    if of_records(queries, library, options, format, quiet) or place is not None:
         identify_records(
             queries, library, out, into, choice, options, format, taxonomy, processes,
-            novelty == BATCH, report, quiet,
+            novelty == BATCH, report, place, quiet,
         )  # fmt: skip
         return
     asked = Queries(queries, options_of(format, map, set), format)

@@ -64,12 +64,14 @@ def identify_records(
     processes: int | None,
     estimate: bool,
     report: Path | None,
+    place: Path | None,
     quiet: bool,
 ) -> None:
     """Identify records, and print what was done."""
     from merian.cli.identify import finish, print_summary
     from merian.identify import record_job
     from merian.identify.records import Records
+    from merian.identify.sightings import read_sightings
     from merian.library.shelf import open_shelf
     from merian.taxonomy import Taxonomy
 
@@ -79,11 +81,14 @@ def identify_records(
         )
     records = Records(queries, options, format)
     checklist = Taxonomy.open(taxonomy) if taxonomy is not None else None
+    sightings = read_sightings(place) if place is not None else None
+    for note in sightings.notes if sightings is not None else ():
+        screen.say(f"note: {place}: {note}", quiet)
     if out is None:
         if into is None:
             raise InputError("say where the answers go: -o OUT, or --into CATALOGUE, or both")
         run = record_job.run_of_records(
-            records, open_shelf(library, pictures=True), choice, checklist
+            records, open_shelf(library, pictures=True), choice, checklist, sightings
         )
         out = into / "runs" / run / "answers.tsv"
     if into is not None:
@@ -101,7 +106,7 @@ def identify_records(
         found = record_job.identify_records(
             records, library, out, choice=choice,
             taxonomy=checklist, processes=processes,
-            progress=job.step,
+            progress=job.step, sightings=sightings,
         )  # fmt: skip
     for note in records.notes[told:]:
         screen.say(f"note: {note}", quiet)

@@ -27,18 +27,24 @@ from merian.identify.fusion import Said, Witness, fuse, prior_of
 from merian.identify.joint import Joint, join
 from merian.identify.ladder import ROOT
 from merian.identify.learning import FOLDS, cross_fitted
+from merian.identify.place_evidence import COLUMNS, PlaceEvidence, Spot
 from merian.identify.posterior import Posterior, posterior_of
+from merian.identify.presence import BOUND
 from merian.identify.promise import Choice, Promise, promise_of
 from merian.identify.simulations import Simulations
 
-__all__ = ["Consensus", "Decided", "Together"]
+__all__ = ["PLACE", "Consensus", "Decided", "Together"]
 
 _PAIRS = 12_000  # simulated records at most, for each set of libraries
 _DRAWS = 8  # of what each library says of a species, where it was asked about several records
 _PULL = 20.0  # of the worth of evidence towards 1
+_FAST = 1e6  # the same, of what is not weighed anew
 _ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
 _SEED = 0
 _NEVER = 1.1  # no probability reaches it
+PLACE = -1
+"""Stands among the numbers of libraries where place and date are evidence too."""
+_MOST = np.log(100.0)  # by how much a place may raise or lower a score
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +54,7 @@ class Together:
     """What is known of several libraries that are asked about one record.
 
     Attributes:
-        worth: Of the prior, and of what each library says.
+        worth: Of the prior, of what each library says, and, where they count, of place and date.
         promises: For records of which all lack as much, then, for each of the libraries, of which
             it alone has the species; each time with whole barcodes, then with pieces.
     """
@@ -91,7 +97,9 @@ class Consensus:
     Attributes:
         joint: Their tree.
         choice: What was chosen.
-        told: What decides, by the numbers of libraries.
+        told: What decides, by the numbers of libraries; with `PLACE` among them, of records whose
+            place is known.
+        place: What place and date say, if they are asked.
     """
 
     joint: Joint
@@ -124,6 +132,7 @@ class Consensus:
             for base in self.joint.base
         ]
         self._prior = prior_of(ladder, taxa, strata.USUAL)
+        self.place: PlaceEvidence | None = None
         self._mix = strata.expanded(choice.novelty)
         self._together = cache(self._learn)
         self._simulated_witnesses = cache(self._witnesses_of)
@@ -141,17 +150,34 @@ class Consensus:
             self.told[key] = Decided(found.worth.tolist(), needed)
         return self.told[key]
 
-    def posterior(self, witnesses: Sequence[Witness]) -> Posterior:
+    def posterior(self, witnesses: Sequence[Witness], spot: Spot | None = None) -> Posterior:
         """Return what a record may be.
 
         Args:
             witnesses: What the libraries say of it.
+            spot: Where and when it was found, if that is evidence too.
         """
         said = fuse(self.joint, witnesses, self._priors)
-        worth = np.array(self.decided([witness.library for witness in witnesses]).worth)
-        scores = self._rows(said)[:, 1:] @ worth
+        rows = self._rows(said)[:, 1:]
+        own = [witness.library for witness in witnesses]
+        if self.place is not None and spot is not None:
+            own.append(PLACE)
+            number = np.zeros(len(said.rung), np.int64)
+            rows = np.concatenate([rows, self.place.rows([spot], number, said.rung)], axis=1)
+        worth = np.array(self.decided(own).worth)
         offset = np.array([0, len(said.rung)], np.int64)
-        return posterior_of(scores, offset, said.rung, self.joint.ladder, self._mix)
+        return posterior_of(rows @ worth, offset, said.rung, self.joint.ladder, self._mix)
+
+    def told_by_place(
+        self, witnesses: Sequence[Witness], spot: Spot, rungs: Sequence[int]
+    ) -> Floats:
+        """Return by how much place and date multiply the odds of taxa, as they are weighed."""
+        if self.place is None:
+            return np.ones(len(rungs))
+        worth = np.array(self.decided([*(w.library for w in witnesses), PLACE]).worth)[-COLUMNS:]
+        number = np.zeros(len(rungs), np.int64)
+        told: Floats = np.exp(self.place.rows([spot], number, np.array(rungs, np.int32)) @ worth)
+        return told
 
     def _rows(self, said: Said) -> Floats:
         """Return the numbers that describe outcomes: 1, the prior, and what each library says."""
@@ -160,60 +186,82 @@ class Consensus:
 
     # -- learning -------------------------------------------------------------------------------
 
-    def _learn(self, libraries: tuple[int, ...]) -> Together:
+    def _learn(self, numbers: tuple[int, ...]) -> Together:
+        libraries = tuple(number for number in numbers if number != PLACE)
+        place = self.place if PLACE in numbers else None
         usual = np.ones(2 + len(self._evidence))
         usual[0] = 0
         ladder = self.joint.ladder
-        if len(libraries) == 1:
+        if len(libraries) == 1 and place is None:
             # Several pictures, or barcodes, by one library: they count by their mean, and are held
             # to what is promised for the least of one. That this is enough is not simulated.
             own = self._evidence[libraries[0]].promises(self.choice)[-1]
             needed = {rank: own.thresholds.get(rank, _NEVER) for rank in ladder.ranks}
             return Together(usual[1:], (replace(own, thresholds=needed),))
-        records = self._simulate(libraries)
+        records = self._simulate(libraries, place)
         said = [fuse(self.joint, one.witnesses, self._priors) for one in records]
         offset = np.cumsum([0, *(len(one.rung) for one in said)]).astype(np.int64)
         empty = np.empty((0, len(usual)))
+        rung = np.concatenate([np.empty(0, np.int32), *(one.rung for one in said)]).astype(np.int32)
+        rows = np.concatenate([empty, *(self._rows(one) for one in said)])
+        case = np.array([one.case for one in records], np.int64)
+        pull = np.full(len(usual), _PULL)
+        if place is not None:
+            if len(libraries) == 1:
+                pull[1:] = _FAST  # what it says was weighed when it was built
+            pull = np.append(pull, np.full(COLUMNS, _PULL))
+            usual = np.append(usual, np.zeros(COLUMNS))  # what a place is worth a library must say
+            drawn = place.draw([one.species for one in records], [one.absent for one in records])
+            number = np.repeat(np.arange(len(records)), np.diff(offset))
+            rows = np.concatenate([rows, place.simulated_rows(drawn, number, rung)], axis=1)
+            case += drawn.block * _case(1 + len(libraries), ())
         described = Described(
-            offset,
-            np.concatenate([np.empty(0, np.int32), *(one.rung for one in said)]).astype(np.int32),
-            np.zeros(len(records), np.int8),
-            (np.arange(offset[-1]),),
-            (np.concatenate([empty, *(self._rows(one) for one in said)]),),
+            offset, rung, np.zeros(len(records), np.int8), (np.arange(offset[-1]),), (rows,)
         )
-        true, stratum, genus, weight = self._truth(records)
-        place = _places(described, true)
+        true, stratum, genus, weight = self._truth(records, case)
+        at_true = _places(described, true)
         importance = _importance(stratum, weight)
 
         def fitted(part: Described, own: NDArray[np.int64], worth: Floats) -> list[Floats]:
-            return fit(part, own, worth, [usual], pull=_PULL)
+            (found,) = fit(part, own, worth, [usual], pull=pull)
+            return [_bounded(found) if place is not None else found]
 
-        (found,) = fitted(described, place, importance)
+        (found,) = fitted(described, at_true, importance)
         genera, number = np.unique(genus, return_inverse=True)
         fold = (np.random.default_rng(_SEED).permutation(len(genera)) % FOLDS)[number.reshape(-1)]
-        scores = cross_fitted(described, place, importance, fold, fitted)
+        scores = cross_fitted(described, at_true, importance, fold, fitted)
         if len(genera) <= 1:
             scores = score(described, [usual])
         simulated = Simulations(
             offset, described.rung, scores.astype(np.float32), stratum, genus, weight, true,
-            np.array([one.case for one in records], np.int8),
+            case.astype(np.int8),
         )  # fmt: skip
+        return Together(found[1:], self._promised(libraries, simulated))
+
+    def _promised(self, libraries: tuple[int, ...], simulated: Simulations) -> tuple[Promise, ...]:
+        """Choose the promise of each case, each at least as strict as those before."""
         promises: list[Promise] = []
         cases = {0, *(1 + alone for alone, _ in self._apart(libraries))}
-        for case in range(_case(1 + len(libraries), ())):
+        every = _case(1 + len(libraries), ())
+        blocks = 2 if simulated.length.max(initial=0) >= every else 1  # a whole cube was left out
+        for case in range(blocks * every):
             if case % 2 and not any(self._evidence[n].kind == "barcode" for n in libraries):
                 continue  # of pictures there are no pieces
-            if case // 2 not in cases:
+            if case % every // 2 not in cases:
                 continue
             least = np.array([*promises[-1].thresholds.values()]) if promises else None
             part = simulated.taken(simulated.length == case)
-            promises.append(promise_of(part, ladder, self.choice, least))
-        return Together(found[1:], tuple(promises))
+            promises.append(promise_of(part, self.joint.ladder, self.choice, least))
+        return tuple(promises)
 
-    def _simulate(self, libraries: tuple[int, ...]) -> list[_Simulated]:
+    def _simulate(
+        self, libraries: tuple[int, ...], place: PlaceEvidence | None
+    ) -> list[_Simulated]:
         """Return records that the libraries are asked about together."""
         known = [self._simulated_witnesses(library) for library in libraries]
         shared = sorted(set.intersection(*(set(one) for one in known)))
+        if place is not None:
+            shared = [species for species in shared if place.has(species)]
         random = np.random.default_rng(_SEED)
         found: list[_Simulated] = []
         for species in random.permutation(np.array(shared, np.int64)).tolist():
@@ -288,7 +336,7 @@ class Consensus:
         return found
 
     def _truth(
-        self, records: Sequence[_Simulated]
+        self, records: Sequence[_Simulated], case: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.int32], NDArray[np.float32]]:
         """Return the true rungs of records, their stratum, their genus and their weight."""
         ladder = self.joint.ladder
@@ -301,11 +349,18 @@ class Consensus:
         stratum = strata.of_outcomes(ladder.ranks)[level]
         rank = ladder.ranks.index("genus") if "genus" in ladder.ranks else max(0, ranks - 2)
         # Species of a genus count alike in each case and stratum.
-        case = np.array([one.case for one in records], np.int64)
         key = (case * (ranks + 1) + stratum) * (len(ladder) + 1) + species
         number = np.unique(key, return_inverse=True)[1].reshape(-1)
         weight = (1 / np.bincount(number)[number]) if len(records) else np.empty(0)
         return true, stratum, path[:, rank], weight.astype(np.float32)
+
+
+def _bounded(weights: Floats) -> Floats:
+    """Return weights of which those of place and date move no score by more than `_MOST`."""
+    found = weights.copy()
+    of_each = np.abs(found[-COLUMNS:]).reshape(2, -1).sum(axis=1) * BOUND
+    found[-COLUMNS:] *= np.repeat(np.minimum(1, _MOST / np.maximum(of_each, 1e-9)), COLUMNS // 2)
+    return found
 
 
 def _case(who: int, witnesses: Sequence[Witness]) -> int:

@@ -69,7 +69,7 @@ def fit(
     importance: Floats,
     usual: Sequence[Floats],
     near: Sequence[Floats] | None = None,
-    pull: float = PULL,
+    pull: float | Floats = PULL,
 ) -> list[Floats]:
     """Return the weights of each kind of outcome.
 
@@ -79,7 +79,7 @@ def fit(
         importance: Of each.
         usual: The weights that are right where nothing speaks against them.
         near: Weights from which to start, if some are known that are nearly right.
-        pull: How strongly weights are drawn towards the usual ones.
+        pull: How strongly weights are drawn towards the usual ones; one for all, or one for each.
     """
     if not len(true):
         return [weight.copy() for weight in usual]
@@ -132,7 +132,7 @@ def _newton(
     importance: Floats,
     pulled: Floats,
     start: Floats,
-    pull: float,
+    pull: float | Floats,
 ) -> Floats:
     """Return the best weights of standardised numbers, all in one row."""
     query, offset = described.query, described.offset
@@ -144,7 +144,7 @@ def _newton(
             scores[place] = r @ weight[a:b]
         log = log_probabilities(scores, offset)
         away = weight - pulled
-        return float(-(importance @ log[true]) + pull / 2 * (away @ away)), log
+        return float(-(importance @ log[true]) + away @ (pull * away) / 2), log
 
     weight = start.copy()
     value, log = loss(weight)

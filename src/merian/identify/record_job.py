@@ -36,6 +36,8 @@ from merian.identify.job import (
 from merian.identify.promise import Choice
 from merian.identify.record_panel import RecordPanel
 from merian.identify.records import Records
+from merian.identify.sightings import Sightings
+from merian.identify.spots import with_spots
 from merian.identify.told import disagreements
 from merian.library import Library
 from merian.library.shelf import open_shelf
@@ -67,6 +69,7 @@ def identify_records(
     taxonomy: Taxonomy | None = None,
     processes: int | None = None,
     progress: Progress | None = None,
+    sightings: Sightings | None = None,
 ) -> Identified:
     """Identify records and write the answers.
 
@@ -78,6 +81,7 @@ def identify_records(
         taxonomy: A checklist in which labels are looked up before they contradict anything.
         processes: How many at most; as many as the machine has cores if None.
         progress: Is told how far it is.
+        sightings: Where and when taxa were met: makes place and date of records evidence.
     """
     out, choice, tell = Path(out), choice or Choice(), progress or (lambda _what, _count: None)
     check_suffix(out)
@@ -86,11 +90,11 @@ def identify_records(
     check_not_asked(records, out)
     shelf = open_shelf(library, pictures=True)
     tell("looking at the records", 0)
-    run = run_of_records(records, shelf, choice, taxonomy)
+    run = run_of_records(records, shelf, choice, taxonomy, sightings)
     before = done_before(out, run)
     if before and all(path.is_file() for path in beside(out)):
         return before
-    panel = RecordPanel(shelf, choice)
+    panel = RecordPanel(shelf, choice, sightings=sightings)
     with work_on(out, run) as work:
         chunks = _answer(records, panel, work, processes, tell)
         tell("writing", 0)
@@ -98,13 +102,18 @@ def identify_records(
 
 
 def run_of_records(
-    records: Records, shelf: Mapping[str, Library], choice: Choice, taxonomy: Taxonomy | None
+    records: Records,
+    shelf: Mapping[str, Library],
+    choice: Choice,
+    taxonomy: Taxonomy | None,
+    sightings: Sightings | None = None,
 ) -> str:
     """Return the id of a run: a hash of everything that decides its result."""
     asked = {
         "records": records.fingerprint, "reading": records.said, "library": hash_of(shelf),
         "alpha": choice.alpha, "novelty": choice.novelty, "by_rank": choice.by_rank,
         "taxonomy": taxonomy.lock.as_dict() if taxonomy else None,
+        **({"place": sightings.hash} if sightings else {}),
     }  # fmt: skip
     return run_id("identify-records", asked)
 
@@ -129,6 +138,8 @@ def _answer(
 
     most = max(1, processes or os.cpu_count() or 1)
     stream = records.read(work.folder / "records")
+    if panel.consensus.place is not None:
+        stream = with_spots(stream, lambda: records.catalogues(work.folder / "records"))
     return answer_chunks(
         stream, work, panel.answers, _OPENER, panel.arguments(), most, progress, _CHUNK,
         remembered=0,  # no two records are the same: each has ids of its own

@@ -9,30 +9,32 @@ given, those of barcodes are asked about pictures that have learnt to (see `lear
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.errors import InputError
 from merian.identify import strata
 from merian.identify.answers import answer_line
 from merian.identify.chunks import NONE
-from merian.identify.consensus import Consensus, Decided
+from merian.identify.consensus import PLACE, Consensus, Decided
 from merian.identify.determination import Determination
 from merian.identify.fusion import Witness
 from merian.identify.identifier import Identifier
-from merian.identify.ladder import Ladder
 from merian.identify.learning_across import answers_pictures, refusal
 from merian.identify.panel import picker, reopened
 from merian.identify.picture_evidence import PictureEvidence
-from merian.identify.posterior import Posterior, as_usual, chains_of
+from merian.identify.place_evidence import PlaceEvidence, Spot
+from merian.identify.place_words import with_place
+from merian.identify.posterior import as_usual, chains_of
 from merian.identify.promise import Choice, stands
+from merian.identify.record_parts import Part, in_a_cell, says, unknown
+from merian.identify.sightings import Sightings, read_sightings
 from merian.identify.telling import Found, Teller, rounded
 from merian.identify.unpacking import Unpacker
-from merian.identify.wording import percent
 from merian.image.addresses import Region, address_of
 from merian.library import Library
 from merian.library.vectors import raw_vectors
@@ -41,38 +43,9 @@ from merian.pictures import BadPictureError
 __all__ = ["RecordPanel", "open_record_answerer"]
 
 _TOLD = 3  # references of each kind of evidence in a consensus
-_DECIMALS = 6
 _AT_ONCE = 8  # pictures that are in memory together
 
-_Outcomes = tuple[NDArray[np.int32], NDArray[np.float64]]
 _Wanted = tuple[int, str, Region | None, float | None, str]  # record, address ... id
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What one library says of one picture or barcode."""
-
-    library: str
-    item: str  # the id of the picture or the sequence
-    picture: str  # its address with its region, or "" of a barcode
-    answer: Determination
-    posterior: Posterior
-    usual: Posterior  # the same where novelty is as usual
-    number: int  # of the query in these
-
-    @property
-    def outcomes(self) -> _Outcomes:
-        """The rungs of all outcomes in the library's own ladder, and their probabilities."""
-        return self._of(self.posterior)
-
-    @property
-    def usually(self) -> _Outcomes:
-        """The same where novelty is as usual, which a consensus starts from."""
-        return self._of(self.usual)
-
-    def _of(self, posterior: Posterior) -> _Outcomes:
-        first, stop = posterior.offset[self.number : self.number + 2]
-        return posterior.rung[first:stop], posterior.probability[first:stop]
 
 
 class RecordPanel:
@@ -94,6 +67,7 @@ class RecordPanel:
         shelf: Mapping[str, Library],
         choice: Choice,
         told: Mapping[tuple[int, ...], Decided] | None = None,
+        sightings: Sightings | None = None,
     ) -> None:
         """Open libraries for answers.
 
@@ -101,6 +75,7 @@ class RecordPanel:
             shelf: By name.
             choice: What is chosen.
             told: What another process has learnt of some of them together.
+            sightings: Where and when taxa were met, if place and date are evidence too.
         """
         self.choice, self.shelf = choice, shelf
         self.identifiers = {name: Identifier(one, choice) for name, one in shelf.items()}
@@ -119,6 +94,9 @@ class RecordPanel:
         evidence = {name: one.evidence for name, one in self.identifiers.items()}
         self.consensus = Consensus(evidence, choice, told)
         joint = self.consensus.joint
+        if sightings is not None:
+            libraries = [one.library for one in self.identifiers.values()]
+            self.consensus.place = PlaceEvidence(sightings, joint, libraries)
         self._teller = Teller(
             joint.ladder, joint.names.__getitem__, joint.groups.__getitem__, choice.alpha
         )
@@ -140,10 +118,13 @@ class RecordPanel:
         """Return what `open_record_answerer` needs to open the same in another process."""
         folders = [(name, str(library.folder)) for name, library in self.shelf.items()]
         hashes = [library.hash for library in self.shelf.values()]
-        for names in self._usual_sets():
-            self.consensus.decided([self._number[name] for name in names])
+        for numbers in self._usual_numbers():
+            self.consensus.decided(numbers)
         told = [[key, asdict(value)] for key, value in self.consensus.told.items()]
         said = {"choice": asdict(self.choice), "told": told}
+        if self.consensus.place is not None:
+            sightings = self.consensus.place.sightings
+            said |= {"place": str(sightings.path), "place_hash": sightings.hash}
         return json.dumps(folders), json.dumps(hashes), json.dumps(said)
 
     def promise(self) -> list[str]:
@@ -158,7 +139,23 @@ class RecordPanel:
             both = [self._number[name] for name in names]
             told = self.consensus.together(both).promises[0].lines()
             lines += [f"{' and '.join(names)} together: {line}" for line in told]
+        if self.consensus.place is not None:
+            names = [*self.identifiers]
+            for both in self._usual_numbers():
+                if PLACE in both:
+                    who = " and ".join(names[number] for number in both if number != PLACE)
+                    told = self.consensus.together(both).promise.lines()
+                    lines += [f"{who} with place and date: {line}" for line in told]
         return lines
+
+    def _usual_numbers(self) -> list[list[int]]:
+        """Return the numbers of libraries that answer together, and those with place and date."""
+        sets = [[self._number[name] for name in names] for names in self._usual_sets()]
+        if self.consensus.place is None:
+            return sets
+        alone = [[self._number[name]] for name in self._barcodes]
+        alone += [[self._number[self._pictures[0]]]] if len(self._pictures) == 1 else []
+        return sets + [[*numbers, PLACE] for numbers in [*sets, *alone]]
 
     def _usual_sets(self) -> list[list[str]]:
         """Return which libraries answer together: all of pictures, alone and with a barcode's."""
@@ -183,18 +180,21 @@ class RecordPanel:
         reason.
         """
         records = [json.loads(text) for text in asked]
-        parts: list[list[_Part]] = [[] for _ in records]
+        parts: list[list[Part]] = [[] for _ in records]
         aside: list[list[list[str]]] = [[] for _ in records]
         self._ask_barcodes(records, parts, aside)
         self._ask_pictures(records, parts, aside)
-        return [self._line(*both) for both in zip(parts, aside, strict=True)]
+        spots = [tuple(record["spot"]) if record.get("spot") else None for record in records]
+        if self.consensus.place is None:
+            spots = [None] * len(spots)
+        return [self._line(*both) for both in zip(parts, aside, spots, strict=True)]
 
     # -- barcodes -------------------------------------------------------------------------------
 
     def _ask_barcodes(
         self,
         records: Sequence[Mapping[str, Any]],
-        parts: list[list[_Part]],
+        parts: list[list[Part]],
         aside: list[list[list[str]]],
     ) -> None:
         asked: dict[str, list[tuple[int, str, str]]] = {name: [] for name in self._barcodes}
@@ -223,20 +223,20 @@ class RecordPanel:
         name: str,
         rows: Sequence[tuple[int, str, str]],
         queries: Sequence[Any],
-        parts: list[list[_Part]],
+        parts: list[list[Part]],
     ) -> None:
         one = self.identifiers[name]
         answers, posterior = one.weigh(queries)
         usual = as_usual(posterior, one.ladder, strata.expanded(self.choice.novelty))
         for place, ((number, key, picture), answer) in enumerate(zip(rows, answers, strict=True)):
-            parts[number].append(_Part(name, key, picture, answer, posterior, usual, place))
+            parts[number].append(Part(name, key, picture, answer, posterior, usual, place))
 
     # -- pictures -------------------------------------------------------------------------------
 
     def _ask_pictures(
         self,
         records: Sequence[Mapping[str, Any]],
-        parts: list[list[_Part]],
+        parts: list[list[Part]],
         aside: list[list[list[str]]],
     ) -> None:
         wanted: list[_Wanted] = []
@@ -298,72 +298,55 @@ class RecordPanel:
 
     # -- together -------------------------------------------------------------------------------
 
-    def _line(self, parts: Sequence[_Part], aside: Sequence[Sequence[str]]) -> str:
+    def _line(
+        self, parts: Sequence[Part], aside: Sequence[Sequence[str]], spot: Spot | None
+    ) -> str:
         if not parts:
             reasons = "; ".join(reason for _, reason in aside) or "there is nothing to ask about"
             return f"{NONE}{reasons}"
         told: dict[str, object] = {"parts": [], "aside": aside}
-        if len(parts) == 1:
+        if len(parts) == 1 and spot is None:
             (part,) = parts
-            unknown = _unknown(self.identifiers[part.library].ladder, *part.outcomes)
-            return answer_line(part.answer, {**self._own(part), "unknown": unknown, **told})
-        answer = self._together(parts)
+            lacking = unknown(self.identifiers[part.library].ladder, *part.outcomes)
+            return answer_line(part.answer, {**self._own(part), "unknown": lacking, **told})
+        answer = self._together(parts, spot)
         libraries = ";".join(dict.fromkeys(self._called[part.library] for part in parts))
         picture = next((part.picture for part in parts if part.picture), "")
         own = {
             "evidence": "consensus", "library": libraries, "item": None,
-            "picture": _in_a_cell(picture),
+            "picture": in_a_cell(picture),
         }  # fmt: skip
         rows = [self._row(part) for part in parts]
         return answer_line(answer, {**own, **told, "parts": rows})
 
-    def _own(self, part: _Part) -> dict[str, Any]:
+    def _own(self, part: Part) -> dict[str, Any]:
         return {
             "evidence": part.answer.evidence, "library": self._called[part.library],
-            "item": part.item, "picture": _in_a_cell(part.picture),
+            "item": part.item, "picture": in_a_cell(part.picture),
         }  # fmt: skip
 
-    def _row(self, part: _Part) -> dict[str, Any]:
+    def _row(self, part: Part) -> dict[str, Any]:
         row: dict[str, Any] = json.loads(f"{{{answer_line(part.answer, self._own(part))}}}")
         ladder = self.identifiers[part.library].ladder
-        return {**row, "unknown": _unknown(ladder, *part.outcomes)}
+        return {**row, "unknown": unknown(ladder, *part.outcomes)}
 
-    def _together(self, parts: Sequence[_Part]) -> Determination:
-        """Return the consensus of several answers."""
+    def _together(self, parts: Sequence[Part], spot: Spot | None) -> Determination:
+        """Return the consensus of several answers, or of one with its place."""
         consensus, joint = self.consensus, self.consensus.joint
         witnesses = [Witness.of(joint, self._number[part.library], *part.usually) for part in parts]
-        posterior = rounded(consensus.posterior(witnesses))
+        posterior = rounded(consensus.posterior(witnesses, spot))
         chains = chains_of(posterior, joint.ladder)
-        decided = consensus.decided([one.library for one in witnesses])
+        numbers = [one.library for one in witnesses]
+        decided = consensus.decided(numbers if spot is None else [*numbers, PLACE])
         depth = stands(chains, joint.ladder, np.array([decided.thresholds]))
         matches = [m for part in parts for m in part.answer.matches[:_TOLD]]
-        found = Found("consensus", matches, says=[_says(part) for part in parts])
-        return self._teller.determination(posterior, chains, int(depth[0]), 0, found)
-
-
-def _in_a_cell(address: str) -> str | None:
-    """Return an address as every table can hold it; two blanks in a name stay two."""
-    return re.sub(r"[\t\r\n]", " ", address) or None
-
-
-def _says(part: _Part) -> str:
-    """Return what one answer says, in a few words."""
-    answer = part.answer
-    if not answer.name:
-        return f"the {answer.evidence} alone names nothing"
-    share = percent(answer.probability)
-    return f"the {answer.evidence} alone says {answer.rank} {answer.name} ({share})"
-
-
-def _unknown(
-    ladder: Ladder, rung: NDArray[np.int32], probability: NDArray[np.float64]
-) -> dict[str, float]:
-    """Return by rank how probable it is that the library has nothing that it is."""
-    rank = np.where(rung >= 0, ladder.rank[rung], -1)
-    return {
-        name: round(float(probability[rank < place].sum()), _DECIMALS)
-        for place, name in enumerate(ladder.ranks)
-    }
+        found = Found("consensus", matches, says=[says(part) for part in parts])
+        answer = self._teller.determination(posterior, chains, int(depth[0]), 0, found)
+        if spot is None or consensus.place is None:
+            return answer
+        best = self._teller.named_above(int(chains.rung[0, max(int(depth[0]) - 1, 0)]))
+        (times,) = consensus.told_by_place(witnesses, spot, [best])
+        return with_place(answer, consensus.place, spot, best, float(times))
 
 
 def open_record_answerer(
@@ -373,4 +356,7 @@ def open_record_answerer(
     said = json.loads(settings)
     shelf, choice = reopened(folders, expected, said["choice"])
     told = {tuple(key): Decided(**value) for key, value in said["told"]}
-    return RecordPanel(shelf, choice, told).answers
+    sightings = read_sightings(said["place"]) if "place" in said else None
+    if sightings is not None and sightings.hash != said["place_hash"]:
+        raise InputError(f"{sightings.path}: has changed meanwhile; give the command again")
+    return RecordPanel(shelf, choice, told, sightings).answers

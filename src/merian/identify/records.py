@@ -73,6 +73,7 @@ class Record:
         line: There, where that is known.
         sequence_ids: Of each barcode, in its catalogue; the first where several are the same.
         media_ids: Of each picture, in its catalogue.
+        spot: Latitude, longitude and half of a month, where place and date are evidence too.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Record:
     line: int | None = field(default=None, compare=False)
     sequence_ids: tuple[str, ...] = field(default=(), compare=False)
     media_ids: tuple[str, ...] = field(default=(), compare=False)
+    spot: tuple[float, float, int] | None = None
 
     @property
     def asked(self) -> str:
@@ -91,7 +93,8 @@ class Record:
             [one.address, one.region, one.px_per_mm, one.content, key]
             for one, key in zip(self.pictures, self.media_ids, strict=True)
         ]
-        return json.dumps({"barcodes": barcodes, "pictures": pictures})
+        place = {"spot": self.spot} if self.spot is not None else {}
+        return json.dumps({"barcodes": barcodes, "pictures": pictures, **place})
 
 
 class Records:

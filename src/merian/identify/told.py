@@ -99,8 +99,9 @@ _USABLE = (
 _NAMES = {
     "species": "if(taxonRank = 'species', scientificName, "
     "if(identificationQualifier IS NULL, species, NULL))",
-    "genus": "coalesce(genus, split_part(coalesce(species, "
-    "if(taxonRank IN ('genus', 'species'), scientificName, NULL)), ' ', 1))",
+    # Where no record has a name DuckDB cannot bind a split_part that is filtered.
+    "genus": "coalesce(genus, regexp_extract(coalesce(species, "
+    "if(taxonRank IN ('genus', 'species'), scientificName, NULL)), '^[^ ]*'))",
 }
 
 Taxon = tuple[str, str]  # rank and name

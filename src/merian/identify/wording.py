@@ -17,6 +17,8 @@ FLAGS = {
     "equal": "species of more than one genus are equally near: a reference may be mislabelled",
     "novel": "it is most probably something that is not in the library",
     "no_match": "no reference shares enough with it to be aligned",
+    "out_of_place": "place and date make it at least five times less likely; the label, or the "
+    "place, may be wrong",
     "other_strand": "it was read on the other strand than the nearest reference",
     "shared_barcode": "two species or more are equally near, and the barcode cannot part them",
     "short": "less than half of a usual reference was compared",
