@@ -13,19 +13,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "PLACEMENT",
     "RANKS",
     "REJECTS",
     "RUN",
     "SCHEMA_VERSION",
+    "SPLIT",
     "TABLES",
     "Field",
     "Table",
+    "definition",
     "definitions",
     "quoted",
     "record_terms",
 ]
 
-SCHEMA_VERSION = "1.1"  # a higher second number: columns were added (see `upgrade`)
+SCHEMA_VERSION = "1.2"  # a higher second number: columns or tables were added (see `upgrade`)
 
 # The ranks that an identification names in columns of their own, from high to low.
 RANKS = (
@@ -247,7 +250,7 @@ measurementRemarks VARCHAR remarks
 """),
 )
 
-# Tables that describe the world. `run` and `rejects` describe the catalogue itself.
+# Tables that describe the world; those after them describe the catalogue itself.
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -284,6 +287,37 @@ line BIGINT its line, counted from 1
 term VARCHAR the column, where one value is the trouble
 reason VARCHAR why, in words
 content VARCHAR what it held, cut at 1,000 characters
+"""),
+)
+
+SPLIT = Table(
+    "split",
+    "splitName",
+    "A division of the records into parts to learn from and parts to test with; never overwritten",
+    _fields("""
+splitName VARCHAR identifies the split
+method VARCHAR how the records were divided, in words
+settings VARCHAR what decided it, JSON
+seed BIGINT the seed of what was drawn
+parts VARCHAR by part: its role (learn, tune, test, keys, aside), share asked for, records; JSON
+leaks VARCHAR by kind: what stands in several parts, and the records of it; JSON
+records BIGINT how many records were placed
+digest VARCHAR a hash of all placements
+merianVersion VARCHAR the version of Merian
+runID VARCHAR the run that made it
+"""),
+)
+
+PLACEMENT = Table(
+    "placement",
+    "recordID",
+    "Where a split puts a record; a record is there once for each split",
+    _fields("""
+splitName VARCHAR the split
+recordID VARCHAR the occurrence, or the picture or sequence that belongs to none
+part VARCHAR the part that it is in
+groupNumber BIGINT records of one number hang together and are in one part
+reason VARCHAR the rule that put it there
 """),
 )
 
@@ -352,4 +386,10 @@ def definitions() -> list[str]:
         if table is not RUN:
             columns.append("runID VARCHAR")
         made.append(f"CREATE TABLE {table.name} ({', '.join(columns)})")
-    return [*made, _DETERMINATION]
+    return [*made, *(definition(table) for table in (SPLIT, PLACEMENT)), _DETERMINATION]
+
+
+def definition(table: Table) -> str:
+    """Return the SQL that makes a table that is written as it stands, where it is not there."""
+    columns = ", ".join(f"{quoted(f.name)} {f.type}" for f in table.fields)
+    return f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({columns})"

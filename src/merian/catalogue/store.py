@@ -34,6 +34,7 @@ from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
+    from merian.catalogue.splits import Contained, Plan, Report, Stored
     from merian.taxonomy import Taxonomy
 
 __all__ = ["Catalogue"]
@@ -185,6 +186,38 @@ class Catalogue:
             taxonomy=taxonomy,
             progress=progress,
         )
+
+    def split(
+        self,
+        plan: Plan,
+        *,
+        contained: Contained | None = None,
+        progress: Progress | None = None,
+    ) -> Stored:
+        """Divide the records, and keep the split; one that is there is never overwritten.
+
+        Args:
+            plan: What is asked.
+            contained: Joins barcodes that lie within others; see `merian.audit.held`.
+            progress: Is told what is being done.
+        """
+        from merian.catalogue.splits import make_split  # noqa: PLC0415 - only where asked for
+
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        return make_split(self._writer(), plan, contained, progress)
+
+    def splits(self) -> list[Stored]:
+        """Return the splits that it holds."""
+        from merian.catalogue.splits import splits_of  # noqa: PLC0415 - only where asked for
+
+        return splits_of(self._reader())
+
+    def report(self, name: str) -> Report:
+        """Look closely at a split: what leaks, and the taxa of each part."""
+        from merian.catalogue.splits import report_on  # noqa: PLC0415 - only where asked for
+
+        return report_on(self._reader(), name)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""

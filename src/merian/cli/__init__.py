@@ -38,6 +38,7 @@ from merian.cli import (
     query,
     recipes,
     screen,
+    split,
     taxonomy,
     train,
     world,
@@ -60,7 +61,12 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "formats": formats.formats,
         "publish": publish.publish,
     },
-    "Names": {"taxonomy": taxonomy.app, "library": library.app, "audit": audit.app},
+    "Names": {
+        "taxonomy": taxonomy.app,
+        "library": library.app,
+        "audit": audit.app,
+        "split": split.split,
+    },
     "Identify": {
         "identify": identify.identify,
         "explain": explain.explain,
