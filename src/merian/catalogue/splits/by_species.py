@@ -35,6 +35,8 @@ class BySpecies:
         """Return each chosen species that has them, and the pieces that are of it alone."""
         own = np.flatnonzero(self.species >= 0)
         own = own[np.argsort(self.species[own], kind="stable")]
+        if not len(own):
+            return
         kinds, first = np.unique(self.species[own], return_index=True)
         for kind, pieces in zip(kinds.tolist(), np.split(own, first[1:]), strict=True):
             if chosen[kind]:

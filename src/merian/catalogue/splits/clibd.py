@@ -10,7 +10,8 @@ asked, in **val_unseen** or **test_unseen**, and half are keys, in **val_unseen_
 
 The published split was drawn by record, so that the same barcode is learned, asked and a key. Here
 barcodes stay whole: a species that has but one barcode is not asked. A barcode with several species
-goes to no_split, and records without a species go where their barcode goes.
+goes to no_split, or to **shared**, which is set aside, if one of them is unseen; records without a
+species go where their barcode goes.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ CLIBD_PARTS = (
     Part("val_seen", 0, "tune"), Part("test_seen", 0, "test"),
     Part("val_unseen", 0, "tune"), Part("val_unseen_keys", 0, "keys"),
     Part("test_unseen", 0, "test"), Part("test_unseen_keys", 0, "keys"),
+    Part("shared", 0, "aside"),
 )  # fmt: skip
 NO_SPLIT, SINGLE, TRAIN, KEYS, VAL, TEST, VAL_UNSEEN, VAL_KEYS, TEST_UNSEEN, TEST_KEYS = range(10)
+SHARED = 10
 
 _COMMON = 10
 _OF_SEEN = ((TRAIN, 0.7), (KEYS, 0.1), (VAL, 0.1), (TEST, 0.1))
@@ -58,6 +61,10 @@ def clibd(plan: Plan, piece: npt.NDArray[np.int32], species: npt.NDArray[np.int3
     part = np.full(found.pieces, NO_SPLIT, np.int8)
     why = np.full(found.pieces, reasons.number("no species: to no_split"), np.int32)
     why[found.species == -2] = reasons.number("its barcode has several species: to no_split")
+    of, within = found.shared()
+    unseen = np.unique(of[np.isin(kind_of[within], (VAL_UNSEEN, TEST_UNSEEN))])
+    part[unseen] = SHARED
+    why[unseen] = reasons.number("its barcode has several species, one of them unseen: set aside")
     for kind, pieces in found.whole(np.ones(len(kind_of), bool)):
         group = int(kind_of[kind])
         if group == SINGLE:

@@ -133,15 +133,15 @@ def checked(plan: Plan, known: Sequence[str]) -> Plan:
             f"--preset {plan.preset}: there are {', '.join(PRESETS)}."
             + did_you_mean(plan.preset, PRESETS)
         )
-    if not re.fullmatch(r"[\w.+=-]+", plan.name):
-        raise InputError(
-            f"--name {plan.name!r}: expected letters, digits and . _ + = - without blanks"
-        )
     if plan.preset == "groups" and not plan.by:
         raise InputError(
             "say what must not be divided, such as --by barcode --by specimen, or which "
             f"--preset. Groups are {', '.join(known)}, and any column of the tables; presets are "
             f"{', '.join(PRESETS)}"
+        )
+    if not re.fullmatch(r"[\w.+=-]+", plan.name):
+        raise InputError(
+            f"--name {plan.name!r}: expected letters, digits and . _ + = - without blanks"
         )
     if plan.preset in ("random", "published", "benthicnet") and plan.by:
         raise InputError(f"--preset {plan.preset} knows no groups; leave --by away")

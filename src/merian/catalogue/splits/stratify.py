@@ -6,7 +6,8 @@ the whole lacks decides. It follows iterative stratification (Sechidis, Tsoumaka
 doi 10.1007/978-3-642-23808-6_10), with whole groups in place of single records, in one pass.
 
 Where there is a part to learn from, it takes what cannot be divided: taxa with fewer records than
-were asked for, and taxa whose records hang together in one piece.
+were asked for, and taxa whose records hang together in one piece. If these hold more than half of
+all records, as BINs of a species each do, whole taxa are dealt by the shares instead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from merian.catalogue.splits.plan import Plan
 
 __all__ = ["at_random", "stratified"]
 
+_WHOLE = (
+    "most taxa hang together as a whole, so that they cannot be divided: whole taxa are dealt, and "
+    "what is tested is mostly not learned"
+)
 _OF_PART = 0.5  # a piece with a larger share of all records cannot be divided fairly
 
 
@@ -36,6 +41,7 @@ def stratified(plan: Plan, piece: npt.NDArray[np.int32], label: npt.NDArray[np.i
 
     taxon = label - int(label.min())  # those without a name are divided like a taxon
     unnamed = int(label.min()) < 0
+    taxon, dealt = _dealt(plan, piece, taxon)
     pieces, taxa = int(piece.max()) + 1, int(taxon.max()) + 1
     size = np.bincount(piece, minlength=pieces).astype(np.int32)
     held, records = np.unique(piece.astype(np.int64) * taxa + taxon, return_counts=True)
@@ -51,8 +57,10 @@ def stratified(plan: Plan, piece: npt.NDArray[np.int32], label: npt.NDArray[np.i
     if plan.first >= 0:
         rare = total < plan.least
         if unnamed:
-            rare[0] = False
+            rare[taxon[np.argmin(label)]] = False
         lone = (spread == 1) & ~rare & (total > 1)
+        if dealt:
+            lone[:] = False
         for chosen, text in (
             (lone, "all records of its taxon hang together: to {}"),
             (rare, f"its taxon has fewer than {plan.least} records: to {{}}"),
@@ -74,10 +82,29 @@ def stratified(plan: Plan, piece: npt.NDArray[np.int32], label: npt.NDArray[np.i
         records.astype(np.int32), total.astype(np.float64), share, have, placed, part,
     )  # fmt: skip
     _explain(why, size, first, reasons)
+    reason = why[piece]
+    if dealt:
+        whole = (taxon == taxa - 1) & (np.bincount(of_piece[~fixed], minlength=pieces) > 0)[piece]
+        reason[whole] = reasons.number("its taxon hangs together: whole taxa are dealt by shares")
     return Placing(
-        plan.parts, part[piece], piece, why[piece], list(reasons.texts),
-        _notes(size, len(piece)),
+        plan.parts, part[piece], piece, reason, list(reasons.texts),
+        (*_notes(size, len(piece)), *([_WHOLE] if dealt else [])),
     )  # fmt: skip
+
+
+def _dealt(
+    plan: Plan, piece: npt.NDArray[np.int32], taxon: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], bool]:
+    """Return taxa, those that hang together as one, if there are so many that they are dealt."""
+    taxa = int(taxon.max()) + 1
+    held = np.unique(piece.astype(np.int64) * taxa + taxon)
+    total = np.bincount(taxon, minlength=taxa)
+    lone = (np.bincount(held % taxa, minlength=taxa) == 1) & (total >= max(plan.least, 2))
+    if 2 * int(total[lone].sum()) <= len(taxon) or int(lone.sum()) < len(plan.parts):
+        return taxon, False
+    merged = np.cumsum(~lone) - 1
+    merged[lone] = int((~lone).sum())
+    return merged[taxon].astype(np.int32), True
 
 
 def _rarest(
