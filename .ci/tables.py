@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from merian.catalogue import REJECTS, RUN, TABLES
+from merian.catalogue import PLACEMENT, REJECTS, RUN, SPLIT, TABLES
 from merian.files import write_text
 from merian.formats import formats
 from merian.learn.recipe import RECIPE_TABLES, TOWERS, TowerPart
@@ -33,7 +33,7 @@ def format_table() -> str:
 def catalogue_tables() -> str:
     """Return the tables of a catalogue, each with its columns."""
     parts = []
-    for table in (*TABLES.values(), RUN, REJECTS):
+    for table in (*TABLES.values(), RUN, REJECTS, SPLIT, PLACEMENT):
         rows = [f"| `{f.name}` | {f.type} | {f.meaning} |" for f in table.fields]
         head = (
             f"### {table.name}\n\n{table.meaning}.\n\n| column | type | meaning |\n|---|---|---|\n"

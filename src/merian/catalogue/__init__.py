@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from merian.catalogue.schema import RANKS, REJECTS, RUN, TABLES, Field, Table, record_terms
+from merian.catalogue.schema import (
+    PLACEMENT,
+    RANKS,
+    REJECTS,
+    RUN,
+    SPLIT,
+    TABLES,
+    Field,
+    Table,
+    record_terms,
+)
 from merian.catalogue.sources import (
     Chunk,
     Columns,
@@ -24,9 +34,11 @@ if TYPE_CHECKING:
     from merian.catalogue.summary import Info, RunInfo, Summary
 
 __all__ = [
+    "PLACEMENT",
     "RANKS",
     "REJECTS",
     "RUN",
+    "SPLIT",
     "TABLES",
     "Catalogue",
     "Chunk",

@@ -16,7 +16,7 @@ import duckdb
 from merian import __version__
 from merian.catalogue.checks import literal
 from merian.catalogue.query import quiet_cursor, readable, refuse
-from merian.catalogue.schema import REJECTS, RUN, TABLES, quoted
+from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES
 from merian.errors import InputError
 from merian.files import new_file
 from merian.stamp import run_id, stamp, stamp_beside
@@ -24,7 +24,9 @@ from merian.stamp import run_id, stamp, stamp_beside
 __all__ = ["export"]
 
 _KEYS = {table.name: table.key for table in (*TABLES.values(), RUN, REJECTS)} | {
-    "determination": "occurrenceID"
+    "determination": "occurrenceID",
+    SPLIT.name: SPLIT.key,
+    PLACEMENT.name: "splitName, recordID",
 }
 # No clock in what is written: the same catalogue is the same bytes.
 _CLOCKS = {"run": ("startedAt", "finishedAt")}
@@ -91,7 +93,7 @@ def _ordered(cursor: duckdb.DuckDBPyConnection, what: str) -> str:
     if what in _KEYS:
         without = _CLOCKS.get(what)
         drop = f" EXCLUDE ({', '.join(without)})" if without else ""
-        return f"SELECT *{drop} FROM {what} ORDER BY {quoted(_KEYS[what])}"
+        return f"SELECT *{drop} FROM {what} ORDER BY {_KEYS[what]}"
     sql = readable(cursor, what).strip().rstrip(";")
     tree = cursor.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
     nodes = json.loads(tree).get("statements", [])

@@ -11,9 +11,12 @@ import duckdb
 from merian.catalogue.ingest import REASON
 from merian.catalogue.query import quiet_cursor
 from merian.catalogue.schema import RANKS, TABLES, quoted
-from merian.catalogue.summary import Info, RunInfo
+from merian.catalogue.summary import Info, RunInfo, SplitInfo
 
 __all__ = ["describe"]
+
+
+_SPLITS = "SELECT splitName, method, seed, parts FROM split ORDER BY splitName"
 
 
 def describe(con: duckdb.DuckDBPyConnection, path: Path) -> Info:
@@ -57,9 +60,16 @@ def describe(con: duckdb.DuckDBPyConnection, path: Path) -> Info:
                 )
             ),
             taxonomies=[json.loads(lock) for (lock,) in locks],
+            splits=[_split(row) for row in rows(_SPLITS)],
         )
     finally:
         cursor.close()
+
+
+def _split(row: tuple[str, str, int, str]) -> SplitInfo:
+    name, method, seed, parts = row
+    records = {part: told["records"] for part, told in json.loads(parts).items()}
+    return SplitInfo(name, method, seed, records)
 
 
 def _runs(found: list[Any], cursor: duckdb.DuckDBPyConnection) -> list[RunInfo]:

@@ -14,20 +14,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
-    "DETERMINATION",
+    "PLACEMENT",
     "RANKS",
     "REJECTS",
     "RUN",
     "SCHEMA_VERSION",
+    "SPLIT",
     "TABLES",
     "Field",
     "Table",
-    "definitions",
     "quoted",
     "record_terms",
 ]
 
-SCHEMA_VERSION = "1.2"  # a higher second number: columns were added (see `upgrade`)
+SCHEMA_VERSION = "1.2"  # a higher second number: columns or tables were added (see `upgrade`)
 
 # The ranks that an identification names in columns of their own, from high to low.
 RANKS = (
@@ -250,7 +250,7 @@ measurementRemarks VARCHAR remarks
 """),
 )
 
-# Tables that describe the world. `run` and `rejects` describe the catalogue itself.
+# Tables that describe the world; those after them describe the catalogue itself.
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -290,6 +290,37 @@ content VARCHAR what it held, cut at 1,000 characters
 """),
 )
 
+SPLIT = Table(
+    "split",
+    "splitName",
+    "A division of the records into parts to learn from and parts to test with; never overwritten",
+    _fields("""
+splitName VARCHAR identifies the split
+method VARCHAR how the records were divided, in words
+settings VARCHAR what decided it, JSON
+seed BIGINT the seed of what was drawn
+parts VARCHAR by part: its role (learn, tune, test, keys, aside), share asked for, records; JSON
+leaks VARCHAR by kind: what stands in several parts, and the records of it; JSON
+records BIGINT how many records were placed
+digest VARCHAR a hash of all placements
+merianVersion VARCHAR the version of Merian
+runID VARCHAR the run that made it
+"""),
+)
+
+PLACEMENT = Table(
+    "placement",
+    "recordID",
+    "Where a split puts a record; a record is there once for each split",
+    _fields("""
+splitName VARCHAR the split
+recordID VARCHAR the occurrence, or the picture or sequence that belongs to none
+part VARCHAR the part that it is in
+groupNumber BIGINT records of one number hang together and are in one part
+reason VARCHAR the rule that put it there
+"""),
+)
+
 
 def record_terms() -> tuple[str, ...]:
     """Return every term that one flat row (one specimen with its evidence) may carry.
@@ -305,59 +336,3 @@ def record_terms() -> tuple[str, ...]:
 def quoted(name: str) -> str:
     """Return a column's name as SQL; ``class`` and ``order`` are words of the language."""
     return '"' + name.replace('"', '""') + '"'
-
-
-# Barcodes are packed at once, and hashes not at all, since nothing makes them smaller. DuckDB
-# would try every method on each first, which takes three times as long.
-_PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
-    (name, TABLES[name].key): " USING COMPRESSION uncompressed"
-    for name in ("media", "sequence", "identification", "measurement")
-}
-
-# What stands by each occurrence now. A human's identification stands above a machine's, then
-# the later one, then the consensus above single evidence. A name given to a picture, a sequence
-# or a thing in a collection is a name of its occurrence.
-# What was said again in a newer version of its checklist is left to that.
-DETERMINATION = """
-CREATE OR REPLACE VIEW determination AS
-WITH named AS (
-    SELECT coalesce(i.occurrenceID, s.occurrenceID, m.occurrenceID, t.occurrenceID) AS subject, i.*
-    FROM identification i
-    LEFT JOIN sequence s ON i.nucleotideSequenceID = s.nucleotideSequenceID
-    LEFT JOIN media m ON i.mediaID = m.mediaID
-    LEFT JOIN material t ON i.materialEntityID = t.materialEntityID
-    WHERE i.identificationID NOT IN (
-        SELECT replacesIdentificationID FROM identification
-        WHERE replacesIdentificationID IS NOT NULL
-    )
-)
-SELECT subject AS occurrenceID, * EXCLUDE (subject, occurrenceID)
-FROM named
-WHERE subject IS NOT NULL
-QUALIFY row_number() OVER (
-    PARTITION BY subject
-    ORDER BY
-        agentType = 'human' DESC NULLS LAST,
-        regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
-        identificationType = 'consensus' DESC NULLS LAST,
-        identificationID
-) = 1
-"""
-
-
-def definitions() -> list[str]:
-    """Return the SQL that makes the tables of a new catalogue.
-
-    There are no indexes: uniqueness is held by the import, which is many times faster so. Every
-    row of the world carries the run that wrote it.
-    """
-    made = []
-    for table in (*TABLES.values(), RUN, REJECTS):
-        columns = [
-            f"{quoted(f.name)} {f.type}" + _PACKED.get((table.name, f.name), "")
-            for f in table.fields
-        ]
-        if table is not RUN:
-            columns.append("runID VARCHAR")
-        made.append(f"CREATE TABLE {table.name} ({', '.join(columns)})")
-    return [*made, DETERMINATION]

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from merian.catalogue.checks import literal
+from merian.catalogue.definitions import definitions
 from merian.catalogue.export import export
 from merian.catalogue.info import describe
 from merian.catalogue.ingest import Progress, ingest
 from merian.catalogue.query import Result, ask
-from merian.catalogue.schema import SCHEMA_VERSION, definitions
+from merian.catalogue.schema import SCHEMA_VERSION
 from merian.catalogue.sources import Reading
 from merian.catalogue.summary import Info, Summary
 from merian.catalogue.upgrade import upgrade
@@ -34,6 +35,7 @@ from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
+    from merian.catalogue.splits import Contained, Plan, Report, Stored
     from merian.taxonomy import Taxonomy, TaxonomyLock
     from merian.taxonomy.migration import Move, Use
 
@@ -213,6 +215,38 @@ class Catalogue:
         if self.read_only:
             raise CatalogueError(f"{self.path}: is open for reading only")
         return move_names(self._writer(), moves, old, new, mark)
+
+    def split(
+        self,
+        plan: Plan,
+        *,
+        contained: Contained | None = None,
+        progress: Progress | None = None,
+    ) -> Stored:
+        """Divide the records, and keep the split; one that is there is never overwritten.
+
+        Args:
+            plan: What is asked.
+            contained: Joins barcodes that lie within others; see `merian.audit.held`.
+            progress: Is told what is being done.
+        """
+        from merian.catalogue.splits import make_split  # noqa: PLC0415 - only where asked for
+
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        return make_split(self._writer(), plan, contained, progress)
+
+    def splits(self) -> list[Stored]:
+        """Return the splits that it holds."""
+        from merian.catalogue.splits import splits_of  # noqa: PLC0415 - only where asked for
+
+        return splits_of(self._reader())
+
+    def report(self, name: str) -> Report:
+        """Look closely at a split: what leaks, and the taxa of each part."""
+        from merian.catalogue.splits import report_on  # noqa: PLC0415 - only where asked for
+
+        return report_on(self._reader(), name)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""

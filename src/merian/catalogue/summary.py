@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-__all__ = ["Info", "RunInfo", "Summary"]
+__all__ = ["Info", "RunInfo", "SplitInfo", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,16 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
+class SplitInfo:
+    """One split of the records: its name, how it was made, and the records of each part."""
+
+    name: str
+    method: str
+    seed: int
+    parts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Info:
     """What a catalogue holds.
 
@@ -108,6 +118,7 @@ class Info:
         box: West, south, east and north of all places, or None.
         markers: marker -> sequences.
         taxonomies: The locks of the checklists that its names were matched to.
+        splits: The splits of its records, by name.
     """
 
     path: str
@@ -120,3 +131,4 @@ class Info:
     box: tuple[float, float, float, float] | None
     markers: Mapping[str, int]
     taxonomies: Sequence[Mapping[str, str]]
+    splits: Sequence[SplitInfo] = ()

@@ -1,6 +1,6 @@
-"""Bringing a catalogue of an earlier version up to this one: columns that were added since.
+"""Bringing a catalogue of an earlier version up to this one: columns and tables added since.
 
-It is done when the catalogue is first opened. Columns are only ever added, so an earlier Merian
+It is done when the catalogue is first opened. They are only ever added, so an earlier Merian
 can still read what comes out.
 """
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from merian.catalogue.schema import DETERMINATION
+from merian.catalogue.definitions import DETERMINATION, definition
+from merian.catalogue.schema import PLACEMENT, SPLIT
 from merian.errors import CatalogueError
 from merian.files import write_json
 
@@ -19,9 +20,10 @@ __all__ = ["upgrade"]
 
 # What came after 1: table, column and type.
 _ADDED = (
-    ("media", "regionOutline", "VARCHAR"),
-    ("identification", "replacesIdentificationID", "VARCHAR"),
+    ("media", "regionOutline", "VARCHAR"),  # 1.1
+    ("identification", "replacesIdentificationID", "VARCHAR"),  # 1.2
 )
+_NEW = (SPLIT, PLACEMENT)  # 1.2
 
 
 def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
@@ -42,6 +44,8 @@ def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
                 sql = f'ALTER TABLE {table} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
                 con.execute(sql).fetchall()
             con.execute(DETERMINATION).fetchall()  # it holds the columns that there were
+            for new in _NEW:
+                con.execute(definition(new)).fetchall()
         content["merian"]["format_version"] = version
         write_json(told, content)
     except (duckdb.Error, OSError) as error:

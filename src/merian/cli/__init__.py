@@ -40,6 +40,7 @@ from merian.cli import (
     query,
     recipes,
     screen,
+    split,
     taxonomy,
     train,
     world,
@@ -68,6 +69,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "labels": labels.app,
         "library": library.app,
         "audit": audit.app,
+        "split": split.split,
     },
     "Identify": {
         "identify": identify.identify,

@@ -35,6 +35,15 @@ def info(catalogue: Path, /, *, json: bool = False) -> None:
         if counts:
             print()
             screen.print_table((title, "rows"), list(counts.items()))
+    if found.splits:
+        print()
+        screen.print_table(
+            ("split", "how", "seed", "records"),
+            [
+                (s.name, s.method, str(s.seed), ", ".join(f"{p} {n:,}" for p, n in s.parts.items()))
+                for s in found.splits
+            ],
+        )
     if found.runs:
         print()
         screen.print_table(

@@ -45,6 +45,7 @@ def build(
     images: Path | None = None,
     processes: int | None = None,
     set: tuple[str, ...] = (),
+    split: str | None = None,
     quiet: printed.Quiet = False,
 ) -> None:
     """Make a library of sequences, or of pictures, whose names you trust.
@@ -88,6 +89,7 @@ def build(
         images: The folder with the pictures that a table names.
         processes: How many embed pictures; as many as there are cores if not given.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        split: Take of catalogues only these parts of a split: NAME:train, NAME:PART+PART.
         quiet: Print the answer and nothing else.
     """
     from merian.identify import PARTS, PICTURE_PARTS
@@ -102,6 +104,7 @@ def build(
         screening=_screening(screen, genetic_code),
         encoder=encoder,
         pictures=pictures,
+        split=split,
     )
     if each_marker:
         if marker is not None:
@@ -143,6 +146,7 @@ def add(
     images: Path | None = None,
     processes: int | None = None,
     set: tuple[str, ...] = (),
+    split: str | None = None,
     quiet: printed.Quiet = False,
 ) -> None:
     """Add references to a library.
@@ -162,6 +166,7 @@ def add(
         images: The folder with the pictures that a table names.
         processes: How many embed pictures; as many as there are cores if not given.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        split: Take of catalogues only these parts of a split: NAME:train, NAME:PART+PART.
         quiet: Print the answer and nothing else.
     """
     from merian.identify import PARTS, PICTURE_PARTS
@@ -171,7 +176,7 @@ def add(
         raise InputError("give the references: merian library add LIBRARY REFERENCE...")
     checklist = _checklist(taxonomy)
     said = _settings(format, map, marker, names, set, images, processes)
-    settings = replace(said, encoder=encoder)
+    settings = replace(said, encoder=encoder, split=split)
     pictures = Library.open(library).kind == "picture"
     with printed.working(f"Adding to {library}", quiet) as job:
         done = add_to_library(

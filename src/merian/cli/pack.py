@@ -27,6 +27,7 @@ def pack(
     marker: str | None = None,
     taxonomy: Path | None = None,
     set: tuple[str, ...] = (),
+    split: str | None = None,
     check: bool = False,
     quiet: screen.Quiet = False,
 ) -> None:
@@ -50,6 +51,9 @@ def pack(
         taxonomy: A taxonomy that `merian taxonomy build` made: the names of files are matched to
             it.
         set: A setting of one format alone, as name=value; see `merian formats NAME`.
+        split: A split that `merian split` made: NAME puts what learns into train, what tunes into
+            valid and what tests into test, and leaves out what is set aside; NAME:PART+PART packs
+            the records of these parts alone, and holds a share of them out.
         check: Make nothing: read the packs given and say whether they are as they were written.
         quiet: Print the answer and nothing else.
     """
@@ -72,7 +76,7 @@ def pack(
         checklist = Taxonomy.open(taxonomy)
     extra = screen.pairs("--set", set)
     options = Options(screen.pairs("--map", map), images, marker, extra)
-    asked = Asked(kind, shard_size, valid, format, options, checklist)
+    asked = Asked(kind, shard_size, valid, format, options, checklist, split)
     with screen.working(f"Packing {out}", quiet) as job:
         done = make_pack(sources, out, asked, job.step)
     if done.done_before and done.pack.before_sizes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from merian.catalogue import Catalogue
 from merian.catalogue.checks import literal
+from merian.catalogue.splits.chosen import divided
 from merian.errors import InputError
 from merian.files import content_hash, existing
 from merian.learn.pack_items import COUNTS, ITEMS, NEITHER
@@ -67,6 +68,8 @@ class Asked:
         format: Of the files; None for what they look like.
         options: What is said about the files.
         taxonomy: What the names of files are matched to.
+        split: A split of the catalogues, ``NAME`` or ``NAME:PART+PART``; of its parts alone is
+            packed. None for the split that the records came with.
     """
 
     kind: str | None = None
@@ -75,6 +78,7 @@ class Asked:
     format: str | None = None
     options: Options | None = None
     taxonomy: Taxonomy | None = None
+    split: str | None = None
 
 
 @dataclass
@@ -116,6 +120,7 @@ def run_of(sources: Sequence[Path], asked: Asked) -> str:
         "sources": held, "kind": asked.kind, "shard_size": asked.shard_size, "valid": asked.valid,
         "format": asked.format, "options": {k: str(v) for k, v in said.items() if v},
         "taxonomy": str(asked.taxonomy.lock) if asked.taxonomy else None,
+        **({"split": asked.split} if asked.split else {}),
     })  # fmt: skip
 
 
@@ -128,7 +133,10 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
         step(f"reading {source}", 0)
         table = work / f"items{number:05}.parquet"
         with Catalogue.open(place, read_only=True, memory=MEMORY) as opened:
-            rows = opened.write_table(ITEMS[kind], table)
+            sql = ITEMS[kind]
+            if asked.split is not None:
+                sql = divided(sql, opened.splits(), asked.split, "record", "id, record")
+            rows = opened.write_table(sql, table)
             runs = [run for (run,) in opened.query("SELECT runID FROM run ORDER BY runID")]
             locks = opened.query("SELECT DISTINCT taxonomyLock FROM run ORDER BY 1")
             found.locks += [json.loads(str(lock)) for (lock,) in locks if lock]

@@ -16,6 +16,7 @@ from pathlib import Path
 from merian.catalogue import Catalogue, Chunk, Reading, Reject, Rows
 from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
+from merian.catalogue.splits.chosen import within
 from merian.errors import FormatError
 from merian.files import content_hash
 from merian.library.naming import COLUMNS
@@ -53,21 +54,27 @@ def is_catalogue(path: Path) -> bool:
     return (path / "catalogue.duckdb").is_file()
 
 
-def source_hash(path: Path, pictures: bool = False) -> str:
+def source_hash(path: Path, pictures: bool = False, split: str | None = None) -> str:
     """Return the hash of a file's bytes; of a catalogue, of what is asked of it, and the names."""
     if not is_catalogue(path):
         return content_hash(path)
     with Catalogue.open(path, read_only=True, memory=_MEMORY) as opened:
-        sql = _PICTURES if pictures else _SEQUENCES
+        sql = _asked(opened, pictures, split)
         hashed = f"SELECT count(*), bit_xor(md5_number_lower(CAST(x AS VARCHAR))) FROM ({sql}) x"
         count, digest = opened.query(hashed).fetch()[0]
     return f"{count}-{digest}"
 
 
-def read_catalogue(path: Path, pictures: bool = False) -> Reading:
-    """Return what a catalogue holds of references: its sequences, or its pictures."""
+def _asked(opened: Catalogue, pictures: bool, split: str | None) -> str:
+    """Return the SQL of what is taken in; of a split, of the parts that are named."""
     sql = _PICTURES if pictures else _SEQUENCES
+    return sql if split is None else within(sql, opened.splits(), split, "coalesce(subject, key)")
+
+
+def read_catalogue(path: Path, pictures: bool = False, split: str | None = None) -> Reading:
+    """Return what a catalogue holds of references: its sequences, or its pictures."""
     with Catalogue.open(path, read_only=True, memory=_MEMORY) as opened:
+        sql = _asked(opened, pictures, split)
         inputs = {str(run): given for run, given in opened.query("SELECT runID, inputs FROM run")}
         asked = f"SELECT DISTINCT run FROM ({sql}) ORDER BY run"
         runs = [str(run) for (run,) in opened.query(asked)]

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.catalogue import TABLES, Reading
-from merian.catalogue.schema import definitions, quoted
+from merian.catalogue.definitions import definitions
+from merian.catalogue.schema import quoted
 from merian.catalogue.split import split
 from merian.catalogue.staging import Staging, line_of, source_of
 from merian.database import connect

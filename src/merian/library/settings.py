@@ -37,6 +37,7 @@ class Settings:
         encoder: Whose vectors are kept beside the sequences; None for none.
         pictures: Whether it is the pictures that are taken in, and not the sequences.
         processes: How many embed pictures at most; as many as the machine has cores if None.
+        split: Parts of a split of the catalogues, ``NAME:PART``; nothing else is taken in.
         witnesses: Whether pictures are looked at beside the sequences. The encoder decides it: see
             `merian.library.witnesses`.
     """
@@ -50,6 +51,7 @@ class Settings:
     encoder: str | None = None
     pictures: bool = False
     processes: int | None = None
+    split: str | None = None
     witnesses: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class Settings:
             "screening": self.screening.as_dict() if self.screening else None,
             "encoder": encoder_said(self.encoder) if self.encoder else None,
             "images": str(self.options.images) if self.options.images else None,
+            "split": self.split,
         }
         return {name: value for name, value in said.items() if value}
 

@@ -40,9 +40,9 @@ def unknown(
     fresh: dict[Path, str] = {}
     known = []
     for path in files:
-        digest = source_hash(path, settings.pictures)
+        digest = source_hash(path, settings.pictures, settings.split)
         if settings.witnesses and is_catalogue(path):
-            both = digest + source_hash(path, True)
+            both = digest + source_hash(path, True, settings.split)
             digest = hashlib.blake2b(both.encode(), digest_size=16).hexdigest()
         if names:
             digest = hashlib.blake2b((digest + names).encode(), digest_size=16).hexdigest()
@@ -58,8 +58,15 @@ def readings_of(
     paths: Sequence[Path], settings: Settings, checklist: Taxonomy | None
 ) -> list[tuple[Path, Reading]]:
     """Return what there is to read; a wrong file is told before any is read."""
+    if settings.split is not None:
+        for path in paths:
+            if not is_catalogue(path):
+                raise InputError(
+                    f"--split {settings.split}: {path} is no catalogue, and splits are kept in "
+                    "catalogues alone; import it, and divide it with merian split"
+                )
     found = [
-        (path, read_catalogue(path, settings.pictures))
+        (path, read_catalogue(path, settings.pictures, settings.split))
         if is_catalogue(path)
         else (path, read_path(path, settings.options, settings.format))
         for path in paths

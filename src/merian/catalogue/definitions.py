@@ -1,0 +1,68 @@
+"""The tables of a catalogue as SQL that makes them, and the view of the names that stand now."""
+
+from __future__ import annotations
+
+from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES, Table, quoted
+
+__all__ = ["DETERMINATION", "definition", "definitions"]
+
+# Barcodes are packed at once, and hashes not at all, since nothing makes them smaller. DuckDB
+# would try every method on each first, which takes three times as long.
+_PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
+    (name, TABLES[name].key): " USING COMPRESSION uncompressed"
+    for name in ("media", "sequence", "identification", "measurement")
+}
+
+# What stands by each occurrence now. A human's identification stands above a machine's, then
+# the later one, then the consensus above single evidence. A name given to a picture, a sequence
+# or a thing in a collection is a name of its occurrence.
+# What was said again in a newer version of its checklist is left to that.
+DETERMINATION = """
+CREATE OR REPLACE VIEW determination AS
+WITH named AS (
+    SELECT coalesce(i.occurrenceID, s.occurrenceID, m.occurrenceID, t.occurrenceID) AS subject, i.*
+    FROM identification i
+    LEFT JOIN sequence s ON i.nucleotideSequenceID = s.nucleotideSequenceID
+    LEFT JOIN media m ON i.mediaID = m.mediaID
+    LEFT JOIN material t ON i.materialEntityID = t.materialEntityID
+    WHERE i.identificationID NOT IN (
+        SELECT replacesIdentificationID FROM identification
+        WHERE replacesIdentificationID IS NOT NULL
+    )
+)
+SELECT subject AS occurrenceID, * EXCLUDE (subject, occurrenceID)
+FROM named
+WHERE subject IS NOT NULL
+QUALIFY row_number() OVER (
+    PARTITION BY subject
+    ORDER BY
+        agentType = 'human' DESC NULLS LAST,
+        regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
+        identificationType = 'consensus' DESC NULLS LAST,
+        identificationID
+) = 1
+"""
+
+
+def definitions() -> list[str]:
+    """Return the SQL that makes the tables of a new catalogue.
+
+    There are no indexes: uniqueness is held by the import, which is many times faster so. Every
+    row of the world carries the run that wrote it.
+    """
+    made = []
+    for table in (*TABLES.values(), RUN, REJECTS):
+        columns = [
+            f"{quoted(f.name)} {f.type}" + _PACKED.get((table.name, f.name), "")
+            for f in table.fields
+        ]
+        if table is not RUN:
+            columns.append("runID VARCHAR")
+        made.append(f"CREATE TABLE {table.name} ({', '.join(columns)})")
+    return [*made, *(definition(table) for table in (SPLIT, PLACEMENT)), DETERMINATION]
+
+
+def definition(table: Table) -> str:
+    """Return the SQL that makes a table that is written as it stands, where it is not there."""
+    columns = ", ".join(f"{quoted(f.name)} {f.type}" for f in table.fields)
+    return f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({columns})"
