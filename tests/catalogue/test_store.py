@@ -153,17 +153,17 @@ def test_a_catalogue_of_the_first_version_is_brought_up_to_date(tmp_path: Path) 
         con.execute("ALTER TABLE media DROP COLUMN regionOutline").fetchall()
         con.execute("INSERT INTO media (mediaID) VALUES ('m1')").fetchall()
     told = path / "merian.json"
-    told.write_text(told.read_text().replace('"format_version": "1.1"', '"format_version": "1"'))
+    told.write_text(told.read_text().replace('"format_version": "1.2"', '"format_version": "1"'))
     with Catalogue.open(path, read_only=True) as opened:
         assert opened.query("SELECT mediaID, regionOutline FROM media").fetch() == [("m1", None)]
-    assert json.loads(told.read_text())["merian"]["format_version"] == "1.1"
+    assert json.loads(told.read_text())["merian"]["format_version"] == "1.2"
 
 
 def test_an_old_catalogue_in_use_says_so(tmp_path: Path) -> None:
     path = tmp_path / "old"
     Catalogue.create(path).close()
     told = path / "merian.json"
-    old = told.read_text().replace('"format_version": "1.1"', '"format_version": "1"')
+    old = told.read_text().replace('"format_version": "1.2"', '"format_version": "1"')
     child = hold(path, "write")
     try:
         told.write_text(old)

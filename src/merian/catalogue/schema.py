@@ -13,10 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "DETERMINATION",
     "RANKS",
     "REJECTS",
+    "REVISION",
     "RUN",
     "SCHEMA_VERSION",
+    "STANDS_FIRST",
     "TABLES",
     "Field",
     "Table",
@@ -25,7 +28,7 @@ __all__ = [
     "record_terms",
 ]
 
-SCHEMA_VERSION = "1.1"  # a higher second number: columns were added (see `upgrade`)
+SCHEMA_VERSION = "1.2"  # a higher second number: something was added (see `upgrade`)
 
 # The ranks that an identification names in columns of their own, from high to low.
 RANKS = (
@@ -311,11 +314,24 @@ _PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
     for name in ("media", "sequence", "identification", "measurement")
 }
 
-# What stands by each occurrence now. A human's identification stands above a machine's, then
-# the later one, then the consensus above single evidence. A name given to a picture, a sequence
-# or a thing in a collection is a name of its occurrence.
-_DETERMINATION = """
-CREATE VIEW determination AS
+# What parts the id of an identification from the revision in which a map of labels has read it.
+REVISION = "~map"
+
+# Which identification stands first. A human's stands above a machine's, then the later one, then
+# the consensus above single evidence. A label that a map has read anew stands in the place of the
+# label as it came, which its id begins with, and above no other.
+STANDS_FIRST = f"""
+        agentType = 'human' DESC NULLS LAST,
+        regexp_extract(dateIdentified, '^[0-9]{{4}}.*') DESC NULLS LAST,
+        identificationType = 'consensus' DESC NULLS LAST,
+        split_part(identificationID, '{REVISION}', 1),
+        identificationID DESC
+"""
+
+# What stands by each occurrence now. A name given to a picture, a sequence or a thing in a
+# collection is a name of its occurrence.
+DETERMINATION = f"""
+CREATE OR REPLACE VIEW determination AS
 WITH named AS (
     SELECT coalesce(i.occurrenceID, s.occurrenceID, m.occurrenceID, t.occurrenceID) AS subject, i.*
     FROM identification i
@@ -328,11 +344,7 @@ FROM named
 WHERE subject IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY subject
-    ORDER BY
-        agentType = 'human' DESC NULLS LAST,
-        regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
-        identificationType = 'consensus' DESC NULLS LAST,
-        identificationID
+    ORDER BY {STANDS_FIRST}
 ) = 1
 """
 
@@ -352,4 +364,4 @@ def definitions() -> list[str]:
         if table is not RUN:
             columns.append("runID VARCHAR")
         made.append(f"CREATE TABLE {table.name} ({', '.join(columns)})")
-    return [*made, _DETERMINATION]
+    return [*made, DETERMINATION]

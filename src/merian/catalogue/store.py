@@ -24,6 +24,7 @@ from merian.catalogue.checks import literal
 from merian.catalogue.export import export
 from merian.catalogue.info import describe
 from merian.catalogue.ingest import Progress, ingest
+from merian.catalogue.label_apply import Applied, apply_labels
 from merian.catalogue.query import Result, ask
 from merian.catalogue.schema import SCHEMA_VERSION, definitions
 from merian.catalogue.sources import Reading
@@ -35,6 +36,7 @@ from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
     from merian.taxonomy import Taxonomy
+    from merian.taxonomy.label_map import LabelMap
 
 __all__ = ["Catalogue"]
 
@@ -185,6 +187,20 @@ class Catalogue:
             taxonomy=taxonomy,
             progress=progress,
         )
+
+    def apply_labels(
+        self, labels: LabelMap, *, source: str = "", progress: Progress | None = None
+    ) -> Applied:
+        """Name the records as a map says of their labels; see `merian.catalogue.label_apply`.
+
+        Args:
+            labels: The map, with its errata in it.
+            source: What records without a data set are of.
+            progress: Is told what is being done.
+        """
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        return apply_labels(self._writer(), labels, source=source, progress=progress)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""

@@ -1,7 +1,7 @@
 """Bringing a catalogue of an earlier version up to this one: columns that were added since.
 
 It is done when the catalogue is first opened. Columns are only ever added, so an earlier Merian
-can still read what comes out.
+can still read what comes out; the view that says what stands is made anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from merian.catalogue.schema import DETERMINATION
 from merian.errors import CatalogueError
 from merian.files import write_json
 
@@ -37,6 +38,7 @@ def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
             for table, column, kind in _ADDED:
                 sql = f'ALTER TABLE {table} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
                 con.execute(sql).fetchall()
+            con.execute(DETERMINATION).fetchall()
         content["merian"]["format_version"] = version
         write_json(told, content)
     except (duckdb.Error, OSError) as error:
