@@ -31,6 +31,7 @@ from merian.cli import (
     identify,
     import_,
     info,
+    labels,
     library,
     pack,
     promise,
@@ -60,7 +61,12 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "formats": formats.formats,
         "publish": publish.publish,
     },
-    "Names": {"taxonomy": taxonomy.app, "library": library.app, "audit": audit.app},
+    "Names": {
+        "taxonomy": taxonomy.app,
+        "labels": labels.app,
+        "library": library.app,
+        "audit": audit.app,
+    },
     "Identify": {
         "identify": identify.identify,
         "explain": explain.explain,
