@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from merian import __version__
 from merian.catalogue.checks import literal
@@ -179,24 +180,23 @@ def target_columns(target: LabelTarget, labels: LabelMap) -> dict[str, str | Non
 def target_table(con: duckdb.DuckDBPyConnection, labels: LabelMap) -> None:
     """Make ``label_target``: what an identification says by each row that names records."""
     columns = (*_NAMED, "identificationRemarks", "agent", "method", "kind")
-    listed = ", ".join(f"{quoted(c)} VARCHAR" for c in columns)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE label_target (source VARCHAR, label VARCHAR, "
-        f"digest VARCHAR, decided BOOLEAN, {listed})"
-    ).fetchall()
+    names = ("source", "label", "digest", "decided", *columns)
     rows = []
     for (source, label), target in labels.targets.items():
         said = target_columns(target, labels)
         text = json.dumps([v for k, v in said.items() if k != "agent"], ensure_ascii=False)
         digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-        rows.append([source, label, digest, is_applied(target), *(said[c] for c in columns)])
-    if rows:
-        marks = ", ".join("?" for _ in rows[0])
-        for first in range(0, len(rows), 2_000):
-            part = rows[first : first + 2_000]
-            flat = [value for row in part for value in row]
-            values = ", ".join(f"({marks})" for _ in part)
-            con.execute(f"INSERT INTO label_target VALUES {values}", flat).fetchall()
+        decided = "yes" if is_applied(target) else None
+        rows.append((source, label, digest, decided, *(said[c] for c in columns)))
+    # An empty text first, so that a column of nothing else is one of texts.
+    arrays = zip(names, zip(("",) * len(names), *rows, strict=True), strict=True)
+    con.register("given", {name: np.array(values, dtype=object) for name, values in arrays})
+    texts = ", ".join(f"CAST({quoted(c)} AS VARCHAR) AS {quoted(c)}" for c in names)
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE label_target AS SELECT * REPLACE (decided IS NOT NULL AS "
+        f"decided) FROM (SELECT {texts} FROM given WHERE label <> '')"
+    ).fetchall()
+    con.unregister("given")
 
 
 def _resolve(con: duckdb.DuckDBPyConnection, before: Mapping[str, Any]) -> None:

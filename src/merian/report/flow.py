@@ -21,7 +21,7 @@ __all__ = ["flow"]
 
 _WIDTH, _BOX, _AIR, _HEAD = 864, 11, 14, 24  # pixels
 _FILLED = 420  # of the height, shared by what flows
-_RIGHT = 150  # for the names of the last column
+_RIGHT = 185  # for the names of the last column
 _SMALL = 0.006  # of all: less is put together
 _COLOURS = 6
 _TOLD = 5  # labels told where a ribbon is pointed at
@@ -101,7 +101,9 @@ def _folded(rows: Rows) -> list[tuple[list[Key], float, str]]:
         for depth in range(2, len(names) + 1):
             key = tuple(names[1:depth])
             if sums[key] < _SMALL * whole:
-                keys.append((*key[:-1], f"other {key[-2]}" if len(key) > 1 else "other"))
+                above = key[-2] if len(key) > 1 else ""
+                other = f"other {above}" if above and not above.startswith("no ") else "other"
+                keys.append((*key[:-1], other))
                 break
             keys.append(key)
         found.append((keys, value, label))

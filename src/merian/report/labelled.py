@@ -57,16 +57,17 @@ def _whole(targets: Sequence[LabelTarget]) -> Section:
         (len(open_), "labels undecided"),
     ]
     if counted:
-        share = sum(t.count or 0 for t in open_) / max(sum(t.count or 0 for t in targets), 1)
-        figures.insert(1, (sum(t.count or 0 for t in targets), "records"))
-        figures.append((f"{100 * share:.1f} %", "of the records undecided"))
+        figures.insert(1, (_short(sum(t.count or 0 for t in targets)), "records"))
     rows = [
         (_path(target), _weight(target, counted), target.label)
         for target in targets
         if _weight(target, counted)
     ]
-    parts: list[Part] = [
-        Figures(figures),
+    parts: list[Part] = [Figures(figures)]
+    if counted and open_:
+        share = sum(t.count or 0 for t in open_) / max(sum(t.count or 0 for t in targets), 1)
+        parts.append(Note(f"The undecided labels are those of {100 * share:.1f} % of the records."))
+    parts += [
         Flow(
             "From the sources of the labels to taxa; point at a box or a ribbon for its numbers",
             ("source", "kingdom or kind", *_RANKS[1:]), rows, unit,
@@ -77,6 +78,11 @@ def _whole(targets: Sequence[LabelTarget]) -> Section:
         ),
     ]  # fmt: skip
     return Section("From labels to taxa", parts)
+
+
+def _short(number: int) -> str:
+    """Return a number that fits into its box."""
+    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number:,}"
 
 
 def _path(target: LabelTarget) -> list[str]:

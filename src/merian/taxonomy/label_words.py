@@ -62,7 +62,7 @@ def dead_kind(label: str) -> str | None:
     thing first: a plastic fibre is inert. It is placeholder where no word says anything.
     """
     words = words_of(label)
-    said = DETRITUS | ARTEFACT | INERT | NOTHING
+    said = DETRITUS | ARTEFACT | INERT | NOTHING | MULTIPLE
     all_known = all(word in said or _CODE.fullmatch(word) for word in words)
     for kind, known in (("inert", INERT), ("detritus", DETRITUS), ("artefact", ARTEFACT)):
         if any(word in known and (all_known or word in _SURE) for word in words):
