@@ -202,7 +202,8 @@ def _beside(text: str) -> Label:
 def _doubt_small_words(taxonomy: Taxonomy, ones: Sequence[_Asked]) -> None:
     """Leave words open that are genera only if a small letter is read as a large one."""
     genera = [one for one in ones if _is_low(taxonomy, one.node)]
-    small = [one for one in genera if not any(letter.isupper() for letter in one.text)]
+    # One found by its words has another taxon in its label that bears it out.
+    small = [one for one in genera if one.text == one.text.lower() and not one.why]
     if 2 * len(small) >= len(genera) and len(small) > 1:
         return  # this source writes its genera small
     for one in small:
