@@ -47,7 +47,7 @@ from merian.taxonomy.ranks import RANK_NUMBER
 
 __all__ = ["run"]
 
-_CORES = 2
+_CORES, _MEMORY = 2, "3GB"
 _COLUMNS = ("scientificName", "taxonRank", *RANKS)
 _TABLE, _COUNTS = "planktonzilla_taxonomy.csv", "samples.json"
 _FORMS = (
@@ -166,11 +166,13 @@ def _write_records(place: Path, counts: dict[tuple[str, str], int]) -> None:
         "source": np.array([source for source, _ in counts], dtype=object),
         "label": np.array([label for _, label in counts], dtype=object),
         "n": np.array([*counts.values()], dtype=np.int64),
+        "code": np.arange(len(counts)),
     })  # fmt: skip
     con.execute(
         "COPY (SELECT printf('%08d', row_number() OVER ()) AS id, source, label FROM "
-        "(SELECT source, label FROM (SELECT source, label, unnest(range(n)) AS k FROM labels) "
-        f"ORDER BY hash(source || label || k))) TO {literal(records)} (FORMAT parquet)"
+        "(SELECT code FROM (SELECT code, unnest(range(n)) AS k FROM labels) "
+        f"ORDER BY hash(k * 65537 + code)) JOIN labels USING (code)) TO {literal(records)} "
+        "(FORMAT parquet)"
     ).fetchall()
     con.close()
     Catalogue.create(place / "catalogue").close()
@@ -206,7 +208,7 @@ def _apply(place: Path) -> dict[str, object]:
     changed = with_errata(labels, LabelMap(labels.path, {(target.source, target.label): erratum},
                                            (), labels.lock))  # fmt: skip
     seconds, appended = [], []
-    with Catalogue.open(place / "catalogue", threads=_CORES) as catalogue:
+    with Catalogue.open(place / "catalogue", threads=_CORES, memory=_MEMORY) as catalogue:
         start = _cpu()
         for one in (labels, labels, changed):
             done = catalogue.apply_labels(one)

@@ -200,7 +200,12 @@ class Catalogue:
         """
         if self.read_only:
             raise CatalogueError(f"{self.path}: is open for reading only")
-        return apply_labels(self._writer(), labels, source=source, progress=progress)
+        con = self._writer()
+        self._work.mkdir(parents=True, exist_ok=True)  # for what does not fit into memory
+        try:
+            return apply_labels(con, labels, source=source, progress=progress)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""
