@@ -40,6 +40,7 @@ def test_a_row_is_a_lineage_of_names(tmp_path: Path) -> None:
          "species": "Abylopsis tetragona"},
         "abylopsis tetragona", "living", "part_head", True,
         {"wikidata": ("Q1931947",), "aphia": ("135403",), "ecotaxa": ("239", "457")}, 2,
+        part="head",
     )  # fmt: skip
     assert (found.rank, found.name) == ("species", "Abylopsis tetragona")
 

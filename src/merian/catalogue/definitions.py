@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES, Table, quoted
 
-__all__ = ["DETERMINATION", "definition", "definitions"]
+__all__ = ["DETERMINATION", "STANDING", "STANDS_FIRST", "definition", "definitions"]
 
 # Barcodes are packed at once, and hashes not at all, since nothing makes them smaller. DuckDB
 # would try every method on each first, which takes three times as long.
@@ -13,11 +13,25 @@ _PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
     for name in ("media", "sequence", "identification", "measurement")
 }
 
-# What stands by each occurrence now. A human's identification stands above a machine's, then
-# the later one, then the consensus above single evidence. A name given to a picture, a sequence
-# or a thing in a collection is a name of its occurrence.
-# What was said again in a newer version of its checklist is left to that.
-DETERMINATION = """
+# Which identification stands first: a human's stands above a machine's, then the later one, then
+# the consensus above single evidence.
+STANDS_FIRST = """
+        agentType = 'human' DESC NULLS LAST,
+        regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
+        identificationType = 'consensus' DESC NULLS LAST,
+        identificationID
+"""
+
+# Identifications ``i`` that no other says again: in a newer checklist, or as a map of labels reads
+# their label.
+STANDING = (
+    "i.identificationID NOT IN (SELECT replacesIdentificationID FROM identification "
+    "WHERE replacesIdentificationID IS NOT NULL)"
+)
+
+# What stands by each occurrence now. A name given to a picture, a sequence or a thing in a
+# collection is a name of its occurrence.
+DETERMINATION = f"""
 CREATE OR REPLACE VIEW determination AS
 WITH named AS (
     SELECT coalesce(i.occurrenceID, s.occurrenceID, m.occurrenceID, t.occurrenceID) AS subject, i.*
@@ -25,21 +39,14 @@ WITH named AS (
     LEFT JOIN sequence s ON i.nucleotideSequenceID = s.nucleotideSequenceID
     LEFT JOIN media m ON i.mediaID = m.mediaID
     LEFT JOIN material t ON i.materialEntityID = t.materialEntityID
-    WHERE i.identificationID NOT IN (
-        SELECT replacesIdentificationID FROM identification
-        WHERE replacesIdentificationID IS NOT NULL
-    )
+    WHERE {STANDING}
 )
 SELECT subject AS occurrenceID, * EXCLUDE (subject, occurrenceID)
 FROM named
 WHERE subject IS NOT NULL
 QUALIFY row_number() OVER (
     PARTITION BY subject
-    ORDER BY
-        agentType = 'human' DESC NULLS LAST,
-        regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
-        identificationType = 'consensus' DESC NULLS LAST,
-        identificationID
+    ORDER BY {STANDS_FIRST}
 ) = 1
 """
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from merian import __version__
 from merian.catalogue.checks import literal
+from merian.catalogue.definitions import STANDING
 from merian.catalogue.schema import RANKS, quoted
 from merian.catalogue.summary import Summary
 from merian.stamp import run_id
@@ -32,10 +33,6 @@ __all__ = ["VERB", "move_names", "moved_by", "names_used"]
 
 VERB = "migrate"
 _WHERE = "identification"
-_STANDING = (
-    "i.identificationID NOT IN (SELECT replacesIdentificationID FROM identification "
-    "WHERE replacesIdentificationID IS NOT NULL)"
-)
 _SAID_ANEW = (
     "identificationID", "replacesIdentificationID", "scientificName", "scientificNameAuthorship",
     "taxonRank", *RANKS, "taxonID", "taxonomyLock", "identificationRemarks", "runID",
@@ -59,7 +56,7 @@ def names_used(con: duckdb.DuckDBPyConnection, lock: TaxonomyLock) -> list[Use]:
     """Return the names of a checklist that identifications stand on, with their number."""
     rows = con.execute(
         "SELECT coalesce(taxonID, ''), coalesce(scientificName, ''), coalesce(taxonRank, ''), "
-        f"count(*) FROM identification i WHERE {_of(lock)} AND {_STANDING} "
+        f"count(*) FROM identification i WHERE {_of(lock)} AND {STANDING} "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return [Use(_WHERE, *row) for row in rows]
@@ -114,7 +111,7 @@ def move_names(
             FROM identification i JOIN moves m
               ON coalesce(i.taxonID, '') = m.oldID AND coalesce(i.scientificName, '') = m.oldName
              AND coalesce(i.taxonRank, '') = m.oldRank
-            WHERE {_of(old.lock)} AND {_STANDING}
+            WHERE {_of(old.lock)} AND {STANDING}
             ORDER BY i.identificationID
             """
         ).fetchall()

@@ -3,8 +3,8 @@
 A table and its columns carry the names of Darwin Core where it has them, so that a query reads
 like the standard and publishing is a copy. Four columns are ours, because the standard has no
 place for them yet: ``pixelsPerMillimetre`` and its uncertainty (a calibration belongs to the
-picture), ``replacesIdentificationID`` (a name in a newer checklist), and ``runID`` (what wrote the
-row). ``rejects`` keeps what could not be taken in.
+picture), ``replacesIdentificationID`` (a name in a newer checklist, or by a map of labels), and
+``runID`` (what wrote the row). ``rejects`` keeps what could not be taken in.
 
 Reference: https://dwc.tdwg.org/dp/ (Darwin Core Data Package, part of the standard since 2026).
 """
@@ -221,7 +221,7 @@ identificationReferences VARCHAR by what key, method or model
 identificationVerificationStatus VARCHAR PredictedByMachine, ValidatedByHuman, dubious ...
 probability DOUBLE the probability of scientificName, where the identifier states one
 identificationRemarks VARCHAR remarks
-replacesIdentificationID VARCHAR the identification that this one says again in another checklist
+replacesIdentificationID VARCHAR the identification that this one says again, by checklist or map
 """),
 )
 

@@ -25,6 +25,7 @@ from merian.catalogue.definitions import definitions
 from merian.catalogue.export import export
 from merian.catalogue.info import describe
 from merian.catalogue.ingest import Progress, ingest
+from merian.catalogue.label_apply import Applied, apply_labels
 from merian.catalogue.query import Result, ask
 from merian.catalogue.schema import SCHEMA_VERSION
 from merian.catalogue.sources import Reading
@@ -37,6 +38,7 @@ from merian.stamp import check_stamp, stamp
 if TYPE_CHECKING:
     from merian.catalogue.splits import Contained, Plan, Report, Stored
     from merian.taxonomy import Taxonomy, TaxonomyLock
+    from merian.taxonomy.label_map import LabelMap
     from merian.taxonomy.migration import Move, Use
 
 __all__ = ["Catalogue"]
@@ -247,6 +249,25 @@ class Catalogue:
         from merian.catalogue.splits import report_on  # noqa: PLC0415 - only where asked for
 
         return report_on(self._reader(), name)
+
+    def apply_labels(
+        self, labels: LabelMap, *, source: str = "", progress: Progress | None = None
+    ) -> Applied:
+        """Name the records as a map says of their labels; see `merian.catalogue.label_apply`.
+
+        Args:
+            labels: The map, with its errata in it.
+            source: What records without a data set are of.
+            progress: Is told what is being done.
+        """
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        con = self._writer()
+        self._work.mkdir(parents=True, exist_ok=True)  # for what does not fit into memory
+        try:
+            return apply_labels(con, labels, source=source, progress=progress)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from merian.catalogue import RANKS, Catalogue
 from merian.catalogue.checks import literal
+from merian.catalogue.definitions import STANDING, STANDS_FIRST
 from merian.identify.disagreements import (
     LEAST,
     PLACE,
@@ -66,7 +67,7 @@ _RANGED = ("species", "genus")
 
 # As the view `determination` has it, but without answers of our own, and also of things and
 # evidence that no occurrence is known of.
-_STANDING = """
+_STANDING = f"""
 SELECT coalesce(i.occurrenceID, s.occurrenceID, m.occurrenceID, t.occurrenceID,
     i.materialEntityID, s.materialEntityID, m.materialEntityID, i.mediaID,
     i.nucleotideSequenceID) AS subject, i.*
@@ -78,15 +79,10 @@ LEFT JOIN material t
 LEFT JOIN run r ON r.runID = i.runID
 WHERE r.verb IS DISTINCT FROM 'identify'
     AND NOT (r.verb = 'migrate' AND i.identifiedBy LIKE 'Merian %')
-    AND i.identificationID NOT IN (
-        SELECT replacesIdentificationID FROM identification
-        WHERE replacesIdentificationID IS NOT NULL
-    )
+    AND {STANDING}
 QUALIFY row_number() OVER (
     PARTITION BY subject
-    ORDER BY agentType = 'human' DESC NULLS LAST,
-        regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
-        identificationType = 'consensus' DESC NULLS LAST, identificationID
+    ORDER BY {STANDS_FIRST}
 ) = 1
 """
 _CELLS = ", ".join(f'"{cell}"' for cell in CELLS)

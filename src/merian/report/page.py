@@ -16,6 +16,7 @@ import jinja2
 
 from merian import __version__
 from merian.report.bars import bars
+from merian.report.flow import flow
 from merian.report.histogram import histogram
 from merian.report.intervals import intervals
 from merian.report.lines import lines
@@ -23,6 +24,7 @@ from merian.report.lines import lines
 __all__ = [
     "Bars",
     "Figures",
+    "Flow",
     "Gallery",
     "Histogram",
     "Intervals",
@@ -100,6 +102,23 @@ class Bars:
     values: Sequence[tuple[str, float]]
     unit: str = ""
     marked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What flows through columns of boxes, a tree from the second column on.
+
+    Attributes:
+        title: What flows.
+        columns: The heads of the columns.
+        rows: The names from the first column on, as far as they go; a value; and what it is of.
+        unit: What the values count.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[Sequence[str], float, str]]
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,7 +247,9 @@ class Note:
     text: str
 
 
-Part = Text | Figures | Table | Bars | Histogram | Lines | Intervals | Pictures | Gallery | Note
+Part = (
+    Text | Figures | Table | Bars | Flow | Histogram | Lines | Intervals | Pictures | Gallery | Note
+)
 
 
 @dataclass(frozen=True)
@@ -281,6 +302,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters["cell"] = _cell
     environment.globals["bars"] = bars
+    environment.globals["flow"] = flow
     environment.globals["histogram"] = histogram
     environment.globals["lines"] = lines
     environment.globals["intervals"] = intervals

@@ -1,8 +1,9 @@
-"""Maps from the labels of image collections to taxa, such as that of Planktonzilla-17M.
+"""Maps from the labels of image collections to taxa: Merian's own, and those of others.
 
 A map says for a label of a source ("eudoxie_Abylopsis tetragona" of ZooScan) which lineage it is
 put under, what kind of thing it is, and which stage or part of it. It names nothing by itself: it
-holds no specimens. The table of Planktonzilla is a CSV, one row a label::
+holds no specimens. Merian's own is described in `merian.taxonomy.label_map_table`. The table of
+Planktonzilla is a CSV, one row a label::
 
     Dataset, Raw_Labels, Kingdom ... Genus, Species, proposed_label, plankton, living, root_class,
     qualifier, wikidata_ID, aphia_ID, NCBI_ID, BOLD_ID, ecotaxa_ID
@@ -13,19 +14,27 @@ found by name, from the species up to the kingdom, so that a label may carry tho
 its own, and ``ecotaxa_ID`` is no category of EcoTaxa: `LabelTarget.ids` keeps them for checks, and
 none of them is an identity. Words for "nothing" ("None", "nan") are nothing.
 
-Reference: https://github.com/Inria-Chile/planktonzilla
+The benchmark of Panaiotis et al. keeps a CSV a source (``flowcam.csv``), with the columns taxon,
+plankton and mostly lineage (``/living/Eukaryota/Harosa``), whose names carry no ranks; they are
+`LabelTarget.path`. Such a file, or the folder of them, is read too.
+
+References: https://github.com/Inria-Chile/planktonzilla,
+https://github.com/ThelmaPana/plankton_classif (Earth Syst. Sci. Data 18, 945, 2026)
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from merian.errors import FormatError
-from merian.files import existing, open_text
+from merian.files import existing, open_binary, open_text
+from merian.taxonomy.lock import TaxonomyLock
 
 __all__ = ["COLUMNS", "Fault", "LabelMap", "LabelTarget", "read_label_map"]
 
@@ -41,6 +50,7 @@ _IDS = ("wikidata_ID", "aphia_ID", "NCBI_ID", "BOLD_ID", "ecotaxa_ID")
 _NOTHING = frozenset({"", "none", "nan", "null", "na", "n/a", "<na>"})
 _NAME = re.compile(r"[^\W\d_]+(-[^\W\d_]+)*")
 _EPITHET = re.compile(r"[^\W\d_]+(-[^\W\d_]+)*( [^\W\d_]+)*")
+_WRONG = "\0"  # where a row that has not as many fields as columns says so
 _FLAGS = {"true": True, "false": False}
 
 
@@ -53,11 +63,26 @@ class LabelTarget:
         label: It, character by character.
         lineage: rank -> name, from the kingdom down; empty for what is no taxon.
         called: What the map calls it: the lowest name, or "bubble".
-        kind: living, detritus, artefact or inert.
+        kind: living, detritus, artefact or inert; in a map of Merian also placeholder (a label
+            that names nothing) and unsure (nobody has decided yet).
         qualifier: larvae, egg, part, part_tail, like, mix ...; "" where it says none.
         kept: Whether the map's makers train on it; None where that is not said.
         ids: authority -> identifiers, for checks.
         line: Where it stands, counted from 1.
+        count: How many records carry the label, where the map says so.
+        authorship: Who published the name.
+        taxon_id: The taxon in the checklist of the map.
+        life_stage: nauplius, egg ...
+        part: head, tail ...; "part" where it is not said which.
+        multiple: Whether several are in one picture.
+        like: Whether it only looks like the taxon.
+        doubt: What stands in doubt behind the name: cf. finmarchicus, sp. 1.
+        path: Names from the widest down, where the map gives no ranks.
+        status: proposed, accepted or rejected; "" where the map knows no such thing.
+        reason: Why this taxon, or why none.
+        candidates: The taxa that it could be, where nothing decided.
+        by: Who decided.
+        remarks: What else is to be said.
     """
 
     source: str
@@ -69,6 +94,20 @@ class LabelTarget:
     kept: bool | None
     ids: Mapping[str, tuple[str, ...]]
     line: int
+    count: int | None = None
+    authorship: str = ""
+    taxon_id: str = ""
+    life_stage: str = ""
+    part: str = ""
+    multiple: bool = False
+    like: bool = False
+    doubt: str = ""
+    path: tuple[str, ...] = ()
+    status: str = ""
+    reason: str = ""
+    candidates: str = ""
+    by: str = ""
+    remarks: str = ""
 
     @property
     def rank(self) -> str:
@@ -98,11 +137,13 @@ class LabelMap:
         path: Its file.
         targets: (source, label) -> what it is put under, in the order of the file.
         faults: The rows that were set aside.
+        lock: The checklist whose names and ids it uses, where it says so.
     """
 
     path: Path
     targets: Mapping[tuple[str, str], LabelTarget]
     faults: tuple[Fault, ...]
+    lock: TaxonomyLock | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -111,7 +152,9 @@ class LabelMap:
 
 
 def read_label_map(path: Path | str) -> LabelMap:
-    """Read a map in the shape of Planktonzilla's; rows that are wrong are set aside.
+    """Read a map in the shape of Merian's, of Planktonzilla's or of Panaiotis's.
+
+    Rows that are wrong are set aside.
 
     Raises:
         FormatError: It is no such table.
@@ -119,12 +162,14 @@ def read_label_map(path: Path | str) -> LabelMap:
     path = existing(path, "map of labels")
     targets: dict[tuple[str, str], LabelTarget] = {}
     faults: list[Fault] = []
+    locks: set[TaxonomyLock] = set()
     try:
-        with open_text(path) as stream:
-            for line, row in _rows(path, stream):
-                found = _target(line, row)
+        for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
+            for line, row, read in _rows(file):
+                found = row[_WRONG] if _WRONG in row else read(line, row)
                 if isinstance(found, str):
-                    faults.append(Fault(line, found, ",".join(row.values())[:1000]))
+                    content = ",".join(text for name, text in row.items() if name != _WRONG)
+                    faults.append(Fault(line, found, content[:1000]))
                     continue
                 before = targets.setdefault((found.source, found.label), found)
                 if before is not found:
@@ -132,36 +177,86 @@ def read_label_map(path: Path | str) -> LabelMap:
                         line, f"the label stands on line {before.line} too",
                         f"{found.source},{found.label}",
                     ))  # fmt: skip
-    except (OSError, EOFError, csv.Error) as error:
+                elif lock := label_map_table.lock_of(row):
+                    locks.add(lock)
+    except (OSError, EOFError, UnicodeError, csv.Error) as error:
         raise FormatError(f"is damaged or cannot be read ({error})", path=path) from None
     if not targets:
         raise FormatError("holds no label that can be read", path=path)
-    return LabelMap(path, targets, tuple(faults))
+    if len(locks) > 1:
+        told = "; ".join(sorted(str(lock) for lock in locks))
+        raise FormatError(
+            f"its rows are of several checklists ({told}); a map is of one: migrate the rows of "
+            "the others first, or keep them in a map of their own",
+            path=path,
+        )
+    return LabelMap(path, targets, tuple(faults), locks.pop() if locks else None)
 
 
-def _rows(path: Path, stream: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Return the rows as texts by column, with the line that each ends on."""
-    lines = csv.reader(line.replace("\0", "") for line in stream)
-    header = [name.strip().lstrip("\ufeff") for name in next(lines, [])]
+_Reader = Callable[[int, Mapping[str, str]], "LabelTarget | str"]
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], _Reader]]:
+    """Return the rows as texts by column, with the line that each ends on and who reads it."""
+    with open_text(path, _encoding(path)) as stream:
+        head = stream.readline()
+        delimiter = max(",\t;", key=head.count)
+        header = [
+            n.strip().lstrip("\ufeff") for n in next(csv.reader([head], delimiter=delimiter), [])
+        ]
+        columns, read = _reader(path, header)
+        lines = csv.reader((line.replace("\0", "") for line in stream), delimiter=delimiter)
+        for values in lines:
+            if any(values):
+                row = dict.fromkeys(columns, "") | dict(zip(columns, values, strict=False))
+                if len(values) != len(columns) and any(values[len(columns) :]) | (read is _target):
+                    row[_WRONG] = f"{len(values)} fields, expected {len(columns)}"
+                yield lines.line_num + 1, row, read
+
+
+def _encoding(path: Path) -> str | None:
+    """Return UTF-16 where the file says that it is; spreadsheets write it as "Unicode text"."""
+    with open_binary(path) as stream:
+        return "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
+
+
+def _reader(path: Path, header: list[str]) -> tuple[list[str], _Reader]:
+    """Return the columns, spelled as their reader knows them, and the reader."""
+    columns = label_map_table.own_columns(path, header)
+    if columns is not None:
+        return columns, label_map_table.target
+    if {"taxon", "plankton"} <= set(header):
+        return header, partial(_benchmark_target, path.stem)
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise FormatError(
             f"has no column {', '.join(missing)}; the columns of a map of labels are "
-            f"{', '.join(COLUMNS)}",
+            f"{', '.join(label_map_table.COLUMNS)}, or as in Planktonzilla's {', '.join(COLUMNS)}",
             path=path, line=1,
         )  # fmt: skip
-    for values in lines:
-        if values:
-            row = dict.fromkeys(header, "") | dict(zip(header, values, strict=False))
-            if len(values) != len(header):
-                row[""] = f"{len(values)} fields, expected {len(header)}"
-            yield lines.line_num, row
+    return header, _target
+
+
+def _benchmark_target(source: str, line: int, row: Mapping[str, str]) -> LabelTarget | str:
+    """Return what a row of the map of Panaiotis et al. says."""
+    label = row["taxon"].strip()
+    if not label:
+        return "names no label"
+    path = tuple(part for part in row.get("lineage", "").split("/") if part)
+    kind = path[0] if path and path[0] in KINDS else "living"
+    if row["plankton"].strip().upper() == "FALSE" and kind == "living":
+        words = set(re.findall(r"[a-z]+", label.lower()))
+        kind = "artefact" if words & {"artefact", "bubble", "badfocus"} else kind
+        kind = "detritus" if words & {"detritus", "fiber", "fibre"} else kind
+    called = row.get("level1", "").strip() or row.get("level2", "").strip() or label
+    return LabelTarget(
+        source, label, {}, called, kind, "", _FLAGS.get(row["plankton"].strip().lower()), {},
+        line, path=tuple(part for part in path if part not in KINDS),
+    )  # fmt: skip
 
 
 def _target(line: int, row: Mapping[str, str]) -> LabelTarget | str:
     """Return what a row says, or why that cannot be."""
-    if "" in row:
-        return row[""]
     source, label = row["Dataset"].strip(), row["Raw_Labels"]
     if not source or not label.strip():
         return "names no collection or no label"
@@ -171,11 +266,16 @@ def _target(line: int, row: Mapping[str, str]) -> LabelTarget | str:
     lineage = _lineage(row)
     if isinstance(lineage, str):
         return lineage
+    qualifier = _given(row, "qualifier")
     return LabelTarget(
-        source, label, lineage, _given(row, "proposed_label"), kind, _given(row, "qualifier"),
+        source, label, lineage, _given(row, "proposed_label"), kind, qualifier,
         _FLAGS.get(row.get("plankton", "").strip().lower()),
         {name.removesuffix("_ID"): _ids(_given(row, name)) for name in _IDS if _given(row, name)},
         line,
+        life_stage={"larvae": "larva", "egg": "egg"}.get(qualifier, ""),
+        part=qualifier.removeprefix("part_") if qualifier.startswith("part") else "",
+        multiple=qualifier == "mix",
+        like=qualifier == "like",
     )  # fmt: skip
 
 
@@ -206,3 +306,7 @@ def _ids(text: str) -> tuple[str, ...]:
     """Return identifiers, without what a table of floats has added to them."""
     parts = (part.strip() for part in text.split(";"))
     return tuple(re.sub(r"^(\d+)\.0+$", r"\1", part) for part in parts if part)
+
+
+# At the end, because it needs what is defined above.
+from merian.taxonomy import label_map_table  # noqa: E402
