@@ -105,6 +105,31 @@ def test_errata_change_what_they_name_and_nothing_else(filled: Catalogue) -> Non
     assert filled.query(STANDS).fetch()[1] == ("2", "Acartia", "id:Acartia")
 
 
+def test_an_erratum_replaces_what_was_said_again_since(filled: Catalogue) -> None:
+    """A migration says what stands again in a newer checklist; then an erratum comes."""
+    filled.apply_labels(MAP)
+    filled._writer().execute(
+        "INSERT INTO identification BY NAME SELECT * REPLACE ('Newer' AS scientificName, "
+        "identificationID AS replacesIdentificationID, identificationID || '+1' AS "
+        "identificationID) FROM identification WHERE taxonID IS NOT NULL"
+    ).fetchall()
+    assert filled.query(STANDS).fetch()[:2] == [
+        ("1", "Newer", "id:Calanus"), ("2", "Newer", "id:Acartia")
+    ]  # fmt: skip
+    erratum = row("tuft", "Oithona", source="zoo", by="M. Sibylla", reason="looked at 20")
+    done = filled.apply_labels(with_errata(MAP, a_map(erratum)))
+    assert done.appended == 1
+    assert filled.query(STANDS).fetch()[:2] == [
+        ("1", "Newer", "id:Calanus"), ("2", "Oithona", "id:Oithona")
+    ]  # fmt: skip
+    # Each was replaced by one at most, so that exactly one stands.
+    sql = (
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM identification "
+        "WHERE replacesIdentificationID IS NOT NULL GROUP BY replacesIdentificationID)"
+    )
+    assert filled.query(sql).fetch() == [(1,)]
+
+
 def test_what_the_map_no_longer_decides_gets_its_label_back(filled: Catalogue) -> None:
     first = filled.query(STANDS).fetch()
     filled.apply_labels(MAP)
