@@ -73,7 +73,8 @@ def _whole(targets: Sequence[LabelTarget]) -> Section:
             ("source", "kingdom or kind", *_RANKS[1:]), rows, unit,
         ),
         Table(
-            ("kingdom or kind", "phylum", "labels", unit), _phyla(targets, counted),
+            ("kingdom or kind", "phylum", *dict.fromkeys(("labels", unit))),
+            [row if counted else row[:3] for row in _phyla(targets, counted)],
             "The same in numbers",
         ),
     ]  # fmt: skip
