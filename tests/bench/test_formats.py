@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -36,6 +40,45 @@ def test_the_damage_is_the_same_for_a_seed(tmp_path: Path) -> None:
     whole = damaged("a", "x 1")
     assert damaged("b", "x 1") == whole
     assert damaged("c", "x 2") != whole
+
+
+def packed(kind: str, text: bytes) -> bytes:
+    made = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(made, "w") as folder:
+            folder.writestr("a.csv", text)
+    elif kind == "tar":
+        with tarfile.open(fileobj=made, mode="w") as tape:
+            member = tarfile.TarInfo("a.csv")
+            member.size = len(text)
+            tape.addfile(member, io.BytesIO(text))
+    else:
+        made.write(gzip.compress(text))
+    return made.getvalue()
+
+
+def unpacked(kind: str, content: bytes) -> bytes:
+    if kind == "gzip":
+        return gzip.decompress(content)
+    if kind == "zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as folder:
+            return folder.read("a.csv")
+    with tarfile.open(fileobj=io.BytesIO(content)) as tape:
+        stream = tape.extractfile("a.csv")
+        assert stream is not None
+        return stream.read()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gzip"])
+def test_what_is_packed_is_damaged_within(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "packed"
+    text = b"id,name\n" + b"1,Calanus\n" * 9
+    changed = 0
+    for seed in range(30):
+        path.write_bytes(packed(kind, text))
+        if any("within" in what for what in damage(path, f"x {seed}")):
+            changed += unpacked(kind, path.read_bytes()) != text
+    assert changed > 5
 
 
 @pytest.mark.parametrize("way", sorted(set(MUTATIONS), key=lambda way: way.__name__),

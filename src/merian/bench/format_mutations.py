@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import random
 import re
 import shutil
+import tarfile
+import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["MUTATIONS", "copy_of", "damage"]
@@ -148,6 +152,56 @@ MUTATIONS: Sequence[Callable[[Chance, bytes], bytes]] = (
 """What is done to the content of a file; what is done most stands more than once."""
 
 
+def _within(chance: Chance, content: bytes) -> tuple[bytes, list[str]]:
+    """Damage a member of a packed file and pack all again; a member may be packed itself."""
+    if content.startswith(b"\x1f\x8b"):
+        changed, done = _changed(chance, gzip.decompress(content))
+        return gzip.compress(changed, mtime=0), done
+    made = io.BytesIO()
+    if content.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+            members = old.infolist()
+            chosen = chance.choice([m for m in members if not m.is_dir()])
+            done = []
+            for member in members:
+                inner = old.read(member)
+                if member is chosen:
+                    inner, done = _changed(chance, inner)
+                new.writestr(member, inner)
+    else:
+        with tarfile.open(fileobj=io.BytesIO(content)) as old_tar, \
+                tarfile.open(fileobj=made, mode="w") as new_tar:  # fmt: skip
+            files = [member for member in old_tar.getmembers() if member.isfile()]
+            picked = chance.choice(files)
+            done = []
+            for file in files:
+                stream = old_tar.extractfile(file)
+                inner = stream.read() if stream else b""
+                if file is picked:
+                    inner, done = _changed(chance, inner)
+                file.size = len(inner)
+                new_tar.addfile(file, io.BytesIO(inner))
+    return made.getvalue(), done
+
+
+def _is_packed(content: bytes) -> bool:
+    return content.startswith((b"PK\x03\x04", b"\x1f\x8b")) or content[257:262] == b"ustar"
+
+
+def _changed(chance: Chance, content: bytes) -> tuple[bytes, list[str]]:
+    """Damage a content, or what is packed in it, once or more often; tell what was done."""
+    if _is_packed(content) and chance.random() < 0.6:
+        with suppress(Exception):  # what is no sound archive is damaged as it stands
+            changed, done = _within(chance, content)
+            return changed, [f"within: {what}" for what in done]
+    done = []
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        way = chance.choice(MUTATIONS)
+        content = way(chance, content)
+        done.append(way.__name__.strip("_"))
+    return content, done
+
+
 def damage(path: Path, seed: str) -> list[str]:
     """Damage a file, or files of a folder, and return what was done.
 
@@ -163,11 +217,8 @@ def damage(path: Path, seed: str) -> list[str]:
         if file != path and chance.random() < 0.04:
             done.append(f"{name}: {_misplace(chance, file)}")
             continue
-        content = file.read_bytes()
-        for _ in range(chance.choice((1, 1, 2, 4))):
-            way = chance.choice(MUTATIONS)
-            content = way(chance, content)
-            done.append(f"{name}: {way.__name__.strip('_')}")
+        content, what = _changed(chance, file.read_bytes())
+        done += [f"{name}: {one}" for one in what]
         file.write_bytes(content)
     return done
 
