@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -72,10 +72,13 @@ def doubted(records: Records, near: Near, doubts: Doubts) -> Finding:
     )
 
 
-def foreign(records: Records, near: Near, doubts: Doubts) -> tuple[Finding, str]:
+def foreign(
+    records: Records, near: Near, doubts: Doubts, of_other_genes: Collection[int] = ()
+) -> tuple[Finding, str]:
     """Return the sequences that are of another group than claimed, or near nothing at all.
 
-    The second is a remark where the library does not let the latter be said.
+    The second is a remark where the library does not let the latter be said. Entries of other genes
+    are told as such elsewhere, and are not told here once more.
     """
     rows: list[Sequence[object]] = []
     for i, rank in enumerate(doubts.rank):
@@ -84,7 +87,7 @@ def foreign(records: Records, near: Near, doubts: Doubts) -> tuple[Finding, str]
                 cells = dict(zip(_COLUMNS, row, strict=True))
                 kept = ("label_name", "fits_better", *PLACE, "other_nearest", "example")
                 rows += [(f"of another {rank}", *(cells[column] for column in kept))]
-    told = {int(entry) for entry in doubts.entry}
+    told = {int(entry) for entry in doubts.entry} | {*of_other_genes}
     among = strangers(records, near)
     for entry in sorted(among.keys() - told):
         rank, taxon = among[entry]

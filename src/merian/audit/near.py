@@ -35,6 +35,7 @@ class Near:
         other: int32; the one near it.
         distance: float32; the share of columns of their alignment that do not match.
         overlap: int32; how many columns there are.
+        reverse: bool; whether the other has the other strand.
         first: int64[entries + 1]; where the pairs of each entry begin.
     """
 
@@ -42,6 +43,7 @@ class Near:
     other: npt.NDArray[np.int32]
     distance: npt.NDArray[np.float32]
     overlap: npt.NDArray[np.int32]
+    reverse: npt.NDArray[np.bool_]
     first: npt.NDArray[np.int64]
 
     def of(self, entry: int) -> slice:
@@ -50,7 +52,7 @@ class Near:
 
 
 def open_near(folder: str) -> Callable[[list[int]], list[list[list[int]]]]:
-    """Return what finds the neighbours of entries: of each, numbers, mismatches and columns."""
+    """Return what finds the neighbours of entries: numbers, mismatches, columns, strand."""
     library = Library.open(folder)
     indexes = open_indexes(library)
     species = finder_of(library).species
@@ -68,8 +70,8 @@ def open_near(folder: str) -> Callable[[list[int]], list[list[list[int]]]]:
         )
         aligned = align(query, [library.letters(other) for other in found.tolist()])
         whole = aligned.overlap > 0
-        columns = (found[whole], aligned.mismatches[whole], aligned.overlap[whole])
-        return [column.tolist() for column in columns]
+        columns = (found, aligned.mismatches, aligned.overlap, aligned.reverse)
+        return [column[whole].tolist() for column in columns]
 
     return ask
 
@@ -86,16 +88,16 @@ def near_all(library: Library, progress: Progress) -> Near:
         here, "merian.audit.near:open_near", [folder], batches, processes
     ):
         rows = [
-            np.array([[entry] * len(found[0]), *found], np.int32).reshape(4, -1)
+            np.array([[entry] * len(found[0]), *found], np.int32).reshape(5, -1)
             for entry, found in zip(entries, answers, strict=True)
         ]
         parts.append(np.concatenate(rows, axis=1))
         done += len(entries)
         progress("looking for neighbours", done)
-    entry, other, mismatches, overlap = np.concatenate(parts, axis=1)
+    entry, other, mismatches, overlap, reverse = np.concatenate(parts, axis=1)
     distance = (mismatches / np.maximum(overlap, 1)).astype(np.float32)
     first = np.searchsorted(entry, np.arange(count + 1))
-    return Near(entry, other, distance, overlap, first.astype(np.int64))
+    return Near(entry, other, distance, overlap, reverse > 0, first.astype(np.int64))
 
 
 def _never(_entries: list[int]) -> list[list[list[int]]]:

@@ -61,6 +61,16 @@ class Records:
             parts.append(np.array(own, np.int32)[segment.concept])
         return np.concatenate(parts), list(known)
 
+    @cached_property
+    def markers(self) -> list[str]:
+        """The gene of each entry, as its first record has it, or ""."""
+        _, first = np.unique(self.entry, return_index=True)
+        names: list[str] = []
+        for segment in self.library.segments:
+            known = [*segment.markers]
+            names += [known[number] for number in segment.marker.tolist()]
+        return [names[record] for record in first.tolist()]
+
     def at_rank(self, rank: str) -> npt.NDArray[np.int32]:
         """Return the taxon of each entry at a rank, -1 where it has none."""
         if rank not in self._at_rank:

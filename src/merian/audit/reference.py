@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from merian.audit.bins import contradicted
 from merian.audit.clusters import DISTANCE, clusters_of
 from merian.audit.doubted import doubted, foreign
 from merian.audit.findings import Audit, set_aside
 from merian.audit.grades import graded, read_bins
 from merian.audit.mislabels import doubt
+from merian.audit.misread import misread
 from merian.audit.near import near_all
 from merian.audit.parents import misplaced
 from merian.audit.placeholders import placeholders
@@ -58,12 +60,15 @@ def audit_reference(
         tell("comparing", len(library))
         clusters = clusters_of(records, near, distance)
         doubts = doubt(records, near)
-        other, remark = foreign(records, near, doubts)
+        read_badly, of_other_genes = misread(records, near)
+        other, remark = foreign(records, near, doubts, of_other_genes)
         findings = [
             doubted(records, near, doubts),
             other,
+            read_badly,
             *shared(records),
             *graded(records, clusters, elsewhere),
+            contradicted(records, near),
             misplaced(records),
             *placeholders(records),
             set_aside(_rejects(library)),

@@ -45,9 +45,10 @@ def reference(
 ) -> int:
     """Find wrong labels, shared barcodes and other faults of a reference.
 
-    Finds probable mislabels, sequences of something else, sequences of several species, species
-    over several BINs and the reverse (BAGS grades A to E), names under several parents, and
-    placeholders posing as names.
+    Finds probable mislabels, sequences of something else, other genes, strands and broken reading
+    frames, sequences of several species, species over several BINs and the reverse (BAGS grades A
+    to E), BINs that the nearest sequences contradict, names under several parents, and placeholders
+    posing as names.
 
     Args:
         sources: The folder of a library, or the files that `merian library build` would read.

@@ -25,7 +25,7 @@ from merian.barcode import WordIndex, align, best, query_words, score
 from merian.barcode.words import as_text
 from merian.nucleotides import MATCHING, reverse_complement
 
-__all__ = ["Flocks", "Known", "chimera", "is_shifted", "near"]
+__all__ = ["Flocks", "Known", "Near", "beside", "chimera", "is_shifted", "near"]
 
 _NEAR, _OF_A_HALF = 8, 6  # relatives that are looked at
 _OVERLAP = 100
@@ -105,14 +105,19 @@ def near(known: Known, text: str, own: int | Sequence[int], group: npt.NDArray[n
     found = best(summed, group, _NEAR, 1)
     if not len(found):
         return Near([], [], [], [])
-    pairs = align(text, [known.letters(i) for i in found.tolist()])
+    return beside(known, text, found.tolist())
+
+
+def beside(known: Known, text: str, numbers: Sequence[int]) -> Near:
+    """Return how a sequence lies beside known ones, given by their numbers; the best first."""
+    pairs = align(text, [known.letters(number) for number in numbers])
     identity = np.where(pairs.overlap >= min(_OVERLAP, len(text)), pairs.identity, 0)
     order = np.argsort(-identity, kind="stable")
     # On the other strand places are counted from the other end.
     start = np.where(pairs.reverse, len(text) - pairs.query_stop, pairs.query_start)
     stop = np.where(pairs.reverse, len(text) - pairs.query_start, pairs.query_stop)
     return Near(
-        found[order].tolist(),
+        [numbers[place] for place in order.tolist()],
         identity[order].tolist(),
         pairs.reverse[order].tolist(),
         [*zip(start[order].tolist(), stop[order].tolist(), strict=True)],
