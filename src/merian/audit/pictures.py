@@ -51,6 +51,7 @@ _SAID = f"""
 SELECT occurrenceID AS record, string_agg(DISTINCT label, '{_BETWEEN}' ORDER BY label) AS labels
 FROM (SELECT *, coalesce(verbatimIdentification, scientificName) AS label FROM identification)
 WHERE occurrenceID IS NOT NULL AND label IS NOT NULL AND agentType IS DISTINCT FROM 'machine'
+    AND replacesIdentificationID IS NULL
 GROUP BY occurrenceID HAVING count(DISTINCT lower(trim(label))) > 1
     AND count(DISTINCT runID) = 1 AND count(DISTINCT coalesce(dateIdentified, '')) = 1
 ORDER BY record
