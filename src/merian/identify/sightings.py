@@ -252,9 +252,14 @@ def _of_table(
         f"SELECT {text('name')} AS name, "
         + ", ".join(f"{text(rank)} AS {quoted(rank)}" for rank in _ABOVE)
         + f", {number('latitude')} AS latitude, {number('longitude')} AS longitude, "
-        f"{text('date')} AS date, coalesce({number('count')}, 1) AS count FROM ({table}) {there}"
+        f"{text('date')} AS date, coalesce({_finite(number('count'))}, 1) AS count "
+        f"FROM ({table}) {there}"
     )
     return _distinct(con, sql, path, near)
+
+
+def _finite(number: str) -> str:
+    return f"if(isfinite({number}), {number}, NULL)"  # tables of others write nan and inf
 
 
 def _distinct(
