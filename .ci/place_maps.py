@@ -187,6 +187,8 @@ def climate_map(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
     columns = ((np.arange(COLUMNS) + 0.5) * fine.shape[1] / COLUMNS).astype(int)
     drawn = fine[np.ix_(rows, columns)]
     sea = zones.index("Ocean") + 1
+    # In a corner of the Arctic Ocean, north of all land, stands a patch of each colour.
+    drawn[: 6 * STEP] = sea
     return np.where(drawn == sea, 0, drawn).astype(np.uint8), ["", *zones[: sea - 1]]
 
 

@@ -13,6 +13,7 @@ from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.library import Library
 from merian.taxonomy import Taxonomy, read_checklist, save_taxonomy
+from merian.taxonomy.label_map import read_label_map
 
 HEAD = "ID,parentID,status,rank,scientificName,authorship"
 ABOVE = """1,,accepted,kingdom,Animalia,
@@ -205,6 +206,19 @@ def test_a_map_of_labels_keeps_its_rows_and_says_why(place: Path) -> None:
     bytes_then = path.read_bytes()
     assert apply() == 0
     assert path.read_bytes() == bytes_then
+
+
+def test_a_proposed_map_is_one_of_the_newer_version_then(place: Path) -> None:
+    (place / "labels.csv").write_text("source,label\ntrap,Osmia rufa\ntrap,mud\n")
+    assert (
+        main(["labels", "propose", "labels.csv", "--taxonomy", "bees1", "-o", "map.tsv", "-q"]) == 0
+    )
+    assert plan("map.tsv") == 0
+    assert apply() == 0
+    found = read_label_map("map.tsv")
+    assert found.lock == Taxonomy.open("bees2").lock
+    moved = found.targets["trap", "Osmia rufa"]
+    assert (moved.name, moved.taxon_id, moved.lineage["genus"]) == ("Osmia bicornis", "21", "Osmia")
 
 
 def test_one_that_was_killed_between_two_targets_goes_on(museum: Path, monkeypatch) -> None:

@@ -426,3 +426,29 @@ def test_every_label_of_a_witness_is_read_once(tmp_path: Path, checklist: Taxono
     words = Witness(labels, [checklist]).words("Calanus_sp")
     assert words.names == ("Calanus",)
     assert words.bare
+
+
+OWN = """source\tlabel\tcount\tkind\tscientificName\ttaxonRank\tstatus\tby\treason\tchecklist
+a\ttuft\t7\ttaxon\tAcartia\tgenus\taccepted\t\t\tBees | 1 | 00ff00ff
+b\tcopepod\t1\ttaxon\tCalanus\tgenus\taccepted\t\t\tBees | 1 | 00ff00ff
+b\ttuft\t5\t{kind}\t{name}\t\t{status}\t{by}\t{reason}\tBees | 1 | 00ff00ff
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        ({"kind": "detritus"}, 1),
+        ({"kind": "detritus", "by": "M. S.", "reason": "strands in b"}, 0),
+        ({"kind": "detritus", "reason": "proposed by the name"}, 1),
+        ({"kind": "unsure"}, 0),
+        ({"kind": "detritus", "status": "rejected"}, 0),
+    ],
+)
+def test_a_map_of_our_own_may_say_why(tmp_path: Path, second: dict[str, str], found: int) -> None:
+    given = {"kind": "taxon", "name": "", "status": "accepted", "by": "", "reason": ""} | second
+    path = tmp_path / "map.tsv"
+    path.write_text(OWN.format(**given))
+    done = lint_labels(path)
+    assert [f.images.number for f in done.found if f.case.check == "contradiction"] == [12] * found
+    assert done.counts.total == 13

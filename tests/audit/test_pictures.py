@@ -171,6 +171,21 @@ def test_pictures_in_a_zip_are_looked_at(collection: Path, tmp_path: Path) -> No
         assert all(not finding.count for finding in done.audit.findings)
 
 
+def test_a_source_in_which_nothing_opens_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawer = tmp_path / "drawer" / "Carabus"
+    drawer.mkdir(parents=True)
+    (drawer / "text.jpg").write_bytes(b"no picture at all")
+    (drawer / "empty.png").write_bytes(b"")
+    assert main(["audit", "pictures", str(tmp_path / "drawer"), "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err.count("error") == 0
+    found = told(tmp_path / "drawer")
+    rows = [row for listed in found.values() for row in listed]
+    assert names(rows) == {"text.jpg", "empty.png"}
+    assert len(rows) == 2
+
+
 def test_writing_needs_a_catalogue_and_a_wrong_path_is_told(
     collection: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

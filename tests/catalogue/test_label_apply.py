@@ -12,7 +12,7 @@ from merian.catalogue import Catalogue
 from merian.errors import CatalogueError
 from merian.taxonomy import TaxonomyLock
 from merian.taxonomy.label_errata import with_errata
-from merian.taxonomy.label_map import LabelMap, LabelTarget
+from merian.taxonomy.label_map import LabelMap, LabelTarget, read_label_map
 
 LOCK = TaxonomyLock("List of life", "2026-01", "00ff00ff")
 ANIMALS = {"kingdom": "Animalia", "phylum": "Arthropoda"}
@@ -202,3 +202,17 @@ def test_errata_need_a_name_and_a_reason() -> None:
         "an erratum without by and reason", "an erratum without reason",
     ]  # fmt: skip
     assert found.targets == MAP.targets
+
+
+def test_a_map_of_paths_without_ranks_names_what_its_pictures_carry(
+    catalogue: Catalogue, make, tmp_path: Path
+) -> None:
+    (tmp_path / "zoocam.csv").write_text(
+        "lineage,taxon,level1,level2,plankton\n"
+        "/living/Eukaryota/Metazoa/Annelida/larvae<Annelida,larvae<Annelida,larvae_Annelida,x,TRUE\n"
+    )
+    catalogue.ingest(make([{"occurrenceID": "1", "datasetName": "zoocam",
+                            "verbatimIdentification": "larvae_Annelida"}]))  # fmt: skip
+    assert catalogue.apply_labels(read_label_map(tmp_path / "zoocam.csv")).appended == 1
+    sql = "SELECT scientificName, taxonRank, taxonomyLock FROM determination"
+    assert catalogue.query(sql).fetch() == [("Annelida", None, None)]

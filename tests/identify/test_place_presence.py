@@ -222,3 +222,9 @@ def test_dates_and_names():
     assert half_of(1, 16) == 1
     assert binomial("Aus (Bus) cus-dus Miller, 1901") == "Aus cus-dus"
     assert binomial("Aus") == binomial("Aus Miller") == binomial("Aus sp. 1") == ""
+
+
+def test_counts_that_are_no_numbers_count_one(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("species,count\nApis mellifera,nan\nOsmia rufa,inf\nOsmia rufa,3\n")
+    assert read_sightings(path).count.tolist() == [1, 4]

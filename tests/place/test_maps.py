@@ -55,6 +55,12 @@ def test_every_capital_and_main_city_has_a_country_and_nearly_all_stand_on_land(
     # Atolls are no land in the elevation model, but have a country.
 
 
+def test_no_climate_north_of_all_land():
+    """Where the map of climates was drawn, patches of its colours stand in a corner."""
+    assert not maps.layer("climate").reshape(maps.ROWS, maps.COLUMNS)[: 6 * 20].any()
+    assert maps.climate(90, 180) == ""
+
+
 def test_waters_have_names():
     assert maps.sea(56.0, 3.0) == "North Sea"
     assert maps.sea(42.0, 50.5) == "Caspian Sea"

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from merian.errors import FormatError
-from merian.taxonomy.label_map import LabelMap
-from merian.taxonomy.lineage_map import open_label_map, read_lineage_map
+from merian.taxonomy.label_map import LabelMap, read_label_map
 
 TABLE = """lineage,taxon,level1,level2,plankton
 /living/Eukaryota/Metazoa/Annelida/larvae<Annelida,larvae<Annelida,larvae_Annelida,Annelida,TRUE
@@ -22,7 +21,7 @@ TABLE = """lineage,taxon,level1,level2,plankton
 
 def write(folder: Path, text: str = TABLE, name: str = "zoocam.csv") -> LabelMap:
     (folder / name).write_text(text, encoding="utf-8")
-    return read_lineage_map(folder)
+    return read_label_map(folder)
 
 
 def test_paths_become_lineages(tmp_path: Path) -> None:
@@ -30,7 +29,7 @@ def test_paths_become_lineages(tmp_path: Path) -> None:
     worm = found.targets["zoocam", "larvae_Annelida"]
     assert tuple(worm.lineage.values()) == ("Eukaryota", "Metazoa", "Annelida")
     assert (worm.name, worm.rank, worm.qualifier, worm.kept) == (
-        "Annelida", "level 3", "larvae", True,
+        "Annelida", "unranked", "larvae", True,
     )  # fmt: skip
     assert found.targets["zoocam", "detritus"].kind == "detritus"
     assert found.targets["zoocam", "bubble"].kind == "artefact"
@@ -38,9 +37,14 @@ def test_paths_become_lineages(tmp_path: Path) -> None:
     fish = found.targets["zoocam", "Sardina"]
     assert tuple(fish.lineage.values()) == ("Eukaryota", "Clupeiformes", "Sardina")
     assert [(fault.line, fault.reason) for fault in found.faults] == [
-        (6, "names no label"), (7, "the label stands on line 5 too"),
+        (7, "the label stands on line 5 too"),
     ]  # fmt: skip
-    assert open_label_map(tmp_path / "zoocam.csv").targets == found.targets
+    assert read_label_map(tmp_path / "zoocam.csv").targets == found.targets
+
+
+def test_counts_beside_the_tables_are_no_map(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("source,label,n\nzoocam,Sardina,12\n")
+    assert write(tmp_path).sources == ("zoocam",)
 
 
 def test_a_table_without_paths_has_no_lineages(tmp_path: Path) -> None:
@@ -56,7 +60,7 @@ def test_what_is_no_such_map_is_told(tmp_path: Path, text: str) -> None:
 
 
 def test_the_real_maps(shared: Path) -> None:
-    found = open_label_map(shared / "plankton" / "taxonomy_match_panaiotis" / "taxonomy_match")
+    found = read_label_map(shared / "plankton" / "taxonomy_match_panaiotis" / "taxonomy_match")
     assert found.sources == ("flowcam", "ifcb", "isiis", "uvp6", "zoocam", "zooscan")
     assert len(found.targets) == 461
     comb = found.targets["zooscan", "Ctenophora"]

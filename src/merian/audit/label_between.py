@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from merian.audit.label_case import DOUBT, ERROR, NOTE, Case, lineage_text
 from merian.audit.label_witness import Witness, kingdom_of
-from merian.taxonomy.label_map import LabelTarget
+from merian.taxonomy.label_map import LEVEL, LabelTarget
 from merian.taxonomy.label_words import key_of
 
 __all__ = ["contradictions", "parents", "policies", "synonyms"]
@@ -36,6 +36,9 @@ def contradictions(witness: Witness) -> Iterator[Case]:
         under: dict[tuple[str, ...], list[LabelTarget]] = defaultdict(list)
         for target in group:
             under[_thing(target)].append(target)
+        explained = sum(any(t.explained for t in members) for members in under.values())
+        if explained and len(under) - explained < 2:
+            continue  # somebody has written why the others differ
         if len(under) < 2 or len({t.source for t in group}) < 2:
             continue
         severity, why = _how(list(under), witness, group[0].label)
@@ -99,7 +102,7 @@ def parents(witness: Witness) -> Iterator[Case]:
                 f"stands under {told}", tuple(few),
             )  # fmt: skip
     for name, ranks in at_rank.items():
-        if len(ranks) > 1 and not next(iter(ranks)).startswith("level"):
+        if len(ranks) > 1 and not next(iter(ranks)).startswith(LEVEL):
             few = min(ranks.values(), key=len)
             told = ", ".join(f"{rank} ({len(keys)} labels)" for rank, keys in ranks.items())
             yield Case("parents", DOUBT, name, name, "", f"stands as {told}", tuple(few))

@@ -1,4 +1,4 @@
-"""How many images a label of a map stands for, from a table of counts.
+"""How many images a label of a map stands for, from a table of counts or the map itself.
 
 A table counts by raw label, or by what a map calls the label (dataset, proposed_label,
 root_class), as Planktonzilla's samples.json does. The second kind says only what several labels
@@ -80,9 +80,13 @@ def find_counts(path: Path) -> Path | None:
 
 
 def read_counts(labels: LabelMap, path: Path | None) -> LabelCounts:
-    """Read a table of counts for a map; without one everything counts nothing."""
+    """Read a table of counts for a map; without one those in the map count, or nothing does."""
     if path is None:
-        return LabelCounts(None, {}, {}, {})
+        own: dict[object, int] = {k: t.count for k, t in labels.targets.items() if t.count}
+        return LabelCounts(
+            labels.path if own else None, {k: k for k in labels.targets if k in own}, own,
+            dict.fromkeys(own, 1),
+        )  # fmt: skip
     rows = _rows(existing(path, "table of counts"))
     lower = [{str(k).strip().lower(): v for k, v in row.items() if k} for row in rows]
     columns = set().union(*(row.keys() for row in lower)) if lower else set()

@@ -26,9 +26,8 @@ from merian.errors import InputError
 from merian.files import existing
 from merian.formats.delimited import write_delimited
 from merian.stamp import run_id, stamp, stamp_beside
-from merian.taxonomy.label_map import LabelMap, LabelTarget
+from merian.taxonomy.label_map import LabelMap, LabelTarget, read_label_map
 from merian.taxonomy.label_words import key_of
-from merian.taxonomy.lineage_map import open_label_map
 from merian.taxonomy.tree import Taxonomy
 
 __all__ = ["RELATIONS", "LabelDiff", "Pair", "compare_maps", "write_diff"]
@@ -130,7 +129,7 @@ def compare_maps(
         taxonomies: Checklists that know synonyms and lineages.
         counts: Images by label of the first; found beside it if not given.
     """
-    first, second = open_label_map(a), open_label_map(b)
+    first, second = read_label_map(a), read_label_map(b)
     called = dict(same or {})
     for mine, theirs in called.items():
         for name, known in ((mine, first.sources), (theirs, second.sources)):

@@ -74,7 +74,7 @@ def homonyms(witness: Witness, sources: Sources) -> Iterator[Case]:
     """Find labels whose name is that of several taxa and that do not say which."""
     partners = _words_beside(witness)
     for key, target in witness.labels.targets.items():
-        if not target.lineage:
+        if not target.lineage or target.explained:
             continue
         words = witness.words(target.label)
         names = [n for n in words.names or words.parents[:1] if n == target.name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from merian.errors import InputError
 from merian.files import check_outside, write_json
 from merian.formats.delimited import write_delimited
 from merian.stamp import run_id, stamp
-from merian.taxonomy.label_map import LabelMap
-from merian.taxonomy.lineage_map import open_label_map
+from merian.taxonomy.label_errata import completed, is_applied
+from merian.taxonomy.label_map import LabelMap, read_label_map
 from merian.taxonomy.tree import Taxonomy
 
 __all__ = ["COLUMNS", "Found", "LabelLint", "check_folder", "lint_labels", "write_lint"]
@@ -117,10 +117,13 @@ def lint_labels(
     """
     tell = progress or (lambda _: None)
     tell("Reading the map")
-    labels = open_label_map(path)
+    labels = read_label_map(path)
+    labels = completed(labels) if labels.lock else labels
     table = read_counts(labels, counts or find_counts(labels.path))
     listed = read_homonyms(homonym_list) if homonym_list else {}
-    witness = Witness(labels, taxonomies, listed)
+    # What is open or rejected names no record.
+    decided = {key: one for key, one in labels.targets.items() if is_applied(one)}
+    witness = Witness(replace(labels, targets=decided), taxonomies, listed)
     tell("Looking at what the sources hold")
     sources = Sources.of(witness)
     known = registers(witness, [read_ids(one) for one in ids])

@@ -32,6 +32,7 @@ from merian.learn.pack_gather import (
     MEMORY,
     Asked,
     Gathered,
+    NothingThereError,
     gather,
     is_catalogue,
     items_sql,
@@ -51,6 +52,7 @@ _SAID = f"""
 SELECT occurrenceID AS record, string_agg(DISTINCT label, '{_BETWEEN}' ORDER BY label) AS labels
 FROM (SELECT *, coalesce(verbatimIdentification, scientificName) AS label FROM identification)
 WHERE occurrenceID IS NOT NULL AND label IS NOT NULL AND agentType IS DISTINCT FROM 'machine'
+    AND replacesIdentificationID IS NULL
 GROUP BY occurrenceID HAVING count(DISTINCT lower(trim(label))) > 1
     AND count(DISTINCT runID) = 1 AND count(DISTINCT coalesce(dateIdentified, '')) = 1
 ORDER BY record
@@ -133,7 +135,7 @@ def audit_pictures(
     tell = progress or (lambda _what, _count: None)
     with TemporaryDirectory(prefix="merian-audit-") as made:
         work = Path(made)
-        found = gather(paths, asked, work, tell)
+        found = _gathered(paths, asked, work, tell)
         con = connect(work / "pictures.duckdb", memory=MEMORY, spill=work / "spill")
         try:
             _items(con, found)
@@ -149,6 +151,21 @@ def audit_pictures(
             con.close()
 
 
+def _gathered(paths: Sequence[Path], asked: Asked, work: Path, tell: Progress) -> Gathered:
+    """Return what the sources hold; files of which none is a picture are told one by one too."""
+    try:
+        return gather(paths, asked, work, tell)
+    except NothingThereError as error:
+        if error.found is None or not _whole(error.found):
+            raise
+        return error.found
+
+
+def _whole(found: Gathered) -> list[tuple[str, str, str, str]]:
+    """Return the files that an import could not take for a picture."""
+    return [row for row in found.rejects if Path(row[0]).is_file() and not row[1]]
+
+
 def _items(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
     """Make the table of pictures, and of files that an import could not take for one."""
     label = f"coalesce(verbatimIdentification, {quoted('scientificName')}, '')"
@@ -158,7 +175,7 @@ def _items(con: duckdb.DuckDBPyConnection, found: Gathered) -> None:
         f"FROM ({items_sql(found.tables)}) ORDER BY n"
     )
     first = con.execute("SELECT count(*) FROM item").fetchall()[0][0]
-    whole = [row for row in found.rejects if Path(row[0]).is_file() and not row[1]]
+    whole = _whole(found)
     for number, (file, _, content, _) in enumerate(whole):
         con.execute(
             "INSERT INTO item VALUES (?, ?, ?, ?, NULL, NULL, NULL, NULL, '')",

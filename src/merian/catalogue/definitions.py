@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES, Table, quoted
 
-__all__ = ["DETERMINATION", "STANDING", "STANDS_FIRST", "definition", "definitions"]
+__all__ = [
+    "DETERMINATION", "STANDING", "STANDS_FIRST", "definition", "definitions", "own_answer",
+]  # fmt: skip
 
 # Barcodes are packed at once, and hashes not at all, since nothing makes them smaller. DuckDB
 # would try every method on each first, which takes three times as long.
@@ -49,6 +51,23 @@ QUALIFY row_number() OVER (
     ORDER BY {STANDS_FIRST}
 ) = 1
 """
+
+
+def own_answer(names: str, run: str) -> str:
+    """Return the SQL of whether a name is an answer of Merian itself, which is no evidence.
+
+    One that a migration has said again is still one; such an answer reads no label, which tells it
+    from a name that a map of labels gave.
+
+    Args:
+        names: The identification.
+        run: The run that wrote it, or NULL.
+    """
+    return (
+        f"coalesce({run}.verb = 'identify' OR ({run}.verb = 'migrate' "
+        f"AND {names}.agentType = 'machine' AND {names}.verbatimIdentification IS NULL "
+        f"AND {names}.identifiedBy LIKE 'Merian %'), false)"
+    )
 
 
 def definitions() -> list[str]:

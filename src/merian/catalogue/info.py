@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from merian.catalogue.definitions import STANDING
 from merian.catalogue.ingest import REASON
 from merian.catalogue.query import quiet_cursor
 from merian.catalogue.schema import RANKS, TABLES, quoted
@@ -47,7 +48,13 @@ def describe(con: duckdb.DuckDBPyConnection, path: Path) -> Info:
                 rows(f"SELECT {REASON}, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC, 1")
             ),
             runs=_runs(rows("SELECT * FROM run ORDER BY finishedAt, runID"), cursor),
-            names=dict(zip(RANKS, rows(f"SELECT {ranks} FROM identification")[0], strict=True)),
+            names=dict(
+                zip(
+                    RANKS,
+                    rows(f"SELECT {ranks} FROM identification i WHERE {STANDING}")[0],
+                    strict=True,
+                )
+            ),
             identified=rows("SELECT count(*) FROM determination WHERE scientificName IS NOT NULL")[
                 0
             ][0],

@@ -40,11 +40,11 @@ def lint(
     strangers among the labels of a source, and identifiers of something else.
 
     Args:
-        map: The map: Planktonzilla's CSV, or a folder of tables of lineages.
+        map: The map: of ours, Planktonzilla's CSV, or a folder of tables of lineages.
         taxonomy: A taxonomy that `merian taxonomy build` made, as a witness. Once or more often.
         homonyms: GBIF's list of homonyms: count, kingdom, rank and name between tabs.
         counts: Images by label: a CSV, TSV or JSON with source, label and n. Found beside the map
-            if it is called samples.json or counts.csv.
+            if it is called samples.json or counts.csv; else those in the map count.
         flags: Habitats and fossils by taxon: scientificName, isMarine, isExtinct ...
         habitats: Where each source works: source and habitat.
         ids: A table of names and the ids of an authority, such as name and aphia_id. Once or more

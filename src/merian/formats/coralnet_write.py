@@ -21,11 +21,13 @@ __all__ = ["write"]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
-# A suggestion of the machine is no label of the point, unless it is all that there is.
+# What a migration or a map of labels says again is the same label. A suggestion of the machine is
+# no label of the point, unless it is all that there is.
 _LABELS = """
 SELECT coalesce(i.occurrenceID, p.occurrenceID) AS subject, i.*,
     coalesce(i.identificationReferences, '') LIKE 'Machine suggestion _' AS suggested
 FROM identification i LEFT JOIN media p ON p.mediaID = i.mediaID
+WHERE i.replacesIdentificationID IS NULL
 """
 
 _POINTS = f"""
@@ -91,7 +93,8 @@ def _all_have_numbers(catalogue: Catalogue) -> bool:
         catalogue,
         "SELECT count(*) > 0 AND count(*) = count(*) FILTER "
         "(starts_with(taxonConceptID, 'coralnet:label:')) FROM identification "
-        "WHERE coalesce(identificationReferences, '') NOT LIKE 'Machine suggestion _'",
+        "WHERE replacesIdentificationID IS NULL "
+        "AND coalesce(identificationReferences, '') NOT LIKE 'Machine suggestion _'",
     )
     return bool(next(found)[0])
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
+from merian.catalogue.definitions import STANDING as SAID_LAST
 from merian.catalogue.schema import TABLES, quoted
 from merian.containers import BadAddressError, container_of, read_address
 from merian.errors import InputError
@@ -311,8 +312,9 @@ _LEFT = {
             SELECT coalesce(a.occurrenceID, t.occurrenceID) AS subject FROM media a
             LEFT JOIN material t ON t.materialEntityID = a.materialEntityID
             WHERE subject IS NOT NULL)""",
-    "further name of an object beside the one that stands": """
-        SELECT count(*) - (SELECT count(*) FROM determination) FROM identification""",
+    "further name of an object beside the one that stands": f"""
+        SELECT count(*) - (SELECT count(*) FROM determination) FROM identification i
+        WHERE {SAID_LAST}""",
     "sequence": "SELECT count(*) FROM sequence",
     "thing in a collection": "SELECT count(*) FROM material",
     "unit of a measurement": "SELECT count(measurementUnit) FROM measurement",

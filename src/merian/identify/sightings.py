@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from merian.catalogue import Catalogue
 from merian.catalogue.checks import literal
+from merian.catalogue.definitions import own_answer
 from merian.catalogue.schema import quoted
 from merian.database import connect
 from merian.dwc_archive import ArchiveFile, unpack
@@ -164,7 +165,7 @@ SELECT coalesce(if(i.identificationQualifier IS NULL, i.species, NULL), i.scient
 FROM determination i JOIN occurrence o ON o.occurrenceID = i.occurrenceID
 LEFT JOIN event e ON e.eventID = o.eventID
 LEFT JOIN run r ON r.runID = i.runID
-WHERE r.verb IS DISTINCT FROM 'identify'
+WHERE NOT {own_answer("i", "r")}
 """
 
 
@@ -251,9 +252,14 @@ def _of_table(
         f"SELECT {text('name')} AS name, "
         + ", ".join(f"{text(rank)} AS {quoted(rank)}" for rank in _ABOVE)
         + f", {number('latitude')} AS latitude, {number('longitude')} AS longitude, "
-        f"{text('date')} AS date, coalesce({number('count')}, 1) AS count FROM ({table}) {there}"
+        f"{text('date')} AS date, coalesce({_finite(number('count'))}, 1) AS count "
+        f"FROM ({table}) {there}"
     )
     return _distinct(con, sql, path, near)
+
+
+def _finite(number: str) -> str:
+    return f"if(isfinite({number}), {number}, NULL)"  # tables of others write nan and inf
 
 
 def _distinct(

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from merian.catalogue import RANKS, Catalogue
 from merian.catalogue.checks import literal
-from merian.catalogue.definitions import STANDING, STANDS_FIRST
+from merian.catalogue.definitions import STANDING, STANDS_FIRST, own_answer
 from merian.identify.disagreements import (
     LEAST,
     PLACE,
@@ -77,9 +77,7 @@ LEFT JOIN media m ON i.mediaID = m.mediaID
 LEFT JOIN material t
     ON t.materialEntityID = coalesce(i.materialEntityID, s.materialEntityID, m.materialEntityID)
 LEFT JOIN run r ON r.runID = i.runID
-WHERE r.verb IS DISTINCT FROM 'identify'
-    AND NOT (r.verb = 'migrate' AND i.identifiedBy LIKE 'Merian %')
-    AND {STANDING}
+WHERE NOT {own_answer("i", "r")} AND {STANDING}
 QUALIFY row_number() OVER (
     PARTITION BY subject
     ORDER BY {STANDS_FIRST}

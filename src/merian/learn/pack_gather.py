@@ -50,11 +50,18 @@ class NothingThereError(InputError):
 
     Attributes:
         why: What was set aside, and why, to end an error with; empty where nothing was.
+        found: What the sources hold else, with tables of no items.
     """
 
-    def __init__(self, sources: Sequence[Path], kinds: Sequence[str], why: str) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        kinds: Sequence[str],
+        why: str,
+        found: Gathered | None = None,
+    ) -> None:
         super().__init__(f"{', '.join(map(str, sources))}: no {' and no '.join(kinds)} there{why}")
-        self.why = why
+        self.why, self.found = why, found
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
     places = [_as_catalogue(source, asked, work, step) for source in sources]
     kind = asked.kind or _kind_of(places, sources)
     found = Gathered(kind)
+    bare_tables: list[Path] = []
     for number, (source, place) in enumerate(zip(sources, places, strict=True)):
         step(f"reading {source}", 0)
         table = work / f"items{number:05}.parquet"
@@ -145,11 +153,11 @@ def gather(sources: Sequence[Path], asked: Asked, work: Path, step: Progress) ->
             if kind == "records":
                 bare = opened.query(NEITHER)
                 found.rejects += [("", "", str(record), _NEITHER) for (record,) in bare]
-        if rows:
-            found.tables.append(table)
+        (found.tables if rows else bare_tables).append(table)
         found.sources.append({"path": str(source), kind: rows, "runs": runs})
     if not found.tables:
-        raise NothingThereError(sources, (kind,), _why(found.rejects))
+        found.tables = bare_tables
+        raise NothingThereError(sources, (kind,), _why(found.rejects), found)
     return found
 
 

@@ -9,6 +9,7 @@ one with the most bases called, then the first by its id.
 from __future__ import annotations
 
 from merian.barcode import MINIMUM_BASES
+from merian.catalogue.definitions import own_answer
 from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
 from merian.learn.pack_labels import CELLS
@@ -20,7 +21,7 @@ CALLED = "length(translate(sequence, 'RYSWKMBDHVN', ''))"
 
 _WIDEST = 31  # days: of a month the middle stands for all, and of more nothing does
 
-_NAMES = ", ".join(f"if(coalesce(r.verb = 'identify', false), NULL, d.{quoted(c)}) AS {quoted(c)}"
+_NAMES = ", ".join(f"if({own_answer('d', 'r')}, NULL, d.{quoted(c)}) AS {quoted(c)}"
                    for c in CELLS)  # fmt: skip
 _JOINS = f"""
     {THING}

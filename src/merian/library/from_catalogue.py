@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.catalogue import Catalogue, Chunk, Reading, Reject, Rows
+from merian.catalogue.definitions import own_answer
 from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
 from merian.catalogue.splits.chosen import within
@@ -29,7 +30,7 @@ _NAMES = ", ".join(f"d.{quoted(term)}" for term in _TERMS)
 _SEQUENCES = f"""
 SELECT s.nucleotideSequenceID AS key, coalesce(s.occurrenceID, t.occurrenceID) AS subject,
     s.targetGene, s.associatedSequences, s.sequence, coalesce(s.runID, '') AS run,
-    coalesce(r.verb = 'identify', false) AS own, {_NAMES}
+    {own_answer("d", "r")} AS own, {_NAMES}
 FROM sequence s
 LEFT JOIN material t ON t.materialEntityID = s.materialEntityID
 LEFT JOIN determination d ON d.occurrenceID = coalesce(s.occurrenceID, t.occurrenceID)
@@ -39,7 +40,7 @@ WHERE s.sequence IS NOT NULL
 _PICTURES = f"""
 SELECT x.mediaID AS key, {SUBJECT} AS subject, {ADDRESS} AS accessURI, x.contentHash,
     {box()}, {SCALE} AS pixelsPerMillimetre,
-    coalesce(x.runID, '') AS run, coalesce(r.verb = 'identify', false) AS own, {_NAMES}
+    coalesce(x.runID, '') AS run, {own_answer("d", "r")} AS own, {_NAMES}
 FROM media x {PARENT} {THING}
 LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}
 LEFT JOIN run r ON r.runID = d.runID

@@ -270,4 +270,4 @@ def _complete(staging: Staging) -> None:
         source = f"FROM new_{name}" if have else "WHERE false"
         staging.run(f"CREATE VIEW {name} AS SELECT {place}{columns} {source}")
     # What stands of several identifications is told by the catalogue's own view.
-    staging.run(definitions()[-1].replace("CREATE VIEW", "CREATE TABLE", 1))
+    staging.run(definitions()[-1].replace("CREATE OR REPLACE VIEW", "CREATE TABLE", 1))

@@ -14,9 +14,8 @@ found by name, from the species up to the kingdom, so that a label may carry tho
 its own, and ``ecotaxa_ID`` is no category of EcoTaxa: `LabelTarget.ids` keeps them for checks, and
 none of them is an identity. Words for "nothing" ("None", "nan") are nothing.
 
-The benchmark of Panaiotis et al. keeps a CSV a source (``flowcam.csv``), with the columns taxon,
-plankton and mostly lineage (``/living/Eukaryota/Harosa``), whose names carry no ranks; they are
-`LabelTarget.path`. Such a file, or the folder of them, is read too.
+The benchmark of Panaiotis et al. keeps a CSV a source, with paths instead of ranks: see
+`merian.taxonomy.lineage_map`. Such a file, or the folder of them, is read too.
 
 References: https://github.com/Inria-Chile/planktonzilla,
 https://github.com/ThelmaPana/plankton_classif (Earth Syst. Sci. Data 18, 945, 2026)
@@ -36,7 +35,7 @@ from merian.errors import FormatError
 from merian.files import existing, open_binary, open_text
 from merian.taxonomy.lock import TaxonomyLock
 
-__all__ = ["COLUMNS", "Fault", "LabelMap", "LabelTarget", "read_label_map"]
+__all__ = ["COLUMNS", "LEVEL", "Fault", "LabelMap", "LabelTarget", "read_label_map"]
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 COLUMNS = (
@@ -44,6 +43,7 @@ COLUMNS = (
     "proposed_label", "plankton", "living", "root_class", "qualifier", "wikidata_ID", "aphia_ID",
     "NCBI_ID", "BOLD_ID", "ecotaxa_ID",
 )  # fmt: skip
+LEVEL = "level "  # before the number of a step, where a map gives no ranks
 KINDS = frozenset({"living", "detritus", "artefact", "inert"})
 _NEEDED = ("Dataset", "Raw_Labels", "proposed_label", "root_class")
 _IDS = ("wikidata_ID", "aphia_ID", "NCBI_ID", "BOLD_ID", "ecotaxa_ID")
@@ -61,7 +61,8 @@ class LabelTarget:
     Attributes:
         source: The collection that the label is of.
         label: It, character by character.
-        lineage: rank -> name, from the kingdom down; empty for what is no taxon.
+        lineage: rank -> name, from the kingdom down; empty for what is no taxon. Where the map
+            gives no ranks they are "level 1", "level 2" ...
         called: What the map calls it: the lowest name, or "bubble".
         kind: living, detritus, artefact or inert; in a map of Merian also placeholder (a label
             that names nothing) and unsure (nobody has decided yet).
@@ -77,7 +78,6 @@ class LabelTarget:
         multiple: Whether several are in one picture.
         like: Whether it only looks like the taxon.
         doubt: What stands in doubt behind the name: cf. finmarchicus, sp. 1.
-        path: Names from the widest down, where the map gives no ranks.
         status: proposed, accepted or rejected; "" where the map knows no such thing.
         reason: Why this taxon, or why none.
         candidates: The taxa that it could be, where nothing decided.
@@ -102,7 +102,6 @@ class LabelTarget:
     multiple: bool = False
     like: bool = False
     doubt: str = ""
-    path: tuple[str, ...] = ()
     status: str = ""
     reason: str = ""
     candidates: str = ""
@@ -111,13 +110,23 @@ class LabelTarget:
 
     @property
     def rank(self) -> str:
-        """The lowest rank that is named, or ""."""
-        return [*self.lineage, ""][len(self.lineage) - 1]
+        """The lowest rank that is named, unranked where the map gives no ranks, or ""."""
+        last = self._last[0]
+        return "unranked" if last.startswith(LEVEL) else last
 
     @property
     def name(self) -> str:
         """The name at that rank, or ""."""
-        return self.lineage.get(self.rank, "")
+        return self._last[1]
+
+    @property
+    def explained(self) -> bool:
+        """Whether somebody has written why the label is put where it is."""
+        return bool(self.by and self.reason)
+
+    @property
+    def _last(self) -> tuple[str, str]:
+        return [("", ""), *self.lineage.items()][-1]
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ def read_label_map(path: Path | str) -> LabelMap:
     faults: list[Fault] = []
     locks: set[TaxonomyLock] = set()
     try:
-        for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
+        for file in _tables(path):
             for line, row, read in _rows(file):
                 found = row[_WRONG] if _WRONG in row else read(line, row)
                 if isinstance(found, str):
@@ -193,17 +202,31 @@ def read_label_map(path: Path | str) -> LabelMap:
     return LabelMap(path, targets, tuple(faults), locks.pop() if locks else None)
 
 
+def _tables(path: Path) -> list[Path]:
+    """Return the files of a map: of a folder, the tables of paths (counts may lie beside them)."""
+    if not path.is_dir():
+        return [path]
+    found = []
+    for file in sorted(path.glob("*.csv")):
+        with open_text(file, _encoding(file)) as stream:
+            if lineage_map.is_lineage_table(_header(stream.readline())[0]):
+                found.append(file)
+    if not found:
+        raise FormatError(
+            "holds no CSV with the columns taxon, plankton and lineage or level1; name the map "
+            "itself",
+            path=path,
+        )
+    return found
+
+
 _Reader = Callable[[int, Mapping[str, str]], "LabelTarget | str"]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], _Reader]]:
     """Return the rows as texts by column, with the line that each ends on and who reads it."""
     with open_text(path, _encoding(path)) as stream:
-        head = stream.readline()
-        delimiter = max(",\t;", key=head.count)
-        header = [
-            n.strip().lstrip("\ufeff") for n in next(csv.reader([head], delimiter=delimiter), [])
-        ]
+        header, delimiter = _header(stream.readline())
         columns, read = _reader(path, header)
         lines = csv.reader((line.replace("\0", "") for line in stream), delimiter=delimiter)
         for values in lines:
@@ -212,6 +235,13 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], _Reader]]:
                 if len(values) != len(columns) and any(values[len(columns) :]) | (read is _target):
                     row[_WRONG] = f"{len(values)} fields, expected {len(columns)}"
                 yield lines.line_num + 1, row, read
+
+
+def _header(line: str) -> tuple[list[str], str]:
+    """Return the columns of a table, and what stands between them."""
+    delimiter = max(",\t;", key=line.count)
+    found = next(csv.reader([line.replace("\0", "")], delimiter=delimiter), [])
+    return [name.strip().lstrip("\ufeff") for name in found], delimiter
 
 
 def _encoding(path: Path) -> str | None:
@@ -225,8 +255,8 @@ def _reader(path: Path, header: list[str]) -> tuple[list[str], _Reader]:
     columns = label_map_table.own_columns(path, header)
     if columns is not None:
         return columns, label_map_table.target
-    if {"taxon", "plankton"} <= set(header):
-        return header, partial(_benchmark_target, path.stem)
+    if lineage_map.is_lineage_table(header):
+        return header, partial(lineage_map.target, path.stem)
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise FormatError(
@@ -235,24 +265,6 @@ def _reader(path: Path, header: list[str]) -> tuple[list[str], _Reader]:
             path=path, line=1,
         )  # fmt: skip
     return header, _target
-
-
-def _benchmark_target(source: str, line: int, row: Mapping[str, str]) -> LabelTarget | str:
-    """Return what a row of the map of Panaiotis et al. says."""
-    label = row["taxon"].strip()
-    if not label:
-        return "names no label"
-    path = tuple(part for part in row.get("lineage", "").split("/") if part)
-    kind = path[0] if path and path[0] in KINDS else "living"
-    if row["plankton"].strip().upper() == "FALSE" and kind == "living":
-        words = set(re.findall(r"[a-z]+", label.lower()))
-        kind = "artefact" if words & {"artefact", "bubble", "badfocus"} else kind
-        kind = "detritus" if words & {"detritus", "fiber", "fibre"} else kind
-    called = row.get("level1", "").strip() or row.get("level2", "").strip() or label
-    return LabelTarget(
-        source, label, {}, called, kind, "", _FLAGS.get(row["plankton"].strip().lower()), {},
-        line, path=tuple(part for part in path if part not in KINDS),
-    )  # fmt: skip
 
 
 def _target(line: int, row: Mapping[str, str]) -> LabelTarget | str:
@@ -309,4 +321,4 @@ def _ids(text: str) -> tuple[str, ...]:
 
 
 # At the end, because it needs what is defined above.
-from merian.taxonomy import label_map_table  # noqa: E402
+from merian.taxonomy import label_map_table, lineage_map  # noqa: E402

@@ -94,7 +94,9 @@ def _cell(table: _Map, row: Sequence[str], what: str) -> str:
 def _asked(table: _Map, row: Sequence[str], lock: TaxonomyLock) -> tuple[str, str, str] | None:
     """Return id, name and rank of a row that names a taxon of a checklist."""
     own = _cell(table, row, "lock")
-    named = own == str(lock) if own else any(str(lock) in line for line in table.above)
+    named = (
+        own in (str(lock), _parted(lock)) if own else any(str(lock) in line for line in table.above)
+    )
     key = _cell(table, row, "id"), _cell(table, row, "name"), _cell(table, row, "rank").lower()
     return key if named and (key[0] or key[1]) else None
 
@@ -144,6 +146,8 @@ def move_map(
         key = _asked(table, row, old.lock) if "lock" in table.role else _keyed(table, row)
         move = by.get(key) if key else None
         if move is None:
+            if _cell(table, row, "lock") == _parted(old.lock) and not any(_keyed(table, row)[:2]):
+                row[table.role["lock"]] = _parted(new.lock)  # no taxon in either
             continue
         moved, stay = moved + (move.node != NONE), stay + (move.node == NONE)
         for what, text in _said(table, row, move, old, new).items():
@@ -161,6 +165,11 @@ def move_map(
     write_json(_beside(path), {"merian": told, "history": [*before, did]})
     write_text(path, text)
     return moved, stay
+
+
+def _parted(lock: TaxonomyLock) -> str:
+    """Return a lock as Merian's own maps spell it, so that its parts can be told apart."""
+    return " | ".join(lock.as_dict().values())
 
 
 def _keyed(table: _Map, row: Sequence[str]) -> tuple[str, str, str]:
@@ -181,7 +190,7 @@ def _said(
         "id": f"'{key}" if _GUARDED.fullmatch(key) else key,
         "name": new.name_of(node),
         "rank": new.rank_of(node),
-        "lock": str(new.lock),
+        "lock": _parted(new.lock) if " | " in _cell(table, row, "lock") else str(new.lock),
         "author": new.authorship[node],
         "lineage": " > ".join(f"{new.rank_of(n)} {new.name_of(n)}" for n in new.path(node)),
     }

@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from merian.catalogue.definitions import STANDING, STANDS_FIRST, own_answer
 from merian.catalogue.media import SUBJECT, THING
 from merian.catalogue.schema import RANKS, quoted
 from merian.errors import CatalogueError, InputError, did_you_mean
@@ -22,7 +23,6 @@ __all__ = ["Numbers", "column", "count_records", "drop_tables", "number_records"
 
 Numbers = npt.NDArray[Any]
 
-_NOT_OURS = "NOT coalesce(w.verb = 'identify', false)"
 _NAMES = ("species", "genus", "scientificName", "verbatimIdentification")
 
 # A picture and a sequence without an occurrence may have names of their own.
@@ -54,14 +54,13 @@ JOIN event e ON e.eventID = o.eventID
     f"""
 CREATE OR REPLACE TEMP VIEW named AS
 SELECT r.n, d.* FROM rec r JOIN determination d ON d.occurrenceID = r.recordID
-LEFT JOIN run w ON w.runID = d.runID WHERE {_NOT_OURS}
+LEFT JOIN run w ON w.runID = d.runID WHERE NOT {own_answer("d", "w")}
 UNION ALL BY NAME
 SELECT r.n, i.* FROM rec r
 JOIN identification i ON coalesce(i.mediaID, i.nucleotideSequenceID) = r.recordID
-LEFT JOIN run w ON w.runID = i.runID WHERE {_NOT_OURS}
+LEFT JOIN run w ON w.runID = i.runID WHERE NOT {own_answer("i", "w")} AND {STANDING}
 AND NOT EXISTS (SELECT 1 FROM occurrence o WHERE o.occurrenceID = r.recordID)
-QUALIFY row_number() OVER (PARTITION BY r.n ORDER BY i.agentType = 'human' DESC NULLS LAST,
-    i.identificationID) = 1
+QUALIFY row_number() OVER (PARTITION BY r.n ORDER BY {STANDS_FIRST}) = 1
 """,
 )
 
