@@ -16,10 +16,11 @@ from merian.catalogue import Catalogue
 from merian.catalogue.splits import Plan, folds, parts_of
 from merian.catalogue.splits.bioscan5m import bioscan5m, drawn, is_placeholder, most_tested
 from merian.catalogue.splits.clibd import clibd
-from merian.catalogue.splits.groups import declared
+from merian.catalogue.splits.groups import BARCODE, declared
 from merian.catalogue.splits.near import EARTH, linked, on_the_globe
 from merian.catalogue.splits.stratify import at_random, stratified
 from merian.errors import CatalogueError, InputError
+from merian.nucleotides import reverse_complement
 
 GROUPED = Plan(name="x", by=("barcode",))
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -205,6 +206,24 @@ def test_barcodes_within_others_are_one():
     group = joined(barcodes, np.arange(len(barcodes)))
     assert group[0] == group[3] != group[1]
     assert group[1] == group[4] == group[5] == group[6] == group[2]
+
+
+def test_a_barcode_is_the_lesser_of_its_strands_without_n_at_its_ends():
+    rng = np.random.default_rng(8)
+    letters = [("A", "CG"), ("ACGT", "ACGT"), ("ACGTN", "RYSWKMBDHVN")]
+    texts = []
+    for length in (1, 2, 5, 15, 16, 17, 31, 32, 33, 40, 200):
+        for some, few in letters * 8:
+            text = "".join(rng.choice(list(some), length))
+            middle = "".join(rng.choice(list(few), length % 4))
+            # With equal ends only the middle tells which strand comes first.
+            texts += [text, text + middle + reverse_complement(text), f"NN{text}{middle}N"]
+    with duckdb.connect() as con:
+        found = con.execute(
+            f"SELECT {BARCODE} FROM (SELECT unnest(?::VARCHAR[]) AS sequence) x", [texts]
+        ).fetchall()
+    bare = [text.strip("N") for text in texts]
+    assert [one for (one,) in found] == [min(t, reverse_complement(t)) for t in bare]
 
 
 def rows(count: int, seed: int = 0) -> list[dict[str, str]]:

@@ -76,12 +76,13 @@ def divided_page(found: Report) -> str:
     if split.settings.get("preset") == "random":
         parts.append(Note(_RANDOM))
     leaks = [
-        (k.kind, k.shared, k.groups, k.records, k.tested, f"{100 * k.share:.1f} %")
+        (k.kind, k.records, k.tested, round(100 * k.share, 1), k.shared, k.groups)
         for k in split.leaks
     ]
-    pairs = Table(
-        ("kind", "part", "other part", "groups", "records", "records of the other"), found.pairs
-    )
+    pairs: list[Part] = [
+        Text("Two parts, the groups that stand in both, and the records of these in each:"),
+        Table(("kind", "part", "other", "groups", "records", "of the other"), found.pairs),
+    ]
     taxa = _by_part(found)
     cells = [(Name(row[0]) if " " in str(row[0]) else row[0], *row[1:]) for row in taxa[:_SHOWN]]
     return page(
@@ -90,9 +91,9 @@ def divided_page(found: Report) -> str:
             Section("What there is", parts),
             Section("What stands in several parts", [
                 Text(_ADVICE),
-                Table(("kind", "in several parts", "of groups", "records that leak",
-                       "of tested", "share"), leaks),
-                pairs,
+                Table(("kind", "records leak", "of tested", "%", "groups in several parts",
+                       "of groups"), leaks),
+                *(pairs if found.pairs else []),
             ]),
             Section("Taxa", [Table(("taxon", *split.parts), cells,
                                    more=max(0, len(taxa) - _SHOWN))]),

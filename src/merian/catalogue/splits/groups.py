@@ -19,7 +19,7 @@ from merian.catalogue.schema import TABLES, quoted
 from merian.catalogue.splits.near import dated, spaced
 from merian.errors import InputError, did_you_mean
 
-__all__ = ["BARCODE", "KINDS", "Contained", "declared", "key_sql", "pieces", "sequences_sql"]
+__all__ = ["BARCODE", "KINDS", "Contained", "declared", "key_sql", "keyed", "pieces"]
 
 Contained = Callable[[Sequence[str], npt.NDArray[np.int64]], npt.NDArray[np.int64]]
 """Is given distinct barcodes and the group of each; returns the groups, joined where one barcode
@@ -27,7 +27,12 @@ lies within another."""
 
 _TURNED = "reverse(translate({x}, 'ACGTRYSWKMBDHVN', 'TGCAYRSWMKVHDBN'))"
 _TRIMMED = "trim(x.sequence, 'N')"
-BARCODE = f"least({_TRIMMED}, {_TURNED.format(x=_TRIMMED)})"
+# Turning is dear, and the ends alone mostly tell which strand comes first.
+_FIRST, _LAST = f"left({_TRIMMED}, 16)", _TURNED.format(x=f"right({_TRIMMED}, 16)")
+BARCODE = (
+    f"CASE WHEN {_FIRST} < {_LAST} THEN {_TRIMMED} WHEN {_FIRST} > {_LAST} THEN "
+    f"{_TURNED.format(x=_TRIMMED)} ELSE least({_TRIMMED}, {_TURNED.format(x=_TRIMMED)}) END"
+)
 """A barcode as SQL, whichever strand was written and however many N stand at its ends."""
 
 _SPECIMEN = """
@@ -67,12 +72,12 @@ KINDS: dict[str, tuple[str, str]] = {
     "specimen": ("a specimen by its number, its material or an accession", _SPECIMEN),
     "barcode": (
         "a barcode, on either strand, and what lies within it",
-        f"SELECT n, md5({BARCODE}) AS key FROM own_sequence x "
+        f"SELECT n, {BARCODE} AS key FROM own_sequence x "
         f"WHERE x.sequence IS NOT NULL AND {_TRIMMED} <> ''",
     ),
     "bin": (
         "a BIN or species hypothesis",
-        "SELECT n, taxonConceptID AS key FROM named WHERE taxonConceptID IS NOT NULL",
+        "SELECT n, taxonConceptID AS key FROM label WHERE taxonConceptID IS NOT NULL",
     ),
     "sample": (
         "a sample: what was caught at one event",
@@ -140,12 +145,30 @@ def key_sql(name: str) -> str:
     )
 
 
-def sequences_sql() -> str:
-    """Return the SQL of the first record and the barcode of all distinct barcodes."""
-    return (
-        f"SELECT min(n) AS n, {BARCODE} AS barcode FROM own_sequence x "
-        f"WHERE x.sequence IS NOT NULL AND {_TRIMMED} <> '' GROUP BY barcode ORDER BY barcode"
-    )
+def keyed(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return a table of records and the hashes of their keys; it is made once and kept for all.
+
+    The hash of a key stands for it: it only has to be the same for the same.
+    """
+    table = quoted(f"keyed {name.lower()}")
+    con.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS {table} AS "
+        f"SELECT DISTINCT n, hash(key) AS key FROM ({key_sql(name)})"
+    ).fetchall()
+    return table
+
+
+def _barcodes(con: duckdb.DuckDBPyConnection) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Return the first record of all distinct barcodes, and these."""
+    found = con.execute(f"""
+WITH b AS MATERIALIZED (
+    SELECT n, f.key, {BARCODE} AS barcode FROM own_sequence x
+    JOIN (SELECT key, min(n) AS n FROM {keyed(con, "barcode")} GROUP BY key) f USING (n)
+    WHERE x.sequence IS NOT NULL
+)
+SELECT n, min(barcode) AS barcode FROM b WHERE hash(barcode) = key GROUP BY n, key ORDER BY n, key
+""").fetchnumpy()
+    return np.asarray(found["n"], np.int32), found["barcode"].tolist()
 
 
 def pieces(
@@ -172,10 +195,9 @@ def pieces(
         for one, other in _pairs(con, name, size):
             join(above, np.ascontiguousarray(one, np.int32), np.ascontiguousarray(other, np.int32))
         if name == "barcode" and contained is not None:
-            found = con.execute(sequences_sql()).fetchnumpy()
-            first = np.asarray(found["n"], np.int32)
-            if len(first):
-                held = contained(found["barcode"].tolist(), numbered(above)[first].astype(np.int64))
+            first, barcodes = _barcodes(con)
+            if barcodes:
+                held = contained(barcodes, numbered(above)[first].astype(np.int64))
                 order = np.argsort(held, kind="stable")
                 starts = np.flatnonzero(np.diff(held[order], prepend=-1))
                 lead = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
@@ -192,9 +214,9 @@ def _pairs(
         return [spaced(con, name, size)]
     if name == "date" and size is not None:
         return [dated(con, size)]
-    # The hash of a key stands for it; it only has to be the same for the same.
+    table = keyed(con, name)
     found = con.execute(
-        "SELECT n, CAST(min(n) OVER (PARTITION BY hash(key)) AS INTEGER) AS first "
-        f"FROM (SELECT DISTINCT n, key FROM ({key_sql(name)}))"
+        f"SELECT n, first FROM {table} JOIN (SELECT key, min(n) AS first FROM {table} "
+        "GROUP BY key HAVING count(*) > 1) USING (key) WHERE n > first"
     ).fetchnumpy()
     return [(found["n"], found["first"])]

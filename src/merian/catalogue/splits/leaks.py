@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from merian.catalogue.checks import literal
-from merian.catalogue.splits.groups import key_sql
+from merian.catalogue.splits.groups import keyed
 
 __all__ = ["LOOKED_AT", "Leak", "find_leaks", "leaks_of_json", "pairs_of", "taxa_of"]
 
@@ -62,11 +62,9 @@ def find_leaks(con: duckdb.DuckDBPyConnection, fold: bool) -> tuple[list[Leak], 
     learned = "parts > 1" if fold else "learned AND NOT s.learns"
     for kind in LOOKED_AT:
         row = con.execute(f"""
-WITH k AS (
-    SELECT DISTINCT n, hash(key) AS key FROM ({key_sql(kind)})
-), s AS (
-    SELECT k.n, k.key, d.part, d.role = 'learn' AS learns FROM k JOIN sides d USING (n)
-    WHERE d.role <> 'aside'
+WITH s AS (
+    SELECT n, key, part, role = 'learn' AS learns FROM {keyed(con, kind)} JOIN sides USING (n)
+    WHERE role <> 'aside'
 ), g AS (
     SELECT key, count(*) AS size, count(DISTINCT part) AS parts, bool_or(learns) AS learned
     FROM s GROUP BY key
@@ -86,8 +84,8 @@ def pairs_of(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     for kind in LOOKED_AT:
         rows += con.execute(f"""
 WITH s AS (
-    SELECT hash(key) AS key, part, count(DISTINCT n) AS records
-    FROM ({key_sql(kind)}) JOIN sides USING (n) WHERE role <> 'aside' GROUP BY 1, 2
+    SELECT key, part, count(*) AS records
+    FROM {keyed(con, kind)} JOIN sides USING (n) WHERE role <> 'aside' GROUP BY key, part
 )
 SELECT {literal(kind)}, a.part, b.part, count(*), CAST(sum(a.records) AS BIGINT),
     CAST(sum(b.records) AS BIGINT)

@@ -68,7 +68,7 @@ _VIEWS = ("named", "own_event", "own_sequence", "own_media")
 
 
 def number_records(con: duckdb.DuckDBPyConnection, rank: str | None) -> int:
-    """Make the tables ``rec`` (number, id) and ``label`` (number, label, species, genus).
+    """Make the tables ``rec`` (number, id) and ``label`` (number, label, species, genus, BIN).
 
     Args:
         con: The catalogue, open for writing; the tables are temporary.
@@ -87,8 +87,8 @@ def number_records(con: duckdb.DuckDBPyConnection, rank: str | None) -> int:
         raise CatalogueError("the catalogue holds no records to divide; import some first")
     chosen = quoted(rank) if rank else "coalesce(species, scientificName, verbatimIdentification)"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE label AS SELECT n, {chosen} AS label, species, genus "
-        "FROM named"
+        f"CREATE OR REPLACE TEMP TABLE label AS SELECT n, {chosen} AS label, species, genus, "
+        "taxonConceptID FROM named"
     ).fetchall()
     return count
 
@@ -102,8 +102,9 @@ def drop_tables(con: duckdb.DuckDBPyConnection) -> None:
     """Remove what was made."""
     for view in _VIEWS:
         con.execute(f"DROP VIEW IF EXISTS temp.{view}").fetchall()
-    for table in ("rec", "label", "made", "made_reason", "sides"):
-        con.execute(f"DROP TABLE IF EXISTS temp.{table}").fetchall()
+    keyed = "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'keyed %'"
+    for table in ("rec", "label", "made", "made_reason", "sides", *texts(con, keyed)):
+        con.execute(f"DROP TABLE IF EXISTS temp.{quoted(table)}").fetchall()
 
 
 def column(
