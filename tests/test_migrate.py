@@ -13,6 +13,7 @@ from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.library import Library
 from merian.taxonomy import Taxonomy, read_checklist, save_taxonomy
+from merian.taxonomy.label_errata import is_applied
 from merian.taxonomy.label_map import read_label_map
 
 HEAD = "ID,parentID,status,rank,scientificName,authorship"
@@ -209,7 +210,9 @@ def test_a_map_of_labels_keeps_its_rows_and_says_why(place: Path) -> None:
 
 
 def test_a_proposed_map_is_one_of_the_newer_version_then(place: Path) -> None:
-    (place / "labels.csv").write_text("source,label\ntrap,Osmia rufa\ntrap,mud\n")
+    (place / "labels.csv").write_text(
+        "source,label\ntrap,Osmia rufa\ntrap,mud\ntrap,Osmia leaiana\n"
+    )
     assert (
         main(["labels", "propose", "labels.csv", "--taxonomy", "bees1", "-o", "map.tsv", "-q"]) == 0
     )
@@ -219,6 +222,10 @@ def test_a_proposed_map_is_one_of_the_newer_version_then(place: Path) -> None:
     assert found.lock == Taxonomy.open("bees2").lock
     moved = found.targets["trap", "Osmia rufa"]
     assert (moved.name, moved.taxon_id, moved.lineage["genus"]) == ("Osmia bicornis", "21", "Osmia")
+    split = found.targets["trap", "Osmia leaiana"]
+    assert (split.kind, split.taxon_id, split.lineage) == ("unsure", "", {})
+    assert "stays Osmia leaiana" in split.reason
+    assert not is_applied(split)
 
 
 def test_one_that_was_killed_between_two_targets_goes_on(museum: Path, monkeypatch) -> None:

@@ -3,7 +3,8 @@
 Any table with tabs or commas in which a row names a taxon: `taxonID`, the name (`scientificName`
 or `taxon`), its rank, and the lock of the checklist, in a column (`checklist` or `lock`) or in a
 line above the header that begins with ``#``. Everything else in the table stays as it is; what
-became of a name is added to `reason`. A row that stays keeps its old lock, where rows have one.
+became of a name is added to `reason`. A row that stays keeps its old lock, where rows have one;
+but a map of Merian's own is of one checklist, so there it becomes one that nobody has decided.
 
 Beside the map lies what was done, with the hash of the map as it is then: it is written first, so
 that a migration that was killed in between is seen not to be complete.
@@ -34,7 +35,7 @@ _FORMAT, _VERSION = "label-map-migration", "1.0"
 _ROLES = {
     "id": ("taxonid",), "name": ("scientificname", "taxon", "name"), "rank": ("taxonrank", "rank"),
     "lock": ("checklist", "lock", "taxonomylock"), "author": ("scientificnameauthorship",),
-    "lineage": ("lineage",), "reason": ("reason", "remarks"),
+    "lineage": ("lineage",), "kind": ("kind",), "reason": ("reason", "remarks"),
 }  # fmt: skip
 # What a spreadsheet would take for a number or a formula has an apostrophe before it.
 _GUARDED = re.compile(r"[=+@-].*|0\d.*|\d{16,}")
@@ -183,7 +184,11 @@ def _said(
     before = _cell(table, row, "reason")
     if move.node == NONE:
         told = f"stays {move.use.name} of {old.lock}: {move.why}"
-        return {"reason": "; ".join(filter(None, [before, told]))}
+        open_ = {"reason": "; ".join(filter(None, [before, told]))}
+        if " | " in _cell(table, row, "lock"):
+            open_ |= dict.fromkeys(("id", "name", "rank", "author", "lineage"), "")
+            open_ |= {"kind": "unsure", "lock": _parted(new.lock)}
+        return open_
     node = move.node
     key = new.ids[node]
     found = {
