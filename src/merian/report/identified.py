@@ -42,6 +42,7 @@ _UNLIKELY = 0.5  # a best guess at the species that is more probably wrong
 # What to do about each flag of `merian.identify.wording`, the most urgent first.
 _ADVICE = {
     "equal": "merian explain shows them; mend the library where a label is wrong.",
+    "out_of_place": "Check its place and date first, then look at the specimen again.",
     "no_match": "Is it the same gene, and free of vector and contamination?",
     "distant": "Is it the same gene? Else add references of its family.",
     "shared_barcode": "Sequence another marker, or have a specialist look.",
