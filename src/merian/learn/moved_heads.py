@@ -52,7 +52,8 @@ class MovedHeads(RankHeads):
             at = torch.tensor([size if at < 0 else at for at in row])
             self.register_buffer(f"place_{rank}", at, persistent=False)
         # The weights stand in their file as those of the heads themselves.
-        self.register_load_state_dict_pre_hook(_inward)
+        untyped: Any = self  # torch does not type this one
+        untyped.register_load_state_dict_pre_hook(_inward)
 
     def forward(self, vectors: Tensor) -> list[Tensor]:
         """Return float[b, classes] of each rank."""
