@@ -1,17 +1,15 @@
-"""The loop of single linkage: groups that hang together by their pairs."""
+"""Single linkage: groups that hang together by their pairs, as splits find what does."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 
-from merian.compiling import compiled, readable
+from merian.catalogue.splits.loops import join, numbered
 
 __all__ = ["link"]
 
 
-@compiled(types.int64[::1](readable(types.int32), readable(types.int32), types.int64))
 def link(
     one: npt.NDArray[np.int32], other: npt.NDArray[np.int32], count: int
 ) -> npt.NDArray[np.int64]:
@@ -22,22 +20,6 @@ def link(
         other: Of each pair.
         count: How many things there are.
     """
-    above = np.arange(count)
-    for pair in range(len(one)):
-        mine, yours = np.int64(one[pair]), np.int64(other[pair])
-        while above[mine] != mine:
-            above[mine] = above[above[mine]]
-            mine = above[mine]
-        while above[yours] != yours:
-            above[yours] = above[above[yours]]
-            yours = above[yours]
-        # The smaller number stands above, so that a group is known by its first member.
-        above[max(mine, yours)] = min(mine, yours)
-    group, groups = np.empty(count, np.int64), 0
-    for thing in range(count):
-        if above[thing] == thing:
-            group[thing] = groups
-            groups += 1
-        else:
-            group[thing] = group[above[thing]]
-    return group
+    above = np.arange(count, dtype=np.int32)
+    join(above, one, other)
+    return numbered(above).astype(np.int64)
