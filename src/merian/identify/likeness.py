@@ -128,9 +128,7 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
     return Likeness(centre.astype(np.float32), found.astype(np.float32))
 
 
-def _of_few(
-    away: NDArray[np.float64], whole: NDArray[np.float64], free: int
-) -> NDArray[np.float64]:
+def _of_few(away: NDArray[Any], whole: NDArray[Any], free: int) -> NDArray[np.float64]:
     """Return the map where pictures are fewer than numbers, at the price of the pictures.
 
     It is the one of `likeness_of`, since these differ in no direction but their own. Which of the
