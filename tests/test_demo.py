@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,11 @@ from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.demo import make_demo
 from merian.errors import InputError
-from merian.world import Settings
+from merian.world import Settings, make_world
 
 # The whole one takes half a minute; a page of the documentation runs it.
 SMALL = Settings(species=60, specimens=150, seed=1679, size=64, trays=1, quadrats=1)
+TINY = Settings(species=20, specimens=40, seed=1, size=64, trays=0, quadrats=0)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +33,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world to be copied by what is not about how it is drawn."""
+    folder = tmp_path_factory.mktemp("drawn") / "world"
+    make_world(folder, TINY)
+    return folder
+
+
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "WORLD", Settings(20, 40, 1, size=64, trays=0, quadrats=0))
+def small(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copied(folder: Path, world: Settings, progress: object) -> None:
+        assert world == TINY
+        shutil.copytree(drawn, folder)
+
+    monkeypatch.setattr(demo, "WORLD", TINY)
+    monkeypatch.setattr(demo, "make_world", copied)
 
 
 def rows(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
@@ -226,6 +241,6 @@ def test_a_killed_demonstration_can_be_made_again(tmp_path, blow):
     else:
         assert (folder / demo._UNFINISHED).exists()
     time.sleep(1)  # what drew for it ends when it sees that it is alone
-    make_demo(folder, world=SMALL)
+    make_demo(folder, world=TINY)
     assert (folder / "report.html").is_file()
     assert not (folder / demo._UNFINISHED).exists()

@@ -4,6 +4,10 @@ In README.md and docs/, a ``console`` block holds commands after ``$`` and what 
 stands for anything); a ``python`` block is run; a block with a title is a file. They are run in
 order, page by page, each page in a folder of its own. A ``sh`` block is shown and not run, and the
 comment before it says why.
+
+The README is run as its reader runs it, in a shell. On the other pages a plain ``merian VERB ...``
+is run within the process of the test, which has numba and PyTorch loaded already: to start each of
+some hundred commands takes longer than what most of them do.
 """
 
 from __future__ import annotations
@@ -11,18 +15,32 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from merian import demo
+from merian.cli import main
+from merian.files import content_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 BLOCK = re.compile(r"^```(?P<head>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
+QUOTED = re.compile(r'"[^"$`]*"|\'[^\']*\'')
+# What two pages do with the same records, and takes long: a promise is learnt.
+WORLDLY = "library build reference.csv -o world".split()
 SHOWN = {"text", "sql", "toml", "json"}
 
 
@@ -51,6 +69,73 @@ def run(command: list[str] | str, folder: Path) -> str:
     return done.stdout
 
 
+def heard(does: Callable[[], int]) -> tuple[int, str]:
+    """What is done within this process, and all that it and its children print in its course."""
+    kept = [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+        try:
+            for number in (1, 2):
+                os.dup2(printed.fileno(), number)
+            printed.reconfigure(write_through=True)
+            with redirect_stdout(printed), redirect_stderr(printed):
+                code = does()
+        finally:
+            for number, copy in enumerate(kept, 1):
+                os.dup2(copy, number)
+                os.close(copy)
+        printed.seek(0)
+        return code, printed.read()
+
+
+def run_verb(words: list[str]) -> str:
+    code, printed = heard(lambda: main(words))
+    assert code == 0, f"{shlex.join(words)}\n{printed}"
+    return printed
+
+
+def build_library(words: list[str], kept: Path, built: dict[tuple[str, ...], str]) -> str:
+    """Build a library that can promise something once for all pages that build the same one."""
+    source, out = Path(words[2]), Path(words[-1])
+    key = (*words, content_hash(source))
+    copy = kept / content_hash(source)
+    if key not in built:
+        built[key] = run_verb(words)
+        shutil.copytree(out, copy)
+    else:
+        shutil.copytree(copy, out)
+    return built[key]
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], str]:
+    kept, built = tmp_path_factory.mktemp("libraries"), dict[tuple[str, ...], str]()
+    return lambda words: build_library(words, kept, built)
+
+
+def run_python(body: str, place: str) -> None:
+    """Run a block as ``python -W error`` does: with names of its own."""
+
+    def does() -> int:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                exec(compile(body, place, "exec"), {"__name__": "__main__"})
+        except Exception:
+            traceback.print_exc()
+            return 1
+        return 0
+
+    code, printed = heard(does)
+    assert code == 0, f"{place}\n{printed}"
+
+
+def verb_of(command: str) -> list[str] | None:
+    """The words of a command that is a verb of Merian and asks nothing else of the shell."""
+    asked = set(QUOTED.sub("", command)) & set("|&;<>$*?~`#()")
+    words = shlex.split(command)
+    return words[1:] if words[0] == "merian" and not asked else None
+
+
 def agrees(expected: str, got: str) -> bool:
     """Whether an output is what the page shows; blanks count once, ``...`` is anything."""
     parts = [re.escape(" ".join(p.split())) for p in expected.split("...")]
@@ -73,7 +158,11 @@ def commands(body: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_snippet_of_a_page_runs(page, tmp_path):
+def test_every_snippet_of_a_page_runs(page, tmp_path, monkeypatch, libraries):
+    # The demonstration is whole but for its pictures, which are small.
+    monkeypatch.setattr(demo, "WORLD", replace(demo.WORLD, size=64))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     ran = 0
     for line, head, body, _ in blocks(page):
         kind = head.split()[0] if head else ""
@@ -83,10 +172,14 @@ def test_every_snippet_of_a_page_runs(page, tmp_path):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(body, encoding="utf-8")
         elif kind == "python":
-            run([sys.executable, "-W", "error", "-c", body], tmp_path)
+            run_python(body, f"{page.name}:{line}")
         elif kind == "console":
             for command, expected in commands(body):
-                got = run(command, tmp_path)
+                words = verb_of(command)
+                if words is None or page == PAGES[0]:
+                    got = run(command, tmp_path)
+                else:
+                    got = libraries(words) if words == WORLDLY else run_verb(words)
                 if expected.strip():
                     assert agrees(expected, got), f"{page.name}:{line}: {command}\nprints\n{got}"
                 ran += 1
@@ -98,6 +191,10 @@ def test_the_snippet_test_tells_right_from_wrong():
     assert agrees("2 taxa\n", "2   taxa\n")
     assert not agrees("2 taxa\n", "3 taxa\n")
     assert not agrees("a ... c\n", "a b")
+    query = "SELECT count(*) FROM b"
+    assert verb_of(f'merian query a "{query}"') == ["query", "a", query]
+    for command in ("cat a", "merian info a | head", "merian info *"):
+        assert verb_of(command) is None
     assert commands("$ one \\\n  two\nout\n$ three\n") == [("one two", "out\n"), ("three", "")]
 
 

@@ -63,6 +63,29 @@ def test_likeness_of_singles_changes_no_angle():
     assert found.map == pytest.approx(np.eye(DIM))
 
 
+def test_few_pictures_teach_the_map_of_the_formula(monkeypatch):
+    """Fewer than half as many as numbers: the map is made in their span, and is the same."""
+    random = np.random.default_rng(3)
+    taxon = np.arange(30) % 6
+    vectors = random.normal(size=(30, 80)) + 2 * random.normal(size=(6, 80))[taxon]
+    rows = unit(vectors).astype(np.float64)
+    means = np.array([rows[taxon == kind].mean(axis=0) for kind in range(6)])
+    away, whole, prior, free = rows - means[taxon], rows - means.mean(axis=0), 40, 24
+    spread = (away**2).sum() / 80 / free
+    within = (away.T @ away + prior * spread * np.eye(80)) / (free + prior) / spread
+    values, axes = np.linalg.eigh(within)
+    expected = (axes / np.sqrt(values)) @ axes.T
+    assert likeness_of(vectors, taxon).map == pytest.approx(expected, abs=1e-5)
+
+    monkeypatch.setattr("merian.identify.likeness._DIRECTIONS", 50)
+    narrow = likeness_of(vectors, taxon).map.astype(np.float64)
+    assert narrow.shape == (80, 50)
+    products = (whole @ narrow) @ (whole @ narrow).T  # nothing that tells two pictures is lost
+    assert products == pytest.approx((whole @ expected) @ (whole @ expected).T, abs=1e-5)
+    kept = np.linalg.inv(expected) @ narrow
+    assert kept.T @ kept == pytest.approx(np.eye(50), abs=1e-5)
+
+
 # -- the gallery --------------------------------------------------------------------------------
 
 

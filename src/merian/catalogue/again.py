@@ -45,9 +45,8 @@ def merge(staging: Staging, table: str, key: str, what: str, whole: str | None =
         f"CREATE OR REPLACE TABLE kept AS SELECT min(ord) AS ord, {k}{first} "
         f"FROM rival GROUP BY {k}"
     )
-    for column in columns:
-        if column.endswith("__"):  # ours, and no fact
-            continue
+    # A column that ends so is ours, and no fact.
+    for column in _differing(staging, k, [c for c in columns if not c.endswith("__")]):
         _reject_rivals(staging, key, column, what)
     staging.run(f"DELETE FROM {table} WHERE {k} IN (SELECT {k} FROM twice)")
     staging.run(f"INSERT INTO {table} BY NAME SELECT * FROM kept ORDER BY ord")
@@ -55,6 +54,18 @@ def merge(staging: Staging, table: str, key: str, what: str, whole: str | None =
     for made in ("rival", "kept", "twice"):
         staging.run(f"DROP TABLE {made}")
     return repeats
+
+
+def _differing(staging: Staging, k: str, columns: list[str]) -> list[str]:
+    """Return the columns in which rows of one key differ: seldom any, so all are asked at once."""
+    if not columns:
+        return []
+    ends = ", ".join(
+        f"min({quoted(c)}) AS low{i}, max({quoted(c)}) AS high{i}" for i, c in enumerate(columns)
+    )
+    differ = ", ".join(f"coalesce(bool_or(low{i} <> high{i}), false)" for i in range(len(columns)))
+    (found,) = staging.run(f"SELECT {differ} FROM (SELECT {ends} FROM rival GROUP BY {k})")
+    return [column for column, differs in zip(columns, found, strict=True) if differs]
 
 
 def _reject_rivals(staging: Staging, key: str, column: str, what: str) -> None:

@@ -41,16 +41,15 @@ CREATE MACRO date_part_iso(x) AS CASE
 END
 """
 
+# Two such parts may have one stroke between them; no part has a stroke, or it has two. What stands
+# in a macro is planned anew wherever it is written out, so the parts are bound to names.
 _DATE = r"""
 CREATE MACRO date_iso(x) AS CASE
-    WHEN date_part_iso(x) IS NOT NULL THEN date_part_iso(x)
-    WHEN regexp_full_match(x, '[^/]+/[^/]+')
-        AND date_part_iso(trim(split_part(x, '/', 1))) IS NOT NULL
-        AND date_part_iso(trim(split_part(x, '/', 2))) IS NOT NULL
-        AND left(date_part_iso(trim(split_part(x, '/', 1))), 4)
-            <= left(date_part_iso(trim(split_part(x, '/', 2))), 4)
-        THEN date_part_iso(trim(split_part(x, '/', 1)))
-            || '/' || date_part_iso(trim(split_part(x, '/', 2)))
+    WHEN regexp_full_match(x, '[^/]+/[^/]+') THEN list_transform(
+        [list_transform(split(x, '/'), lambda part: date_part_iso(trim(part)))],
+        lambda ends: if(left(ends[1], 4) <= left(ends[2], 4), ends[1] || '/' || ends[2], NULL)
+    )[1]
+    ELSE date_part_iso(x)
 END
 """
 

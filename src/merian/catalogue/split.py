@@ -222,8 +222,24 @@ def _reject_values(staging: Staging) -> None:
         known = " AND occurrenceID IS NOT NULL" if feed.table == "record" else ""
         if feed.table == "record" and "occurrenceID" not in feed.terms:
             continue
-        for term in checked_terms(feed.terms):
-            _reject_value(staging, feed, term, known)
+        terms = checked_terms(feed.terms)
+        # Testing a barcode twice is slow, so it has a way of its own.
+        refused = _refused(staging, feed, [t for t in terms if t != "sequence"], known)
+        for term in terms:
+            if term in refused or term == "sequence":
+                _reject_value(staging, feed, term, known)
+
+
+def _refused(staging: Staging, feed: Feed, terms: list[str], known: str) -> set[str]:
+    """Return the terms of which a value is refused: seldom any, so all are asked at once."""
+    if not terms:
+        return set()
+    asked = ", ".join(
+        f"coalesce(bool_or({quoted(t)} IS NOT NULL AND {typed(t, quoted(t))} IS NULL), false)"
+        for t in terms
+    )
+    (found,) = staging.run(f"SELECT {asked} FROM ({feed.sql}) WHERE true{known}")
+    return {term for term, refused in zip(terms, found, strict=True) if refused}
 
 
 def _reject_value(staging: Staging, feed: Feed, term: str, known: str) -> None:

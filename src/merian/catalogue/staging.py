@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from merian.catalogue.checks import MACROS, literal
+from merian.catalogue.checks import MACROS
 from merian.catalogue.schema import TABLES, quoted, record_terms
 from merian.catalogue.sources import Chunk, Columns, Delimited, Reading, Reject, Rows
 from merian.catalogue.text_table import DelimitedTable, field_value, table_view
@@ -70,6 +70,7 @@ class Staging:
         self.rows_read = 0
         self.notes: list[str] = []
         self._rejects: list[Reject] = []
+        self._taken: set[str] = set()
         self.run("ATTACH ':memory:' AS staging")
         self.run("USE staging")
         for macro in MACROS:
@@ -94,13 +95,8 @@ class Staging:
         return int(self.run(sql)[0][0])
 
     def has(self, name: str) -> bool:
-        """Return whether the staging database has this table."""
-        return bool(
-            self.count(
-                "SELECT count(*) FROM duckdb_tables() "
-                f"WHERE database_name = 'staging' AND table_name = {literal(name)}"
-            )
-        )
+        """Return whether rows were taken into ``name``, a table ``new_<table>``."""
+        return name in self._taken
 
     def columns(self, table: str) -> list[str]:
         """Return the columns of a table but its place."""
@@ -112,6 +108,7 @@ class Staging:
         name = f"new_{table}"
         if not self.has(name):
             self.run(f"CREATE TABLE {name} AS {rows}")
+            self._taken.add(name)
             return
         have = self.columns(name)
         for column, kind in self.run(f"SELECT column_name, column_type FROM (DESCRIBE {rows})"):

@@ -104,6 +104,9 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
     count, dim = rows.shape
     means, number = _means(rows, taxon)
     centre = means.mean(axis=0) if len(means) else np.zeros(dim)
+    if 2 * count < dim:
+        found = _of_few(rows - means[number], rows - centre, count - len(means))
+        return Likeness(centre.astype(np.float32), found.astype(np.float32))
     within, between = np.zeros((dim, dim)), np.zeros((dim, dim))
     for first in range(0, count, _BLOCK):
         part = slice(first, first + _BLOCK)
@@ -123,6 +126,33 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
         _, axes = np.linalg.eigh(found.T @ between @ found)
         found = found @ axes[:, -_DIRECTIONS:]
     return Likeness(centre.astype(np.float32), found.astype(np.float32))
+
+
+def _of_few(away: NDArray[Any], whole: NDArray[Any], free: int) -> NDArray[np.float64]:
+    """Return the map where pictures are fewer than numbers, at the price of the pictures.
+
+    It is the one of `likeness_of`, since these differ in no direction but their own. Which of the
+    others are kept beside them, where there is room, hangs on nothing there as well as here.
+
+    Args:
+        away: [n, dim]; each picture less the mean of its taxon.
+        whole: [n, dim]; each less the centre.
+        free: Pictures less taxa.
+    """
+    dim = away.shape[1]
+    spread = float((away**2).sum()) / dim / max(free, 1)
+    found = np.eye(dim)
+    if free > 0 and spread > 0:
+        prior = _PRIOR * dim
+        _, size, axes = np.linalg.svd(away, full_matrices=False)
+        rest = np.sqrt((free + prior) / prior)
+        own = np.sqrt((free + prior) * spread / (size**2 + prior * spread))
+        found = rest * found + (axes.T * (own - rest)) @ axes
+    if dim > _DIRECTIONS:
+        _, _, axes = np.linalg.svd(whole @ found, full_matrices=False)
+        turned, _ = np.linalg.qr(axes.T, mode="complete")
+        found = found @ turned[:, :_DIRECTIONS]
+    return found
 
 
 def _means(rows: Floats, taxon: Integers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
