@@ -48,8 +48,8 @@ def test_a_given_number_is_kept_and_nothing_is_tried():
 def test_what_has_no_vector_and_what_is_noise_is_left_alone_and_told():
     vectors, truth = kinds()
     vectors = np.concatenate([vectors, np.full((3, 20), np.nan, np.float32)])
-    for method in ("ward", "hdbscan", "k-means"):
-        found = group(vectors, method, support=False)
+    for method, space in (("ward", "pca"), ("hdbscan", "none"), ("hdbscan", "graph")):
+        found = group(vectors, method, 9 if method == "ward" else None, space, support=False)
         assert (found.label[-3:] == -1).all()
         assert found.left["no vector"] == 3
         assert sum(found.left.values()) == (found.label < 0).sum()

@@ -131,7 +131,7 @@ def test_what_cannot_be_joined_is_said():
 
 def test_groups_are_numbered_by_size_and_first_member():
     assert numbered(np.array([7, 3, 3, -2, 9, 7, 3, 9])).tolist() == [1, 0, 0, -1, 2, 1, 0, 2]
-    tree = Dendrogram(np.array([[3, 4], [0, 1], [1, 2]]), np.array([1.0, 2.0, 3.0]))
+    tree = Dendrogram(np.array([[3, 4], [0, 1], [1, 2], [2, 3]]), np.arange(1.0, 5.0))
     assert tree.into(2).tolist() == [0, 0, 0, 1, 1]
     assert tree.at(2.5).tolist() == [0, 0, 2, 1, 1]
 

@@ -24,7 +24,7 @@ from merian.discover.cells import CELLS, micro_ward
 from merian.discover.exact_ward import ward
 from merian.discover.graph import NeighbourGraph, neighbour_graph, unit_rows
 from merian.discover.number import Tried, drawn, found_by
-from merian.discover.spaces import graph_space, reduced
+from merian.discover.spaces import NEIGHBOURS, graph_space, reduced
 from merian.discover.support import Resampled, resampled
 from merian.discover.tree import Dendrogram, Labels, numbered
 from merian.errors import InputError
@@ -35,10 +35,11 @@ __all__ = ["EXACT", "METHODS", "Clustering", "group"]
 Array = NDArray[Any]
 
 METHODS = ("ward", "hdbscan", "k-means")
-EXACT = 20_000  # rows; above, Ward's tree is one of cells
+EXACT = 50_000  # rows; above, Ward's tree is one of cells
 NO_VECTOR, NOISE = "no vector", "noise"
-NEIGHBOURS, DIRECTIONS = 15, 20  # of the graph in whose space the number of groups is judged
+DIRECTIONS = 20  # of the graph, in which the number of groups is judged
 _TOO_FEW = 4  # items, of which no number of groups is found
+_EQUAL = 1e-6  # what is all within this is one group
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +108,11 @@ def group(
         vectors: float[n, d]; NaN in a row means that the item has none.
         method: ward, hdbscan or k-means.
         clusters: How many; found if not given. HDBSCAN finds its own, and takes none.
-        reduce: The space: none, pca or umap (the extra `map`).
+        reduce: The space: none, pca, graph or umap (the extra `map`).
         seed: Of all that is drawn.
         graph: The neighbours of these vectors, where they have been found before.
         dim: Dimensions of a reduced space.
-        cells: Of Ward's tree where there are more than 20,000 items.
+        cells: Of Ward's tree where there are more than 50,000 items.
         smallest: Members of a group of HDBSCAN, at least.
         support: Whether the support of the groups is asked, which takes a few more trees.
     """
@@ -134,14 +135,17 @@ def group(
         tree = ward(space) if len(space) <= EXACT else micro_ward(space, cells, seed)
     asked = drawn(len(there), seed)
     chosen: tuple[Tried, ...] = ()
-    if clusters is None and tree is not None:
-        clusters, chosen = _number(unit, space, tree, asked, reduce, near, seed)
-    count = clusters or 1
-    inside = _grouped(space, tree, method, count, smallest, seed)
     parts = None
-    if support and len(there) > 1:
+    if clusters is None and tree is not None and len(there) >= _TOO_FEW:
+        parts = resampled(space[asked], lambda some: ward(some).into, seed)
+        clusters, chosen = _number(unit, space, tree, asked, reduce, near, parts)
+    inside = _grouped(space, tree, method, clusters or 1, smallest, seed)
+    if not support or len(there) < 2:
+        parts = None
+    elif parts is None or method != "ward":
         parts = resampled(space[asked], lambda some: _cut_of(some, method, smallest, seed), seed)
-        parts = Resampled(tuple(there[asked[rows]] for rows in parts.rows), parts.cuts)
+    if parts is not None:  # by the numbers of the items
+        parts = Resampled(tuple(there[asked[some]] for some in parts.rows), parts.cuts)
     label = np.full(len(rows), -1, np.int64)
     label[there] = inside
     left = {NO_VECTOR: len(rows) - len(there), NOISE: int((inside < 0).sum())}
@@ -164,21 +168,19 @@ def _of_those(graph: NeighbourGraph | None, there: Array) -> NeighbourGraph | No
 
 def _number(
     unit: Array, space: Array, tree: Dendrogram, asked: Array, reduce: str,
-    graph: NeighbourGraph | None, seed: int,
+    graph: NeighbourGraph | None, parts: Resampled,
 ) -> tuple[int, tuple[Tried, ...]]:  # fmt: skip
     """Find the number of groups: asked are the rows of a sample."""
-    few = len(asked)
-    if few < _TOO_FEW:
+    if tree.heights[-1] <= _EQUAL:
         return 1, ()
     if reduce == "umap":
-        judged: Array = space[asked]
+        seen = space[asked]
     else:
-        if graph is None or few < len(unit):
-            graph = neighbour_graph(unit[asked], min(NEIGHBOURS, few - 1))
-        judged = graph_space(graph, DIRECTIONS)
-    parts = resampled(space[asked], lambda some: ward(some).into, seed)
-    most = min(few // 2, tree.finest)
-    return found_by(judged, most, lambda count: tree.into(count)[asked], parts)
+        if graph is None or len(asked) < len(unit):
+            graph = neighbour_graph(unit[asked], min(NEIGHBOURS, len(asked) - 1))
+        seen = graph_space(graph, DIRECTIONS)
+    most = min(len(asked) // 2, tree.finest)
+    return found_by(seen, most, lambda count: tree.into(count)[asked], parts)
 
 
 def _grouped(

@@ -1,12 +1,21 @@
 """How many groups there are, found from the vectors alone.
 
 Numbers from few to many are tried, each as a cut of the same tree. What speaks for a number is the
-silhouette in the space of the graph of neighbours (or UMAP's, where groups are sought there): for a
-member, how much nearer the others of its group are than those of the next group. Numbers whose
-silhouette is within the interval of the best are as good as it, and of those the one counts whose
-groups are best found again when a part of the items is drawn. Then the numbers between its
-neighbours on the ladder are tried in the same way. Where there are many rows, all that is asked of
-a sample, drawn once for all numbers.
+silhouette along 20 slow directions of the graph of neighbours (or in UMAP's space, where groups are
+sought there): for a member, how much nearer the others of its group are than those of the next.
+Numbers whose silhouette is within the interval of the best are as good as it, if their groups are
+found again about as well when a part of the items is drawn; of those the largest counts, as two
+groups are joined in a moment and one that holds two things is not noticed. Then the numbers between
+its neighbours on the ladder are tried in the same way. Where there are many rows, all that is asked
+of a sample, drawn once for all numbers.
+
+How this was settled: on pictures of made worlds (`merian world make`, levels 1 and 2) alone, seen
+by EfficientNet-Lite0, some 300 to 800 of 8 to 60 species, genera, families or orders with sizes
+from the common to the rare. Compared were the silhouette of all directions, of 5 to 100 main ones
+and of the graph, stability, products of the two, and taking the largest number as good as the best
+within 0 to 2 standard errors, by how much agreement (AMI) with the truth is lost against the best
+cut of the tree. 50 directions within 2 standard errors lost least, 0.03 in the mean; stability
+alone finds too few groups, and lost 0.2. No set of real pictures was looked at.
 
 References: Rousseeuw, Silhouettes, Journal of Computational and Applied Mathematics 1987; Lange et
 al., Stability-based validation of clustering solutions, Neural Computation 2004; Lowe et al., arXiv
@@ -34,6 +43,7 @@ _RUNGS = 1.12  # a number is so many times the one before it
 _BETWEEN = 8  # numbers that are tried beside the best of the ladder
 _BLOCK = 512
 _SURE = 1.96  # standard errors, for an interval of 95 %
+_LESS = 0.1  # that groups may be found again less well than those of the best number
 
 
 @dataclass(frozen=True)
@@ -148,10 +158,12 @@ def best(tried: Sequence[Tried]) -> int:
     top = max(tried, key=lambda one: (one.silhouette, -one.count), default=None)
     if top is None or top.silhouette <= 0:
         return 1
-    as_good = [one for one in tried if one.silhouette >= top.low]
+    firm = np.nan_to_num(top.stability) - _LESS
     return max(
-        as_good, key=lambda one: (np.nan_to_num(one.stability), one.silhouette, -one.count)
-    ).count
+        one.count
+        for one in tried
+        if one.silhouette >= top.low and np.nan_to_num(one.stability) >= firm
+    )
 
 
 def levels(tried: Sequence[Tried]) -> tuple[int, ...]:

@@ -4,8 +4,7 @@ All are of rows of unit length. Main directions (PCA) are those of the covarianc
 rows by blocks, so that nothing as large as the rows is made beside them. UMAP is fed by the shared
 graph of neighbours and by one seed. The graph has a space of its own, which needs no extra: the
 slow directions of a walk from neighbour to neighbour, each as long as the walk takes to forget it.
-Like UMAP's, it sees what hangs together rather than what is near on a straight line; the number of
-groups is judged there.
+Like UMAP's, it sees what hangs together rather than what is near on a straight line.
 
 References: McInnes, Healy & Melville, UMAP, arXiv 1802.03426; Lowe et al., arXiv 2406.02465 (that
 groups are found better in its space; here rows are brought to unit length before); Coifman & Lafon,
@@ -14,6 +13,7 @@ Diffusion maps, 2006; Zelnik-Manor & Perona, Self-tuning spectral clustering, NI
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,13 @@ from merian.discover.graph import NeighbourGraph, neighbour_graph
 from merian.errors import InputError, MissingExtraError
 from merian.threads import one_blas_thread
 
-__all__ = ["SPACES", "graph_space", "main_directions", "reduced", "umap_space"]
+__all__ = ["NEIGHBOURS", "SPACES", "graph_space", "main_directions", "reduced", "umap_space"]
 
 Array = NDArray[Any]
 
-SPACES = ("none", "pca", "umap")
+SPACES = ("none", "pca", "graph", "umap")
+NEIGHBOURS = 15
+_SLOW = 20  # directions of the graph at most
 _BLOCK = 4096
 _DENSE = 400  # rows; all directions of so few are found at once
 _FORGETS = 1.05  # so that what is not joined at all is 20 times as far, and not infinitely
@@ -40,9 +42,9 @@ def reduced(
 
     Args:
         unit: float32[n, d]; rows of unit length.
-        how: none, pca or umap.
+        how: none, pca, graph or umap.
         dim: Dimensions of the space, fewer where the rows have fewer.
-        graph: Neighbours of these rows, for UMAP; made if not given.
+        graph: Neighbours of these rows, for UMAP and its own space; made if not given.
         seed: For UMAP.
     """
     if how not in SPACES:
@@ -51,6 +53,11 @@ def reduced(
         return unit
     if how == "pca":
         return main_directions(unit, dim)
+    if how == "graph":
+        graph = (
+            graph if graph is not None else neighbour_graph(unit, min(NEIGHBOURS, len(unit) - 1))
+        )
+        return graph_space(graph, min(dim, _SLOW)).astype(np.float32)
     return umap_space(unit, dim, graph=graph, seed=seed)
 
 
@@ -127,13 +134,13 @@ def umap_space(
         MissingExtraError: The extra `map` is not installed.
     """
     try:
-        import umap  # noqa: PLC0415 - an extra
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it could use TensorFlow
+            import umap  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise MissingExtraError("a space by UMAP", "map") from error
-    import warnings  # noqa: PLC0415 - with it alone
-
     if graph is None:
-        graph = neighbour_graph(unit, min(15, len(unit) - 1))
+        graph = neighbour_graph(unit, min(NEIGHBOURS, len(unit) - 1))
     n = len(unit)
     # UMAP counts a row among its own neighbours.
     near = np.concatenate([np.arange(n, dtype=np.int32)[:, None], graph.nearest], axis=1)
