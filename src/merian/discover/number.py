@@ -10,16 +10,15 @@ its neighbours on the ladder are tried in the same way. Where there are many row
 of a sample, drawn once for all numbers.
 
 How this was settled: on pictures of made worlds (`merian world make`, levels 1 and 2) alone, seen
-by EfficientNet-Lite0: 12 sets of 300 to 800 pictures of 8 to 100 species, genera, families or orders.
-Compared was how much agreement (AMI) with the truth
-is lost against the best cut of the tree, in the mean of the sets. The silhouette in all directions
-lost 0.10, in 50 main directions 0.07, in the space of the graph 0.04; the products of two of them
-no less. Taking the largest number within 2 standard errors of the best changed that little and came
-nearer to the true number: genera with 20 pictures or more each gave 14 of 14, twice. Where kinds
-have 3 to 5 pictures each, fewer than a row has neighbours, too few groups are found (10 of 60), and
-where kinds look alike those that can be told apart (5 of 8 orders). Stability alone lost 0.22 on six
-of the sets, as few groups are always stable: so it only forbids. No set of real pictures was looked
-at.
+by EfficientNet-Lite0: 12 sets of 300 to 800 pictures of 8 to 100 species, genera, families or
+orders. Compared was how much agreement (AMI) with the truth is lost against the best cut of the
+tree, in the mean of the sets. The silhouette in all directions lost 0.10, in 50 main directions
+0.07, in the space of the graph 0.04; the products of two of them no less. Taking the largest number
+within 2 standard errors of the best changed that little and came nearer to the true number: genera
+with 20 pictures or more each gave 14 of 14, twice. Where kinds have 3 to 5 pictures each, fewer
+than a row has neighbours, too few groups are found (10 of 60), and where kinds look alike those
+that can be told apart (5 of 8 orders). Stability alone lost 0.22 on six of the sets, as few groups
+are always stable: so it only forbids. No set of real pictures was looked at.
 
 References: Rousseeuw, Silhouettes, Journal of Computational and Applied Mathematics 1987; Lange et
 al., Stability-based validation of clustering solutions, Neural Computation 2004; Lowe et al., arXiv
