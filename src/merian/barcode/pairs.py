@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.barcode.align import align
-from merian.barcode.index import WordIndex, best, build_index, score
-from merian.barcode.words import as_text, query_words
+from merian.barcode.index import BUDGET, build_index
+from merian.barcode.words import CODE, as_text
 
 __all__ = ["CANDIDATES", "Edges", "aligned_pairs", "near_pairs"]
 
@@ -36,6 +36,7 @@ def near_pairs(
     candidates: int = CANDIDATES,
     group: Numbers | None = None,
     threads: int = 1,
+    asking: NDArray[np.int64] | None = None,
 ) -> Edges:
     """Return the pairs of sequences within a distance.
 
@@ -47,20 +48,31 @@ def near_pairs(
         group: Of each sequence; those of its own group are passed over, and of each other group
             the one that shares most is looked at.
         threads: How many look; the pairs are the same.
+        asking: The sequences that ask; all if not given.
     """
+    from merian.barcode.search_loops import alike  # noqa: PLC0415 - loads numba
+
     start = np.cumsum([0, *(len(text) for text in sequences)], dtype=np.int64)
-    index = build_index(as_text("".join(sequences)), start)
+    text = as_text("".join(sequences))
+    index = build_index(text, start)
     # Each difference costs at most ten words; among so many of a barcode, that leaves this share.
     least = max(0.05, 1 - 10 * distance * 1.5)
     group = np.arange(len(sequences), dtype=np.int32) if group is None else group
 
-    def few(numbers: range) -> Numbers:
-        return _candidates(sequences, index, numbers, candidates, least, group)
+    asking = np.arange(len(sequences)) if asking is None else asking
+
+    def few(places: range) -> Numbers:
+        numbers = asking[places.start : places.stop]
+        found: Numbers = alike(
+            text, start, CODE, index.offset, index.posting, numbers, group, least, candidates,
+            BUDGET,
+        )  # fmt: skip
+        return found
 
     found = []
     with ThreadPoolExecutor(threads) as pool:
         done = 0
-        for part in pool.map(few, _slices(len(sequences))):
+        for part in pool.map(few, _slices(len(asking))):
             progress("comparing sequences", done)
             found.append(part)
             done += _SLICE
@@ -116,24 +128,3 @@ def _slices(count: int) -> Iterator[range]:
     """Divide so many things into runs."""
     for first in range(0, count, _SLICE):
         yield range(first, min(first + _SLICE, count))
-
-
-def _candidates(
-    sequences: Sequence[str],
-    index: WordIndex,
-    numbers: range,
-    count: int,
-    least: float,
-    group: Numbers,
-) -> Numbers:
-    """Return pairs of sequences with those of other groups that share the most words with them."""
-    found = []
-    for number in numbers:
-        if not sequences[number]:  # it was set aside
-            continue
-        summed = score(query_words(sequences[number]), [index]).summed
-        whole = summed[number]
-        few = best(summed, group, count + 1, 1)
-        few = few[(group[few] != group[number]) & (summed[few] >= least * whole)][:count]
-        found.append(np.stack([np.full(len(few), number), few], axis=1).astype(np.int32))
-    return np.concatenate(found) if found else np.empty((0, 2), np.int32)
