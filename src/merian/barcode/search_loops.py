@@ -185,12 +185,12 @@ def alike(
     for number in asking:
         own = text[start[number] : start[number + 1]]
         summed[:] = 0
-        spent, whole = 0, 0
+        spent, whole = np.int64(0), np.int64(0)
         for key in _rarest_first(strandless_words(codes, own), offset):
             frequency, word = key >> 20, key & (1 << 20) - 1
             weight = np.uint32(np.rint(np.log1p(len(summed) / frequency) * 1024))
             spent += frequency
-            whole += weight
+            whole += np.int64(weight)
             if spent > budget or whole >= 1 << 32:
                 break
             for other in posting[offset[word] : offset[word + 1]]:
