@@ -8,6 +8,7 @@ import pytest
 from merian.bench.clustering_world import found_again
 from merian.discover.clustering import Clustering
 from merian.discover.joined import beside_each_other, with_pictures
+from merian.discover.tree import numbered
 from merian.errors import InputError
 
 
@@ -93,13 +94,37 @@ def test_what_has_no_barcode_goes_where_its_nearest_pictures_are(kinds):
     assert found.method == "identity, then pictures"
 
 
-def test_pictures_that_do_not_agree_or_are_missing_decide_nothing():
-    rows = np.array([[1, 0], [1, 0.1], [1, 0.2], [1, -0.1], [1, -0.2], [1, 0], [np.nan, 0]])
-    found = with_pictures(clustering(0, 1, 1, 0, 2, -1, -1), rows)
-    assert found.label.tolist() == [0, 1, 1, 0, 2, -1, -1]
-    assert sum(found.left.values()) == 2
-    with pytest.raises(InputError, match="6 items for groups of 7"):
-        with_pictures(clustering(*[0] * 7), rows[:6])
+def test_pictures_that_tell_nothing_or_are_missing_decide_nothing():
+    chance = np.random.default_rng(1)
+    rows = chance.normal(size=(60, 8))
+    rows[59] = np.nan
+    label = [*(n // 10 for n in range(50)), *[-1] * 10]
+    found = with_pictures(clustering(*label), rows)
+    assert found.label.tolist() == label
+    assert sum(found.left.values()) == 10
+    with pytest.raises(InputError, match="6 items for groups of 60"):
+        with_pictures(clustering(*label), rows[:6])
+
+
+def test_a_group_is_parted_where_its_finer_groups_look_different(kinds):
+    pictures, species = kinds[0]["image"], kinds[1]
+    whole = clustering(*[0] * 20, *[1] * 10)
+    finer = clustering(*[0] * 9, 3, *[1] * 10, *[2] * 10)
+    found = with_pictures(whole, pictures, finer)
+    assert (found.label == species).all()  # the one that is alone goes where it looks like
+    assert (with_pictures(whole, pictures).label == whole.label).all()
+
+
+def test_a_group_is_not_parted_where_its_finer_groups_look_alike(kinds):
+    pictures = kinds[0]["image"]
+    whole = clustering(*[0] * 10, *[1] * 20)
+    finer = clustering(*[0, 3] * 5, *[1] * 20)
+    found = with_pictures(whole, pictures, finer)
+    assert (found.label == numbered(whole.label)).all()
+    bare = pictures.copy()
+    bare[[0, 11]] = np.nan
+    found = with_pictures(whole, bare, finer)
+    assert (found.label == numbered(whole.label)).all()
 
 
 @pytest.mark.parametrize("label", [[], [-1, -1], [0, 0]], ids=["none", "alone", "all"])
