@@ -47,7 +47,7 @@ Marks = NDArray[np.float64]
 
 def run(
     folder: Path = Path("clustering-worlds"),
-    seeds: str = "21,22,23,24",
+    seeds: str = "11,12,13,14,15",
     species: int = 250,
     specimens: int = 1500,
     level: int = 2,
