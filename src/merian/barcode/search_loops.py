@@ -9,7 +9,7 @@ from numba import types
 from merian.barcode.words import AMBIGUOUS, LENGTH
 from merian.compiling import compiled, readable
 
-__all__ = ["accumulate", "leading", "strandless_words"]
+__all__ = ["accumulate", "alike", "leading", "strandless_words"]
 
 Bytes = npt.NDArray[np.uint8]
 Sums = npt.NDArray[np.uint32]
@@ -112,3 +112,91 @@ def leading(summed: Sums, group: Numbers, count: int, per_group: int) -> Places:
         if filled == count or len(found) < look:
             return chosen[:filled]
         look *= 4
+
+
+@compiled()
+def _rarest_first(words: Numbers, offset: Places) -> Places:
+    """Return the different words of a sequence that an index has, each below how many have it."""
+    words = np.sort(words)
+    keys, kept = np.empty(len(words), np.int64), 0
+    for place in range(len(words)):
+        word = words[place]
+        if not place or words[place - 1] != word:
+            frequency = offset[word + 1] - offset[word]
+            if frequency:
+                keys[kept] = frequency << 20 | word
+                kept += 1
+    keys[:kept].sort()
+    return keys[:kept]
+
+
+@compiled()
+def _of_other_groups(summed: Sums, group: Numbers, own: int, enough: int, count: int) -> Places:
+    """Return the sequences of other groups that have enough, the best of each, best first."""
+    keys, many = np.empty(len(summed), np.int64), 0
+    for other in range(len(summed)):
+        if summed[other] >= enough and group[other] != own:
+            keys[many] = (1 << 32) - np.int64(summed[other]) << 31 | other
+            many += 1
+    keys[:many].sort()
+    chosen, filled = np.empty(count, np.int64), 0
+    for key in keys[:many]:
+        other = key & (1 << 31) - 1
+        is_new = True
+        for before in chosen[:filled]:
+            if group[before] == group[other]:
+                is_new = False
+        if is_new:
+            chosen[filled] = other
+            filled += 1
+            if filled == count:
+                break
+    return chosen[:filled]
+
+
+@compiled(
+    types.int32[:, ::1](
+        readable(types.uint8), readable(types.int64), readable(types.uint8),
+        readable(types.int64), readable(types.int32), readable(types.int64),
+        readable(types.int32), types.float64, types.int64, types.int64,
+    )
+)  # fmt: skip
+def alike(
+    text: Bytes, start: Places, codes: Bytes, offset: Places, posting: Numbers, asking: Places,
+    group: Numbers, least: float, count: int, budget: int,
+) -> Numbers:  # fmt: skip
+    """Return pairs of indexed sequences with those of other groups that share most with them.
+
+    Args:
+        text: The letters of all sequences.
+        start: Where each begins, and where the last ends.
+        codes: Of each letter, as for `strandless_words`.
+        offset: Of their index.
+        posting: Of their index.
+        asking: The numbers of those that ask.
+        group: Of each; its own is passed over, and of each other only the best is returned.
+        least: The share of its own weight that another must have.
+        count: How many are returned of each at most, best first, of equal ones the first.
+        budget: How many postings are looked at, of the rarest words; their weights are those of
+            `merian.barcode.index.score`.
+    """
+    summed = np.empty(len(start) - 1, np.uint32)
+    rows, filled = np.empty((len(asking) * count, 2), np.int32), 0
+    for number in asking:
+        own = text[start[number] : start[number + 1]]
+        summed[:] = 0
+        spent, whole = np.int64(0), np.int64(0)
+        for key in _rarest_first(strandless_words(codes, own), offset):
+            frequency, word = key >> 20, key & (1 << 20) - 1
+            weight = np.uint32(np.rint(np.log1p(len(summed) / frequency) * 1024))
+            spent += frequency
+            whole += np.int64(weight)
+            if spent > budget or whole >= 1 << 32:
+                break
+            for other in posting[offset[word] : offset[word + 1]]:
+                summed[np.uint32(other)] += weight
+        enough = max(int(least * summed[number]), 1)
+        for other in _of_other_groups(summed, group, group[number], enough, count):
+            rows[filled, 0], rows[filled, 1] = number, other
+            filled += 1
+    return rows[:filled].copy()

@@ -40,8 +40,8 @@ from merian.world.reference import read_reference
 from merian.world.specimens import PLATE, Specimens, draw_specimens
 from merian.world.traits import evolve_traits
 
-__all__ = ["PairedSettings", "PairedWorld", "barcode_kinds", "embed_pictures", "made_world",
-           "paired_world"]  # fmt: skip
+__all__ = ["PairedSettings", "PairedWorld", "barcode_kinds", "embed_pictures", "made_vectors",
+           "made_world", "paired_world"]  # fmt: skip
 
 NETWORK = "efficientnet-lite0"
 _PARTS = ("biota", "specimens", "genealogy", "barcodes", "tubes", "traits")
@@ -123,17 +123,33 @@ def made_world(world: Path, folder: Path, seen: int = 160, processes: int = 2) -
     """
     told = {row["processid"]: row for row in _rows(world / "specimens.csv")}
     rows = _rows(world / "truth" / "specimens.csv")
-    if not (folder / _VECTORS).is_file():
-        files = [str(world / "images" / f"{row['processid']}.jpg") for row in rows]
-        with new_folder(folder) as part:
-            np.save(part / _VECTORS, _looked_at(files, seen, processes))
-    vectors = np.load(folder / _VECTORS)
+    vectors = made_vectors(world, folder, seen, processes)
     own = np.array([not row["copy_of"] and not row["tube_of"] for row in rows])
     kept = [row for row, is_own in zip(rows, own, strict=True) if is_own]
     sequences = [told[row["processid"]]["dna_barcode"] for row in kept]
     names = np.array([[row[rank] for rank in RANKS] for row in kept])
     own_vectors = vectors[own].astype(np.float32)
     return PairedWorld(names, sequences, barcode_kinds(sequences), own_vectors, 0.0)
+
+
+def made_vectors(
+    world: Path, folder: Path, seen: int = 160, processes: int = 2
+) -> NDArray[np.float16]:
+    """Return the vectors of the pictures of all records of a world of `merian world make`.
+
+    Args:
+        world: Its folder.
+        folder: Where the vectors are kept.
+        seen: Width and height in pixels at which the network sees the pictures.
+        processes: How many look.
+    """
+    if not (folder / _VECTORS).is_file():
+        rows = _rows(world / "truth" / "specimens.csv")
+        files = [str(world / "images" / f"{row['processid']}.jpg") for row in rows]
+        with new_folder(folder) as part:
+            np.save(part / _VECTORS, _looked_at(files, seen, processes))
+    found: NDArray[np.float16] = np.load(folder / _VECTORS)
+    return found
 
 
 def barcode_kinds(sequences: Sequence[str]) -> Numbers:
