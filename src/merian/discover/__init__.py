@@ -1,0 +1,1 @@
+"""What has no name yet: specimens grouped by what they look like or by their barcodes."""
