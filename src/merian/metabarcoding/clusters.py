@@ -12,67 +12,21 @@ a cluster that another feature begins has another name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.barcode import align, best, build_index, query_words, score
-from merian.barcode.words import as_text
+from merian.barcode.pairs import Edges, Progress, near_pairs
 from merian.nucleotides import reverse_complement
 
-__all__ = ["Edges", "cluster", "near_pairs", "stable_id"]
-
-Edges = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
-"""Pairs of features, each once, and their distances."""
-
-_CANDIDATES = 48  # that share the most words with a feature
-
-Progress = Callable[[str, float], None]
+__all__ = ["Edges", "Progress", "cluster", "near_pairs", "stable_id"]
 
 
 def stable_id(sequence: str) -> str:
     """Return the name of a sequence: a hash of its letters, the same on both strands."""
     text = min(sequence, reverse_complement(sequence))
     return f"u{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
-
-
-def near_pairs(sequences: Sequence[str], distance: float, progress: Progress) -> Edges:
-    """Return the pairs of sequences within a distance.
-
-    Args:
-        sequences: Clean.
-        distance: Mismatches by columns, as identity is counted.
-        progress: Is told how many sequences were looked at.
-    """
-    start = np.cumsum([0, *(len(text) for text in sequences)], dtype=np.int64)
-    index = build_index(as_text("".join(sequences)), start)
-    own = np.arange(len(sequences), dtype=np.int32)
-    # Each difference costs at most ten words; among so many of a barcode, that leaves this share.
-    least = max(0.05, 1 - 10 * distance * 1.5)
-    asked = np.full((len(sequences), _CANDIDATES), -1, np.int32)
-    found: list[tuple[int, int, float]] = []
-    for number, text in enumerate(sequences):
-        if number % 1_000 == 0:
-            progress("comparing features", number)
-        if not text:  # it was set aside
-            continue
-        summed = score(query_words(text), [index]).summed
-        few = best(summed, own, _CANDIDATES, 1)
-        few = few[(few != number) & (summed[few] >= least * summed[number])]
-        asked[number, : len(few)] = few
-        # In a crowd one may see the other that is not seen by it; each pair is aligned once.
-        few = few[~((few < number) & (asked[few] == number).any(axis=1))]
-        if not len(few):
-            continue
-        aligned = align(text, [sequences[other] for other in few.tolist()])
-        far = aligned.mismatches / np.maximum(aligned.overlap, 1)
-        near = np.flatnonzero((aligned.overlap > 0) & (far <= distance))
-        for at in near.tolist():
-            low, high = sorted((number, int(few[at])))
-            found.append((low, high, float(far[at])))
-    pairs = np.array([row[:2] for row in found], np.int32).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1], np.array([row[2] for row in found], np.float32)
 
 
 def cluster(
