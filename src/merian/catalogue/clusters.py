@@ -21,7 +21,7 @@ from merian import __version__
 from merian.catalogue.definitions import STANDING, STANDS_FIRST
 from merian.catalogue.schema import AS_WRITTEN, quoted
 
-__all__ = ["KEPT", "OTHERS_SAY", "VERB", "ClusterName", "write_clusters"]
+__all__ = ["KEPT", "OTHERS_SAY", "PEOPLE_AND_MACHINES_SAY", "VERB", "ClusterName", "write_clusters"]
 
 VERB = "discover"
 KEPT = {table.name: table for table in AS_WRITTEN if table.name.startswith("cluster")}
@@ -47,11 +47,19 @@ LEFT JOIN run r ON r.runID = i.runID
 WHERE {STANDING}
 """
 
+_OTHERS = f"""
+SELECT *, agentType IS NOT DISTINCT FROM 'human' AS by_hand
+FROM ({_NAMED} AND r.verb IS DISTINCT FROM '{VERB}')
+WHERE subject IS NOT NULL AND coalesce(scientificName, {", ".join(map(quoted, _RANKS))}) IS NOT NULL
+"""
 OTHERS_SAY = f"""
-SELECT * FROM ({_NAMED} AND r.verb IS DISTINCT FROM '{VERB}') WHERE subject IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY subject ORDER BY {STANDS_FIRST}) = 1
+{_OTHERS} QUALIFY row_number() OVER (PARTITION BY subject ORDER BY {STANDS_FIRST}) = 1
 """
 """What stands by each record but for what clusters say, as SQL; the record is ``subject``."""
+PEOPLE_AND_MACHINES_SAY = f"""
+{_OTHERS} QUALIFY row_number() OVER (PARTITION BY subject, by_hand ORDER BY {STANDS_FIRST}) = 1
+"""
+"""The same, of people and of machines: up to two rows of a record."""
 
 
 @dataclass(frozen=True)

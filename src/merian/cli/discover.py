@@ -39,6 +39,7 @@ def discover(
     method: Literal["identity", "ward", "hdbscan", "k-means"] | None = None,
     clusters: int | None = None,
     reduce: Literal["none", "pca", "umap"] = "none",
+    distance: float = 0.022,
     least: int = 2,
     agree: float = 0.5,
     by: Literal["barcodes", "pictures"] | None = None,
@@ -69,6 +70,7 @@ def discover(
             the source, if not given.
         clusters: How many there are; found, if not given.
         reduce: Make vectors shorter before: umap needs the extra "map".
+        distance: Of identity, the share of differing bases up to which sequences hang together.
         least: A cluster has so many specimens at least; the others are left alone.
         agree: A parent is stood by where more than this share of the members stand by it.
         by: Of a catalogue, barcodes or pictures.
@@ -91,7 +93,7 @@ def discover(
     asked = Asked(
         Source(source, answers, embeddings, encoder, by, method in (None, "identity"),
                options_of(format, map, set), format, processes),
-        Method(method or "", clusters, reduce, seed, least, agree),
+        Method(method or "", clusters, reduce, seed, distance, least, agree),
         library, out, all,
     )  # fmt: skip
     with screen.working("Discovering", quiet) as job:

@@ -7,12 +7,14 @@ them is what stands, people's words above those of machines, without what cluste
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from merian import __version__
 from merian.catalogue import Catalogue
-from merian.catalogue.clusters import KEPT, OTHERS_SAY, ClusterName
+from merian.catalogue.clusters import KEPT, PEOPLE_AND_MACHINES_SAY, ClusterName
 from merian.catalogue.media import ADDRESS, PARENT, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
 from merian.discover.names import qualifier_of
@@ -119,27 +121,45 @@ def said_in(path: Path, subjects: Subjects) -> Standing:
 
 
 def _rows(opened: Catalogue) -> Iterator[dict[str, Any]]:
-    """Return what stands by each record, as rows of an answer table."""
+    """Return what stands by each record, as rows of an answer table.
+
+    A machine that goes on where a person has stopped is believed as a machine; one that says
+    something else is not.
+    """
     ranks = ", ".join(quoted(rank) for rank in RANKS)
     found = opened.query(
-        f"SELECT subject, scientificName, taxonRank, probability, agentType, {ranks} "
-        f"FROM ({OTHERS_SAY})"
+        f"SELECT subject, scientificName, taxonRank, probability, by_hand, {ranks} "
+        f"FROM ({PEOPLE_AND_MACHINES_SAY}) ORDER BY subject, by_hand DESC"
     )
-    for record, name, rank, probability, agent, *names in found:
-        by_hand = agent == "human"
-        sure = 1 - (HUMAN_ERROR if by_hand else MACHINE_ERROR)
-        p = sure if probability is None else float(str(probability))
-        depth = "species" if rank == "subspecies" else str(rank or "")
-        if depth not in RANKS:  # between two ranks: what stands above it holds
-            above = [r for r, n in zip(RANKS, names, strict=True) if n]
-            depth = above[-1] if above else ""
-        upto = RANKS[: RANKS.index(depth) + 1] if depth else ()
-        row: dict[str, Any] = {"id": str(record), "rank": depth, "by_hand": by_hand}
-        for one, text in zip(RANKS, names, strict=True):
-            said = text or (name if one == rank else None)
-            if one in upto and said:
-                row |= {one: str(said), f"p_{one}": p}
-        yield row
+    for _, rows in groupby(found, key=itemgetter(0)):
+        first, *others = (_row(*row) for row in rows)
+        for other in others:
+            depth = RANKS.index(first["rank"]) if first["rank"] else -1
+            goes_on = other["rank"] and RANKS.index(other["rank"]) > depth
+            if goes_on and (depth < 0 or other.get(first["rank"]) == first[first["rank"]]):
+                first = {**other, **first, "rank": other["rank"]}
+        yield first
+
+
+def _row(
+    record: object, name: object, rank: object, probability: object, by_hand: object,
+    *names: object,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what one identification says."""
+    sure = 1 - (HUMAN_ERROR if by_hand else MACHINE_ERROR)
+    p = sure if probability is None else float(str(probability))
+    depth = "species" if rank == "subspecies" else str(rank or "")
+    said = {one: str(text) for one, text in zip(RANKS, names, strict=True) if text}
+    if depth in RANKS and name:
+        said.setdefault(depth, str(name))
+    if depth not in said:  # between two ranks: what stands above it holds
+        depth = next((one for one in reversed(RANKS[:-1]) if one in said), "")
+    upto = RANKS[: RANKS.index(depth) + 1] if depth else ()
+    row: dict[str, Any] = {"id": str(record), "rank": depth, "by_hand": bool(by_hand)}
+    for one in upto:
+        if one in said:
+            row |= {one: said[one], f"p_{one}": p}
+    return row
 
 
 # -- what is kept ---------------------------------------------------------------------------------

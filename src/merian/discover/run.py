@@ -7,7 +7,7 @@ with the answer (tables of a folder, a catalogue) is told in `folder` and `in_ca
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Method:
         clusters: How many; found if None.
         reduce: none, pca or umap.
         seed: Of what is drawn.
+        distance: Of identity, the share of bases up to which sequences hang together.
         least: Members of a cluster at least.
         agree: The share of members beyond which a parent is stood by.
     """
@@ -45,6 +46,7 @@ class Method:
     clusters: int | None = None
     reduce: str = "none"
     seed: int = 0
+    distance: float = 0.022
     least: int = 2
     agree: float = AGREE
 
@@ -61,14 +63,20 @@ class Method:
                 f"--method {name} is for vectors, and these are sequences; `merian embed` makes "
                 "vectors of them, or leave --method out"
             )
-        return Method(name, self.clusters, self.reduce, self.seed, self.least, self.agree)
+        if name == "identity" and self.clusters is not None:
+            raise InputError(
+                "--clusters is for vectors; sequences hang together up to a distance: --distance"
+            )
+        return replace(self, name=name)
 
     @property
     def settings(self) -> dict[str, object]:
         """What decides the result, for a stamp."""
         return {
-            "method": self.name, "clusters": self.clusters, "reduce": self.reduce,
-            "seed": self.seed, "least": self.least, "agree": self.agree,
+            "method": self.name,
+            **({"distance": self.distance} if self.name == "identity" else
+               {"clusters": self.clusters, "reduce": self.reduce, "seed": self.seed}),
+            "least": self.least, "agree": self.agree,
         }  # fmt: skip
 
 
@@ -156,7 +164,7 @@ def discover(
     if not len(some):
         raise InputError(_nothing(len(subjects), unnamed, there))
     progress("grouping", 0, None)
-    label, support, told = _grouped(some, method)
+    label, support, told = _grouped(some, method, progress)
     label = _large_enough(label, method.least)
     progress("naming clusters", 0, None)
     found = match(some.ids, label, former)
@@ -192,13 +200,17 @@ def _nothing(count: int, unnamed: NDArray[np.bool_], there: NDArray[np.bool_]) -
 
 
 def _grouped(
-    subjects: Subjects, method: Method
+    subjects: Subjects, method: Method, progress: Progress
 ) -> tuple[NDArray[np.int32], dict[int, float], dict[str, Any]]:
     """Return the cluster of each record, how stable each is, and what the method says of itself."""
     if method.name == "identity":
-        from merian.discover.sequences import by_identity  # noqa: PLC0415 - loads scipy
+        from merian.discover.sequences import Identity, by_identity  # noqa: PLC0415 - loads scipy
 
-        found = by_identity(subjects.sequence)
+        found = by_identity(
+            subjects.sequence,
+            Identity(distance=method.distance, tree=False),
+            progress=lambda what, done: progress(what, done, None),
+        )
     else:
         assert subjects.vector is not None
         from merian.discover.clustering import group  # noqa: PLC0415 - loads scipy
@@ -209,7 +221,10 @@ def _grouped(
         )  # fmt: skip
     support = dict(enumerate(np.asarray(found.support, np.float64).tolist()))
     tried = [asdict(one) for one in found.chosen]
-    told = {"method": found.method, "settings": dict(found.settings), "tried": tried}
+    told = {
+        "method": found.method, "settings": dict(found.settings), "tried": tried,
+        "left": dict(found.left),
+    }  # fmt: skip
     return np.asarray(found.label, np.int32), support, told
 
 

@@ -91,6 +91,9 @@ def _whole(found: Discovered, shown: Sequence[tuple[Card, bytes]], mark: dict[st
         )
     columns = ("cluster", "specimens", "stands under", "probability", "nearest named species",
                "distance", "stability")  # fmt: skip
+    told = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
+    columns = tuple(columns[i] for i in told)
+    rows = [[row[i] for i in told] for row in rows]
     listed: list[Part] = [
         Table(columns, rows, "Each under the lowest taxon that its members support together",
               more=len(clusters) - len(rows))
