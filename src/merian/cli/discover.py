@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from merian.cli import screen
 from merian.cli.choosing import options_of
+from merian.cli.discover_actions import add_actions
 from merian.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ app = App(
     name="discover",
     help="Group what has no name yet, and give the groups names that stay.",
 )
+
+add_actions(app)
 
 Out = Annotated[Path | None, Parameter(name=("--out", "-o"))]
 _SHOWN = 20  # clusters that are printed

@@ -220,12 +220,18 @@ def _grouped(
             seed=method.seed,
         )  # fmt: skip
     support = dict(enumerate(np.asarray(found.support, np.float64).tolist()))
-    tried = [asdict(one) for one in found.chosen]
+    tried = [{key: _plain(value) for key, value in asdict(one).items()} for one in found.chosen]
     told = {
         "method": found.method, "settings": dict(found.settings), "tried": tried,
-        "left": dict(found.left),
+        "left": {why: int(count) for why, count in found.left.items()},
     }  # fmt: skip
     return np.asarray(found.label, np.int32), support, told
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy as one of Python, which JSON can hold; NaN as nothing."""
+    found = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(found, float) and np.isnan(found) else found
 
 
 def _large_enough(label: NDArray[np.int32], least: int) -> NDArray[np.int32]:

@@ -118,7 +118,8 @@ def _listed(one: Cluster, has_card: bool) -> list[object]:
     name = Link(one.name, f"{_CARDS}/{one.code}.html") if has_card else one.name
     return [
         name, one.specimens, _under(one) or None, _rounded(one.probability),
-        _nearest(one) or None, _rounded(one.distance, 4), _rounded(one.support, 2),
+        one.nearest or one.nearest_reference or None, _rounded(one.distance, 4),
+        _rounded(one.support, 2),
     ]  # fmt: skip
 
 
@@ -170,12 +171,25 @@ def _what(card: Card) -> list[Part]:
     one = card.cluster
     figures: list[tuple[object, str]] = [(one.specimens, "specimens")]
     if one.parent and one.probability is not None:
-        figures.append((_percent(one.probability), f"belongs to {one.parent}"))
+        figures.append((_percent(one.probability), f"that a member belongs to {one.parent}"))
     if one.distance is not None:
         figures.append((_percent(one.distance, 1), "from the nearest species with a name"))
     if one.support is not None:
         figures.append((_percent(one.support), "found again when part of the records is drawn"))
-    parts: list[Part] = [Figures(figures), Note(_NOT_NEW)]
+    parts: list[Part] = [Figures(figures)]
+    if one.promoted:
+        entry = [e for e in card.history if e.action == "promoted" and e.name == one.promoted][-1]
+        why = f": {entry.why}" if entry.why else ""
+        parts.append(Note(f"It was given this name by {entry.by} on {entry.at}{why}."))
+    else:
+        parts.append(Note(_NOT_NEW))
+    if one.distance == 0 and one.measure == "barcode" and one.nearest:
+        parts.append(
+            Note(
+                f"Its medoid has the same barcode as {one.nearest}. It may be that species, if the "
+                "barcode does not part it from others; look at the specimens."
+            )
+        )
     if one.parent:
         parts.append(
             Text(
