@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from merian.catalogue import Catalogue
@@ -96,9 +96,7 @@ def cards_of(found: Discovered, catalogue: Path | None, most: int) -> Iterator[C
     for one in [one for one in registry.standing() if one.code in seen][:most]:
         own = [one.code, *registry.aliases(one.code)]
         records = sorted(members[one.code], key=lambda record: (record != one.medoid, record))
-        about = found.beside.get(one.code) or next(
-            (found.beside[code] for code in own if code in found.beside), None
-        )
+        about = _about(found, one, own)
         at = place.get(one.medoid)
         text = found.subjects.sequence[at] if at is not None and found.subjects.sequence else ""
         other = registry.current(about.other) if about and about.other else ""
@@ -109,6 +107,18 @@ def cards_of(found: Discovered, catalogue: Path | None, most: int) -> Iterator[C
             _facts(catalogue, records) if catalogue else Facts(),
             [e for e in registry.history if e.code in own or set(own) & set(e.others)],
         )  # fmt: skip
+
+
+def _about(found: Discovered, one: Cluster, own: Sequence[str]) -> Beside | None:
+    """Return what this run has found about a cluster; of one that people put together, its largest.
+
+    What the members of one part say is not what all of them say, so of several it is left away.
+    """
+    parts = [found.beside[code] for code in own if code in found.beside]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    middle = [part for part in parts if found.subjects.ids[part.middle.medoid] == one.medoid]
+    return replace((middle or parts)[0], guesses=())
 
 
 def _member(found: Discovered, place: Mapping[str, int], record: str) -> Member:
