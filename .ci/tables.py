@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from merian.catalogue import PLACEMENT, REJECTS, RUN, SPLIT, TABLES
+from merian.catalogue import AS_WRITTEN, REJECTS, RUN, TABLES
 from merian.files import write_text
 from merian.formats import formats
 from merian.learn.recipe import RECIPE_TABLES, TOWERS, TowerPart
@@ -33,7 +33,7 @@ def format_table() -> str:
 def catalogue_tables() -> str:
     """Return the tables of a catalogue, each with its columns."""
     parts = []
-    for table in (*TABLES.values(), RUN, REJECTS, SPLIT, PLACEMENT):
+    for table in (*TABLES.values(), RUN, REJECTS, *AS_WRITTEN):
         rows = [f"| `{f.name}` | {f.type} | {f.meaning} |" for f in table.fields]
         head = (
             f"### {table.name}\n\n{table.meaning}.\n\n| column | type | meaning |\n|---|---|---|\n"

@@ -392,7 +392,7 @@ def test_a_catalogue_before_splits_gets_their_tables(tmp_path: Path) -> None:
         con.execute("DROP TABLE split").fetchall()
         con.execute("DROP TABLE placement").fetchall()
     told = path / "merian.json"
-    told.write_text(told.read_text().replace('"format_version": "1.2"', '"format_version": "1.1"'))
+    told.write_text(told.read_text().replace('"format_version": "1.3"', '"format_version": "1.1"'))
     with Catalogue.open(path, read_only=True) as opened:
         assert opened.splits() == []
         assert opened.query("SELECT count(*) FROM placement").value() == 0

@@ -157,19 +157,19 @@ def test_a_catalogue_of_the_first_version_is_brought_up_to_date(tmp_path: Path) 
         con.execute("CREATE VIEW determination AS SELECT * FROM identification").fetchall()
         con.execute("INSERT INTO media (mediaID) VALUES ('m1')").fetchall()
     told = path / "merian.json"
-    told.write_text(told.read_text().replace('"format_version": "1.2"', '"format_version": "1"'))
+    told.write_text(told.read_text().replace('"format_version": "1.3"', '"format_version": "1"'))
     with Catalogue.open(path, read_only=True) as opened:
         assert opened.query("SELECT mediaID, regionOutline FROM media").fetch() == [("m1", None)]
         sql = "SELECT count(replacesIdentificationID) FROM determination"
         assert opened.query(sql).fetch() == [(0,)]
-    assert json.loads(told.read_text())["merian"]["format_version"] == "1.2"
+    assert json.loads(told.read_text())["merian"]["format_version"] == "1.3"
 
 
 def test_an_old_catalogue_in_use_says_so(tmp_path: Path) -> None:
     path = tmp_path / "old"
     Catalogue.create(path).close()
     told = path / "merian.json"
-    old = told.read_text().replace('"format_version": "1.2"', '"format_version": "1"')
+    old = told.read_text().replace('"format_version": "1.3"', '"format_version": "1"')
     child = hold(path, "write")
     try:
         told.write_text(old)

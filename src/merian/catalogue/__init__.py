@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from merian.catalogue.schema import (
+    AS_WRITTEN,
     PLACEMENT,
     RANKS,
     REJECTS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from merian.catalogue.summary import Info, RunInfo, Summary
 
 __all__ = [
+    "AS_WRITTEN",
     "PLACEMENT",
     "RANKS",
     "REJECTS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES, Table, quoted
+from merian.catalogue.schema import AS_WRITTEN, REJECTS, RUN, TABLES, Table, quoted
 
 __all__ = [
     "DETERMINATION", "STANDING", "STANDS_FIRST", "definition", "definitions", "own_answer",
@@ -15,10 +15,12 @@ _PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
     for name in ("media", "sequence", "identification", "measurement")
 }
 
-# Which identification stands first: a human's stands above a machine's, then the later one, then
-# the consensus above single evidence.
+# Which identification stands first: a human's stands above a machine's, then the cluster that
+# something without a name was put into, then the later one, then the consensus above single
+# evidence.
 STANDS_FIRST = """
         agentType = 'human' DESC NULLS LAST,
+        identificationType = 'cluster' DESC NULLS LAST,
         regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
         identificationType = 'consensus' DESC NULLS LAST,
         identificationID
@@ -64,7 +66,9 @@ def own_answer(names: str, run: str) -> str:
         run: The run that wrote it, or NULL.
     """
     return (
-        f"coalesce({run}.verb = 'identify' OR ({run}.verb = 'migrate' "
+        f"coalesce({run}.verb = 'identify' "
+        f"OR ({run}.verb = 'discover' AND {names}.agentType = 'machine') "
+        f"OR ({run}.verb = 'migrate' "
         f"AND {names}.agentType = 'machine' AND {names}.verbatimIdentification IS NULL "
         f"AND {names}.identifiedBy LIKE 'Merian %'), false)"
     )
@@ -85,7 +89,7 @@ def definitions() -> list[str]:
         if table is not RUN:
             columns.append("runID VARCHAR")
         made.append(f"CREATE TABLE {table.name} ({', '.join(columns)})")
-    return [*made, *(definition(table) for table in (SPLIT, PLACEMENT)), DETERMINATION]
+    return [*made, *(definition(table) for table in AS_WRITTEN), DETERMINATION]
 
 
 def definition(table: Table) -> str:

@@ -16,7 +16,7 @@ import duckdb
 from merian import __version__
 from merian.catalogue.checks import literal
 from merian.catalogue.query import quiet_cursor, readable, refuse
-from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES
+from merian.catalogue.schema import AS_WRITTEN, REJECTS, RUN, TABLES
 from merian.errors import InputError
 from merian.files import new_file
 from merian.stamp import run_id, stamp, stamp_beside
@@ -25,8 +25,8 @@ __all__ = ["export"]
 
 _KEYS = {table.name: table.key for table in (*TABLES.values(), RUN, REJECTS)} | {
     "determination": "occurrenceID",
-    SPLIT.name: SPLIT.key,
-    PLACEMENT.name: "splitName, recordID",
+    **{table.name: table.key for table in AS_WRITTEN},
+    "placement": "splitName, recordID",
 }
 # No clock in what is written: the same catalogue is the same bytes.
 _CLOCKS = {"run": ("startedAt", "finishedAt")}

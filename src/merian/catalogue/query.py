@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from merian.catalogue.schema import PLACEMENT, REJECTS, RUN, SPLIT, TABLES
+from merian.catalogue.schema import AS_WRITTEN, REJECTS, RUN, TABLES
 from merian.errors import CatalogueError, InputError, did_you_mean
 
 __all__ = ["Result", "ask", "quiet_cursor", "readable", "refuse"]
@@ -106,9 +106,7 @@ def refuse(error: duckdb.Error) -> InputError:
     """Return what DuckDB says about a query, with the tables and columns that there are."""
     text = str(error).strip()
     first = text.splitlines()[0]
-    known = {
-        table.name: table.columns for table in (*TABLES.values(), RUN, REJECTS, SPLIT, PLACEMENT)
-    }
+    known = {table.name: table.columns for table in (*TABLES.values(), RUN, REJECTS, *AS_WRITTEN)}
     known["determination"] = TABLES["identification"].columns
     missing = re.search(r"Table with name (\S+) does not exist", text)
     column = re.search(r'column "([^"]+)"', text)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "AS_WRITTEN",
     "PLACEMENT",
     "RANKS",
     "REJECTS",
@@ -27,7 +28,7 @@ __all__ = [
     "record_terms",
 ]
 
-SCHEMA_VERSION = "1.2"  # a higher second number: columns or tables were added (see `upgrade`)
+SCHEMA_VERSION = "1.3"  # a higher second number: columns or tables were added (see `upgrade`)
 
 # The ranks that an identification names in columns of their own, from high to low.
 RANKS = (
@@ -195,7 +196,7 @@ occurrenceID VARCHAR what was named (exactly one of these four is set)
 materialEntityID VARCHAR what was named
 mediaID VARCHAR what was named
 nucleotideSequenceID VARCHAR what was named
-identificationType VARCHAR the evidence: label, media, nucleotideSequence, geography, consensus
+identificationType VARCHAR the evidence: label, media, nucleotideSequence, consensus, cluster ...
 agentType VARCHAR human or machine; a human's stands above a machine's
 verbatimIdentification VARCHAR the label as it came, character by character
 scientificName VARCHAR the name at the lowest rank supported, without qualifier or authorship
@@ -320,6 +321,66 @@ groupNumber BIGINT records of one number hang together and are in one part
 reason VARCHAR the rule that put it there
 """),
 )
+
+CLUSTER = Table(
+    "cluster",
+    "clusterCode",
+    "A group of records that have no name yet, or an alias of one; codes are never given again",
+    _fields("""
+clusterCode VARCHAR identifies the cluster for good
+name VARCHAR what it goes by now: a promoted name, else the provisional one
+goesBy VARCHAR the code that it goes by now; its own, unless it was merged
+parentName VARCHAR the lowest taxon that its members support together
+parentRank VARCHAR the rank of parentName
+probability DOUBLE that a member belongs to parentName
+standing DOUBLE the share of members that stand by parentName
+specimens BIGINT how many members it had when it was last found
+support DOUBLE how stable it is under resampling, 0 to 1
+medoid VARCHAR the record in its middle
+nearestName VARCHAR the nearest species with a name
+nearestReference VARCHAR the reference of it
+nearestDistance DOUBLE how far that is: share of bases that differ, or 1 - cosine
+nearestBy VARCHAR what was compared: barcode or picture
+provisionalName VARCHAR its name in open nomenclature
+promotedName VARCHAR the name that a person has given it
+mergedInto VARCHAR the code that it was joined with, if it was
+mergedByHand BOOLEAN whether a person has joined them
+lineage VARCHAR parentName and the taxa above by rank, JSON
+founded BIGINT the entry of clusterHistory that it came with
+"""),
+)
+
+CLUSTER_MEMBER = Table(
+    "clusterMember",
+    "recordID",
+    "Which cluster a record is in",
+    _fields("""
+recordID VARCHAR the occurrence, or the picture or sequence that belongs to none
+clusterCode VARCHAR the cluster that it was put into; see cluster.goesBy
+"""),
+)
+
+CLUSTER_HISTORY = Table(
+    "clusterHistory",
+    "entryNumber",
+    "What became of clusters, by runs and by people; rows are added and never changed",
+    _fields("""
+entryNumber BIGINT identifies the entry, in the order in which things happened
+action VARCHAR founded, split, joined, renamed; by people merged, promoted, undone
+clusterCode VARCHAR the cluster
+otherCodes VARCHAR the other clusters that it is about
+name VARCHAR what it was called from then on
+nameBefore VARCHAR what it was called until then
+agentType VARCHAR human or machine
+agent VARCHAR who; of a machine the run
+date VARCHAR when, of what people do
+reason VARCHAR why
+undoes BIGINT the entry that this one undoes
+"""),
+)
+
+AS_WRITTEN = (SPLIT, PLACEMENT, CLUSTER, CLUSTER_MEMBER, CLUSTER_HISTORY)
+"""Tables that are written as they stand, without an import."""
 
 
 def record_terms() -> tuple[str, ...]:

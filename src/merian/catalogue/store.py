@@ -36,6 +36,7 @@ from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
+    from merian.catalogue.clusters import ClusterName
     from merian.catalogue.splits import Contained, Plan, Report, Stored
     from merian.taxonomy import Taxonomy, TaxonomyLock
     from merian.taxonomy.label_map import LabelMap
@@ -268,6 +269,25 @@ class Catalogue:
             return apply_labels(con, labels, source=source, progress=progress)
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
+
+    def keep_clusters(
+        self,
+        tables: Mapping[str, Sequence[Sequence[object]]],
+        names: Sequence[ClusterName],
+        run: Mapping[str, Any],
+    ) -> int:
+        """Write what is known of clusters; see `merian.catalogue.clusters`.
+
+        Args:
+            tables: By table, the rows of all its columns.
+            names: What the members of clusters are called.
+            run: Its runID, arguments and inputs.
+        """
+        from merian.catalogue.clusters import write_clusters  # noqa: PLC0415 - only where asked for
+
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        return write_clusters(self._writer(), tables, names, run)
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""

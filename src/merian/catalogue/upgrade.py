@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from merian.catalogue.definitions import DETERMINATION, definition
-from merian.catalogue.schema import PLACEMENT, SPLIT
+from merian.catalogue.schema import AS_WRITTEN
 from merian.errors import CatalogueError
 from merian.files import write_json
 
@@ -23,7 +23,6 @@ _ADDED = (
     ("media", "regionOutline", "VARCHAR"),  # 1.1
     ("identification", "replacesIdentificationID", "VARCHAR"),  # 1.2
 )
-_NEW = (SPLIT, PLACEMENT)  # 1.2
 
 
 def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
@@ -44,7 +43,7 @@ def upgrade(folder: Path, database: Path, told: Path, version: str) -> None:
                 sql = f'ALTER TABLE {table} ADD COLUMN IF NOT EXISTS "{column}" {kind}'
                 con.execute(sql).fetchall()
             con.execute(DETERMINATION).fetchall()  # it holds the columns that there were
-            for new in _NEW:
+            for new in AS_WRITTEN:  # splits since 1.2, clusters since 1.3
                 con.execute(definition(new)).fetchall()
         content["merian"]["format_version"] = version
         write_json(told, content)

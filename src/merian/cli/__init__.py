@@ -23,6 +23,7 @@ from merian.cli import (
     audit,
     bench,
     demo,
+    discover,
     doctor,
     embed,
     explain,
@@ -75,6 +76,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "identify": identify.identify,
         "explain": explain.explain,
         "promise": promise.app,
+        "discover": discover.app,
     },
     "Learn": {
         "train": train.train,

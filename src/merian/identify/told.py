@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from merian.taxonomy import Taxonomy
 
 __all__ = [
+    "USABLE",
     "Place",
     "Range",
     "disagreements",
@@ -85,11 +86,12 @@ QUALIFY row_number() OVER (
 """
 _CELLS = ", ".join(f'"{cell}"' for cell in CELLS)
 # 0/0 is what a program writes that knows no place.
-_USABLE = (
+USABLE = (
     "isfinite(e.decimalLatitude) AND isfinite(e.decimalLongitude) "
     "AND abs(e.decimalLatitude) <= 90 AND abs(e.decimalLongitude) <= 180 "
     "AND NOT (e.decimalLatitude = 0 AND e.decimalLongitude = 0)"
 )
+"""Whether an event ``e`` has a place on the globe, as SQL."""
 _NAMES = {
     "species": "if(taxonRank = 'species', scientificName, "
     "if(identificationQualifier IS NULL, species, NULL))",
@@ -203,7 +205,7 @@ def places_of(catalogue: Catalogue, ids: Iterable[str]) -> dict[str, Place]:
         "SELECT o.occurrenceID, e.decimalLatitude, e.decimalLongitude, "
         "coalesce(e.coordinateUncertaintyInMeters, 0) / 1000 "
         f"FROM occurrence o JOIN event e ON e.eventID = o.eventID "
-        f"WHERE o.occurrenceID IN ({asked}) AND {_USABLE} ORDER BY 1"
+        f"WHERE o.occurrenceID IN ({asked}) AND {USABLE} ORDER BY 1"
     )
     return {str(key): Place(*(float(str(value)) for value in place)) for key, *place in found}
 
@@ -233,7 +235,7 @@ def ranges_of(
             "min(e.decimalLongitude), if(count(*) = 1, min(d.subject), '') "
             f"FROM ({_STANDING}) d JOIN occurrence o ON o.occurrenceID = d.subject "
             f"JOIN event e ON e.eventID = o.eventID "
-            f"WHERE agentType IS DISTINCT FROM 'machine' AND {_USABLE} AND name IN ({listed}) "
+            f"WHERE agentType IS DISTINCT FROM 'machine' AND {USABLE} AND name IN ({listed}) "
             "GROUP BY ALL ORDER BY name, y, x"
         )
         places: dict[str, dict[tuple[object, object], tuple[float, float, str]]] = {}

@@ -3,7 +3,8 @@
 Each import of the catalogue is a source of its own, called by what was imported, so that a
 reference still tells where it came from. Where the name that stands is one that `merian identify`
 has given, the record is set aside: a library that takes its own answers for truth would only grow
-surer of its errors.
+surer of its errors. Members of a cluster that `merian discover` has named provisionally are taken
+in: they are named to no species, and are an unnamed outcome under the taxon that they support.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ __all__ = ["is_catalogue", "read_catalogue", "source_hash"]
 _MEMORY = "400MB"
 _TERMS = (*COLUMNS, "taxonConceptID")
 _NAMES = ", ".join(f"d.{quoted(term)}" for term in _TERMS)
+_ANSWERED = (
+    f"({own_answer('d', 'r')} AND NOT coalesce(d.identificationType = 'cluster', false)) AS own"
+)
 _SEQUENCES = f"""
 SELECT s.nucleotideSequenceID AS key, coalesce(s.occurrenceID, t.occurrenceID) AS subject,
     s.targetGene, s.associatedSequences, s.sequence, coalesce(s.runID, '') AS run,
-    {own_answer("d", "r")} AS own, {_NAMES}
+    {_ANSWERED}, {_NAMES}
 FROM sequence s
 LEFT JOIN material t ON t.materialEntityID = s.materialEntityID
 LEFT JOIN determination d ON d.occurrenceID = coalesce(s.occurrenceID, t.occurrenceID)
@@ -40,7 +44,7 @@ WHERE s.sequence IS NOT NULL
 _PICTURES = f"""
 SELECT x.mediaID AS key, {SUBJECT} AS subject, {ADDRESS} AS accessURI, x.contentHash,
     {box()}, {SCALE} AS pixelsPerMillimetre,
-    coalesce(x.runID, '') AS run, {own_answer("d", "r")} AS own, {_NAMES}
+    coalesce(x.runID, '') AS run, {_ANSWERED}, {_NAMES}
 FROM media x {PARENT} {THING}
 LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}
 LEFT JOIN run r ON r.runID = d.runID

@@ -206,6 +206,10 @@ class Kinship:
             products = self._products(few.reshape(-1, every.shape[2]))
             yield from products.reshape(*few.shape[:2], -1).swapaxes(0, 1)
 
+    def of_vectors(self, raw: NDArray[np.floating[Any]]) -> Cosines:
+        """Return float32[n, entries]: the cosines of what the encoder has made to all entries."""
+        return self._products(scaled(np.asarray(raw, np.float16), self.centre))
+
     def to(self, items: Sequence[Any], entries: Sequence[int]) -> list[float]:
         """Return the cosine of each item to one entry."""
         if not items:

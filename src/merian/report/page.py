@@ -20,6 +20,7 @@ from merian.report.flow import flow
 from merian.report.histogram import histogram
 from merian.report.intervals import intervals
 from merian.report.lines import lines
+from merian.report.world_map import world_map
 
 __all__ = [
     "Bars",
@@ -29,6 +30,8 @@ __all__ = [
     "Histogram",
     "Intervals",
     "Lines",
+    "Link",
+    "Map",
     "Name",
     "Note",
     "Part",
@@ -68,12 +71,24 @@ class Name(str):
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page beside this one."""
+
+    text: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Table:
     """A table.
 
     Attributes:
         columns: The heads.
-        rows: The cells. None is an empty cell, numbers stand to the right, a `Name` is slanted.
+        rows: The cells. None is an empty cell, numbers stand to the right, a `Name` is slanted, a
+            `Link` leads to another page.
         caption: What the table shows.
         more: How many rows there are beyond those shown.
     """
@@ -155,6 +170,14 @@ class Lines:
     x: str
     y: str
     log_x: bool = False
+
+
+@dataclass(frozen=True)
+class Map:
+    """Places on a map: latitude and longitude of each record."""
+
+    title: str
+    places: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -248,7 +271,18 @@ class Note:
 
 
 Part = (
-    Text | Figures | Table | Bars | Flow | Histogram | Lines | Intervals | Pictures | Gallery | Note
+    Text
+    | Figures
+    | Table
+    | Bars
+    | Flow
+    | Histogram
+    | Lines
+    | Map
+    | Intervals
+    | Pictures
+    | Gallery
+    | Note
 )
 
 
@@ -306,7 +340,9 @@ def _template() -> jinja2.Template:
     environment.globals["histogram"] = histogram
     environment.globals["lines"] = lines
     environment.globals["intervals"] = intervals
+    environment.globals["world_map"] = world_map
     environment.tests["a_name"] = lambda value: isinstance(value, Name)
+    environment.tests["a_link"] = lambda value: isinstance(value, Link)
     environment.tests["kind"] = lambda part, kind: type(part).__name__ == kind
     return environment.get_template("page.html.j2")
 

@@ -1,0 +1,111 @@
+"""A small map as inline SVG: land from the map that ships, and a dot for each place.
+
+It shows the part of the world in which the places lie, with some of what is around. Land is drawn
+from cells, as fine as the drawing can show. A dot is the larger the more records are there; the
+number of places is read out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from merian.place.maps import land
+
+__all__ = ["world_map"]
+
+_WIDE, _HIGH = 640, 320  # units of the drawing
+_CELLS = 160  # cells of land from west to east
+_LEAST = 16.0  # degrees from west to east at least: a place needs something around it
+_AIR = 1.5  # times the extent of the places
+_DOT, _LARGEST = 4.0, 14.0
+
+Place = tuple[float, float]
+
+
+def world_map(title: str, places: Sequence[Place], *, identity: str = "map") -> Markup:
+    """Return a map of places.
+
+    Args:
+        title: What it shows; read out, not drawn.
+        places: Latitude and longitude in degrees of each record; what is none is left out.
+        identity: An id that is unique on the page.
+    """
+    dots = Counter(
+        (round(north, 3), round((east + 180) % 360 - 180, 3))
+        for north, east in places
+        if math.isfinite(north) and math.isfinite(east) and abs(north) <= 90 and abs(east) <= 360
+    )
+    west, north, span = _window([*dots])
+    scale = _WIDE / span
+    drawn = [
+        Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>').format(
+            (east - west) * scale, (north - latitude) * scale,
+            min(_DOT * math.sqrt(1 + math.log2(count)), _LARGEST),
+        )
+        for (latitude, east), count in sorted(dots.items(), key=lambda dot: (-dot[1], dot[0]))
+    ]  # fmt: skip
+    spoken = f"{len(dots):,} places, from {_degrees(dots)}" if dots else "no places"
+    return Markup(
+        '<svg class="map" role="img" viewBox="0 0 {w} {h}" width="100%" '
+        'aria-labelledby="{id}-title {id}-desc">\n'
+        '<title id="{id}-title">{title}</title><desc id="{id}-desc">{spoken}</desc>\n'
+        '<rect class="water" width="{w}" height="{h}"/><path class="land" d="{land}"/>\n{dots}\n'
+        "</svg>"
+    ).format(
+        w=_WIDE, h=_HIGH, id=identity, title=title, spoken=spoken,
+        land=_land(west, north, span), dots=Markup("").join(drawn),
+    )  # fmt: skip
+
+
+def _window(places: Sequence[Place]) -> tuple[float, float, float]:
+    """Return the west and north edge of what is shown, and its width in degrees."""
+    if not places:
+        return -180.0, 90.0, 360.0
+    norths, easts = zip(*places, strict=True)
+    high, wide = max(norths) - min(norths), max(easts) - min(easts)
+    span = max(_LEAST, _AIR * wide, _AIR * high * _WIDE / _HIGH)
+    if span >= 300:
+        return -180.0, 90.0, 360.0
+    west = (max(easts) + min(easts) - span) / 2
+    north = (max(norths) + min(norths) + span * _HIGH / _WIDE) / 2
+    return min(max(west, -180.0), 180.0 - span), min(north, 90.0), span
+
+
+def _land(west: float, north: float, span: float) -> str:
+    """Return the land as the path of an SVG: a box for each stretch of a row."""
+    side = span / _CELLS
+    rows = math.ceil(_CELLS * _HIGH / _WIDE)
+    unit = _WIDE / _CELLS
+    latitude = north - (np.arange(rows) + 0.5) * side
+    longitude = west + (np.arange(_CELLS) + 0.5) * side
+    there: NDArray[np.int8] = land(
+        *(grid.ravel() for grid in np.meshgrid(latitude, longitude, indexing="ij"))
+    ).reshape(rows, _CELLS)
+    boxes = []
+    for row in range(rows):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], there[row] == 1, [0]]).astype(np.int8)))
+        for begin, end in edges.reshape(-1, 2).tolist():
+            boxes.append(
+                f"M{begin * unit:g} {row * unit:g}h{(end - begin) * unit:g}v{unit:g}"
+                f"h{-(end - begin) * unit:g}z"
+            )
+    return "".join(boxes)
+
+
+def _degrees(dots: Counter[Place]) -> str:
+    """Return the corners of what places cover, in words."""
+    norths, easts = zip(*dots, strict=True)
+
+    def told(value: float, words: str) -> str:
+        return f"{abs(value):.1f}° {words[0] if value >= 0 else words[1]}"
+
+    return (
+        f"{told(min(norths), 'NS')} to {told(max(norths), 'NS')} and "
+        f"{told(min(easts), 'EW')} to {told(max(easts), 'EW')}"
+    )
