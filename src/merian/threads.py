@@ -1,11 +1,12 @@
-"""How many threads torch uses."""
+"""How many threads torch and numpy use."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["one_thread"]
+__all__ = ["one_blas_thread", "one_thread"]
 
 
 @contextmanager
@@ -19,3 +20,17 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Let numpy's products use one thread meanwhile, and say how many of our own may run.
+
+    A product of one thread has the same bits whatever the machine does beside it. Blocks of a
+    fixed size are then shared out to threads of our own.
+    """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield max(1, cores or 1)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from tests.bench.encoder_rows import made_rows  # noqa: E402
 
 from merian.bench.encoder_bins import leaders, left_out_interval, split_bins  # noqa: E402
-from merian.bench.linkage import by_average, by_ward  # noqa: E402
+from merian.discover import by_average, ward  # noqa: E402
 from merian.errors import InputError, NotFoundError  # noqa: E402
 from merian.learn import adjusted_mutual_information  # noqa: E402
 
@@ -39,12 +39,14 @@ def ward_cost(points, one, other):
     return np.sqrt(2 * len(one) * len(other) / (len(one) + len(other)) * (gap**2).sum())
 
 
-@pytest.mark.parametrize("ward", [False, True])
-def test_trees_are_those_of_joining_the_nearest_again_and_again(ward):
+@pytest.mark.parametrize("by_squares", [False, True])
+def test_trees_are_those_of_joining_the_nearest_again_and_again(by_squares):
     points = np.random.default_rng(3).normal(size=(25, 3))
     distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
-    tree = by_ward(points) if ward else by_average(distances)
-    for number, (far, groups) in enumerate(plain_tree(points if ward else distances, ward)):
+    tree = ward(points) if by_squares else by_average(distances)
+    for number, (far, groups) in enumerate(
+        plain_tree(points if by_squares else distances, by_squares)
+    ):
         assert tree.heights[number] == pytest.approx(far)
         for labels in (tree.into(24 - number), tree.at(far + 1e-9)):
             found = [np.flatnonzero(labels == c).tolist() for c in np.unique(labels)]

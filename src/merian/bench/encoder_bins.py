@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,8 @@ from merian.bench.encoder_splits import (
     write_split,
 )
 from merian.bench.encoder_study import Part, Study
-from merian.bench.linkage import Joins, by_average, by_ward
 from merian.bench.yardstick import Row, Task, load_yardstick, quietly
+from merian.discover import Dendrogram, by_average, ward
 from merian.errors import NotFoundError
 from merian.learn.agreement import adjusted_mutual_information, adjusted_rand_index
 from merian.metabarcoding.clusters import cluster, near_pairs
@@ -49,7 +50,7 @@ _UNIT = "x 100, of barcodes in BINs"
 _ARMS = (SELF_SUPERVISED, SPECTRUM, UNTRAINED)
 
 Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
+Labels = NDArray[np.signedinteger[Any]]
 
 
 def bins_split(yardstick: Path, folder: Path, seed: int) -> Split:
@@ -150,11 +151,11 @@ def _clustered(
     yield "leaders, distance learned", leaders(asked, at)
 
 
-def _tree(vectors: Floats, method: str) -> Joins:
+def _tree(vectors: Floats, method: str) -> Dendrogram:
     """Return the tree of unit vectors: average linkage by 1 less the cosine, Ward's by squares."""
     unit = _unit(vectors).astype(np.float64)
     if method == "ward":
-        return by_ward(unit)
+        return ward(unit)
     return by_average(np.maximum(1 - unit @ unit.T, 0))
 
 

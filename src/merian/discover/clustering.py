@@ -1,0 +1,175 @@
+"""Groups of vectors: one door to all the ways of finding them.
+
+Rows are brought to unit length, put into the space in which groups are sought, and grouped: by
+Ward's tree (exact, or of cells where there are many), by density (HDBSCAN, which leaves alone what
+it takes for noise), or around means. The number of groups is found if it is not given. What has no
+vector, or is noise, has the label -1 and is counted with its reason.
+
+References: Ward 1963, as in `merian.discover.exact_ward`; Campello, Moulavi & Sander, Density-based
+clustering based on hierarchical density estimates, PAKDD 2013; Arthur & Vassilvitskii 2007.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from merian.discover.cells import CELLS, micro_ward
+from merian.discover.exact_ward import ward
+from merian.discover.graph import NeighbourGraph, unit_rows
+from merian.discover.number import Tried, best, try_numbers
+from merian.discover.spaces import reduced
+from merian.discover.tree import Dendrogram, Labels, numbered
+from merian.errors import InputError
+
+__all__ = ["EXACT", "METHODS", "Clustering", "group"]
+
+Array = NDArray[Any]
+
+METHODS = ("ward", "hdbscan", "k-means")
+EXACT = 20_000  # rows; above, Ward's tree is one of cells
+NO_VECTOR, NOISE = "no vector", "noise"
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Which items are of one group.
+
+    Attributes:
+        label: int32[n]; the groups by size, the largest 0; -1 is left alone.
+        method: ward, hdbscan, k-means or identity.
+        settings: What decides the result.
+        chosen: The scores of every number of groups that was tried; empty where it was given.
+        support: float32[groups]; how well each is found again when part of the items is drawn, 0
+            to 1; NaN where that was not asked.
+        left: Why how many items were left alone.
+        tree: Of the items that have a vector, where the method makes one.
+        rows: int64; which items those are.
+    """
+
+    label: Labels
+    method: str
+    settings: Mapping[str, Any]
+    chosen: tuple[Tried, ...] = ()
+    support: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    left: Mapping[str, int] = field(default_factory=dict)
+    tree: Dendrogram | None = None
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return int(self.label.max(initial=-1)) + 1
+
+    def cut(self, count: int) -> Labels:
+        """Return the group of each item in another number of groups, of the same tree."""
+        if self.tree is None:
+            raise InputError(f"{self.method} makes no tree that could be cut; ward does")
+        found = np.full(len(self.label), -1, np.int32)
+        found[self.rows] = self.tree.into(count)
+        return found
+
+
+def group(
+    vectors: ArrayLike,
+    method: str = "ward",
+    clusters: int | None = None,
+    reduce: str = "none",
+    seed: int = 0,
+    graph: NeighbourGraph | None = None,
+    *,
+    dim: int = 50,
+    cells: int = CELLS,
+    smallest: int = 5,
+) -> Clustering:
+    """Group vectors.
+
+    Args:
+        vectors: float[n, d]; NaN in a row means that the item has none.
+        method: ward, hdbscan or k-means.
+        clusters: How many; found if not given. HDBSCAN finds its own, and takes none.
+        reduce: The space: none, pca or umap (the extra `map`).
+        seed: Of all that is drawn.
+        graph: The neighbours of these vectors, where they have been found before.
+        dim: Dimensions of a reduced space.
+        cells: Of Ward's tree where there are more than 20,000 items.
+        smallest: Members of a group of HDBSCAN, at least.
+    """
+    if method not in METHODS:
+        raise InputError(f"no method is called {method!r}; there are {', '.join(METHODS)}")
+    if clusters is not None and method == "hdbscan":
+        raise InputError("hdbscan finds its own number of groups; leave the number away")
+    rows = np.asarray(vectors)
+    unit, there = unit_rows(rows)
+    if clusters is not None and not 1 <= clusters <= max(1, len(there)):
+        raise InputError(f"{clusters} groups of {len(there)} items that have a vector")
+    if graph is not None and len(graph) != len(rows):
+        raise InputError(f"a graph of {len(graph)} items for {len(rows)} vectors")
+    space = reduced(unit, reduce, dim=dim, graph=_of_those(graph, there), seed=seed)
+    settings = {"method": method, "clusters": clusters, "reduce": reduce, "dim": dim,
+                "seed": seed, "cells": cells, "smallest": smallest}  # fmt: skip
+    tree: Dendrogram | None = None
+    chosen: tuple[Tried, ...] = ()
+    inside: Array = np.zeros(len(there), np.int64)
+    if method == "hdbscan":
+        inside = _by_density(space, smallest)
+    elif len(there) > 0:
+        if method == "ward":
+            tree = ward(space) if len(space) <= EXACT else micro_ward(space, cells, seed)
+        if clusters is None:
+            chosen = _try(space, tree, seed)
+            clusters = best(chosen)
+        inside = tree.into(clusters) if tree is not None else _by_means(space, clusters, seed)
+    label = np.full(len(rows), -1, np.int64)
+    label[there] = inside
+    left = {NO_VECTOR: len(rows) - len(there), NOISE: int((inside < 0).sum())}
+    found = numbered(label)
+    return Clustering(
+        found, method, settings, chosen,
+        np.full(int(found.max(initial=-1)) + 1, np.nan, np.float32),
+        {why: count for why, count in left.items() if count}, tree, there,
+    )  # fmt: skip
+
+
+def _of_those(graph: NeighbourGraph | None, there: Array) -> NeighbourGraph | None:
+    """Return the graph of the items that have a vector, by their own numbers."""
+    if graph is None or len(there) == len(graph):
+        return graph
+    number = np.full(len(graph) + 1, -1, np.int32)
+    number[there] = np.arange(len(there), dtype=np.int32)
+    return NeighbourGraph(number[graph.nearest[there]], graph.distance[there], graph.key)
+
+
+def _try(space: Array, tree: Dendrogram | None, seed: int) -> tuple[Tried, ...]:
+    """Try numbers from few to many."""
+    most = min(len(space) - 1, tree.finest if tree is not None else len(space))
+    counts = sorted(
+        {k for k in np.unique(np.geomspace(2, max(2, most), 60).astype(int)) if k <= most}
+    )
+    if tree is not None:
+        return try_numbers(space, counts, tree.into, seed)
+    return try_numbers(space, counts, lambda count: _by_means(space, count, seed), seed)
+
+
+def _by_density(space: Array, smallest: int) -> Array:
+    """Return the groups of HDBSCAN; -1 is noise."""
+    if len(space) < max(smallest, 2):
+        return np.full(len(space), -1, np.int64)
+    from sklearn.cluster import HDBSCAN  # noqa: PLC0415 - seconds
+
+    found = HDBSCAN(min_cluster_size=max(2, smallest), copy=True).fit(space.astype(np.float64))
+    return np.asarray(found.labels_, np.int64)
+
+
+def _by_means(space: Array, count: int, seed: int) -> Array:
+    """Return the groups of k-means, the best of three beginnings."""
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - seconds
+
+    from merian.threads import one_blas_thread  # noqa: PLC0415
+
+    with one_blas_thread():
+        return np.asarray(KMeans(count, n_init=3, random_state=seed).fit(space).labels_, np.int64)
