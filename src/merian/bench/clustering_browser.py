@@ -102,8 +102,10 @@ def _moved(tab: _Tab, page: Path, points: int) -> dict[str, dict[str, Any]]:
             raise InputError("Chromium did not open the page within two minutes")
         time.sleep(0.05)
     opened = time.perf_counter() - start
-    box = tab.value("(() => { const b = document.getElementById('points')"
-                    ".getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()")  # fmt: skip
+    box = tab.value(
+        "(() => { const b = document.getElementById('points').getBoundingClientRect(); "
+        "return [b.x, b.y, b.width, b.height]; })()"
+    )
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
     tab.value("frames_.length = drawn_.length = 0")
 
@@ -124,12 +126,12 @@ def _moved(tab: _Tab, page: Path, points: int) -> dict[str, dict[str, Any]]:
             break
     told = tab.value("document.getElementById('card').hidden ? '' : "
                      "document.getElementById('facts').textContent")  # fmt: skip
-    middle, late = np.percentile(drawn, [50, 95])
+    middle, late = (round(float(one), 2) for one in np.percentile(drawn, [50, 95]))
     unit = f"ms, {int(box[2])} x {int(box[3])} pixels, no graphics card"
     return {
         "scatter: opened in": {"value": round(opened, 2), "n": points, "unit": "s"},
-        "scatter: drawing, median": {"value": round(middle, 2), "n": len(drawn), "unit": unit},
-        "scatter: drawing, 95 of 100": {"value": round(late, 2), "n": len(drawn), "unit": unit},
+        "scatter: drawing, median": {"value": middle, "n": len(drawn), "unit": unit},
+        "scatter: drawing, 95 of 100": {"value": late, "n": len(drawn), "unit": unit},
         "scatter: frame to frame, median": {
             "value": round(float(np.median(frames)), 2), "n": len(frames), "unit": "ms",
         },

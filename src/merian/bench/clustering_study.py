@@ -81,7 +81,7 @@ class Scored:
 def grouped(
     unit: Floats, classes: int, seeds: range, work: Path
 ) -> tuple[dict[Name, Labels], Floats | None]:
-    """Return the clusters by all clusterers, made once and kept, and UMAP's space of the first seed.
+    """Return clusters by all clusterers, made once and kept, and UMAP's space of the first seed.
 
     Args:
         unit: float32[n, d], rows of unit length.

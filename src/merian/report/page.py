@@ -20,6 +20,7 @@ from merian.report.flow import flow
 from merian.report.histogram import histogram
 from merian.report.intervals import intervals
 from merian.report.lines import lines
+from merian.report.points import points
 
 __all__ = [
     "Bars",
@@ -34,6 +35,7 @@ __all__ = [
     "Part",
     "Picture",
     "Pictures",
+    "Points",
     "Section",
     "Table",
     "Text",
@@ -158,6 +160,23 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Two numbers of many things: how one goes with the other.
+
+    Attributes:
+        title: What is drawn.
+        series: Name, and both values of its points, of each of at most six series.
+        x: What the first values are.
+        y: What the second values are.
+    """
+
+    title: str
+    series: Sequence[tuple[str, Sequence[float], Sequence[float]]]
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
 class Intervals:
     """Numbers with their intervals: label, value, low and high."""
 
@@ -248,7 +267,18 @@ class Note:
 
 
 Part = (
-    Text | Figures | Table | Bars | Flow | Histogram | Lines | Intervals | Pictures | Gallery | Note
+    Text
+    | Figures
+    | Table
+    | Bars
+    | Flow
+    | Histogram
+    | Lines
+    | Points
+    | Intervals
+    | Pictures
+    | Gallery
+    | Note
 )
 
 
@@ -305,6 +335,7 @@ def _template() -> jinja2.Template:
     environment.globals["flow"] = flow
     environment.globals["histogram"] = histogram
     environment.globals["lines"] = lines
+    environment.globals["points"] = points
     environment.globals["intervals"] = intervals
     environment.tests["a_name"] = lambda value: isinstance(value, Name)
     environment.tests["kind"] = lambda part, kind: type(part).__name__ == kind
