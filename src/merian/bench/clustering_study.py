@@ -16,6 +16,7 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def grouped(
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         spaces: dict[int, Floats] = {}
-        made = {
+        made: dict[str, NDArray[Any]] = {
             " | ".join(map(str, name)): label
             for name, label in _all(unit, classes, seeds, spaces)
         }  # fmt: skip
