@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def run(
             figures |= frame_figures(points, 200, seed)
         for name in _ELSEWHERE:
             if name in parts:
-                figures |= _or_absent(name, asked, lambda name=name: _part(name, asked))
+                figures |= _or_absent(name, asked, partial(_part, name, asked))
     if out is not None and (rows or ranks):
         _write(out, rows, claims, ranks, asked)
     figures["left out"] = {"value": len(asked.absent), "unit": "; ".join(
@@ -314,7 +315,9 @@ def _corals(asked: _Asked) -> Figures:
         raise NotFoundError(eye)
     vectors = vectors_of(eye, corals, asked.work)
     figures: Figures = {}
-    ways = (("as it is set", {}), ("main axes", {"reduce": "pca"}), ("UMAP", {"reduce": "umap"}))
+    ways: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("as it is set", {}), ("main axes", {"reduce": "pca"}), ("UMAP", {"reduce": "umap"}),
+    )  # fmt: skip
     for name, more in ways:
         try:
             found = group(vectors, seed=asked.seed, **more)

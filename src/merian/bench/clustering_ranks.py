@@ -189,10 +189,10 @@ def ranked(asked: Specimens, rounds: int, seed: int) -> list[Ranked]:
                 found.append(_agreement((asked.name, seen, rank, how), label, names, rounds, seed))
     if shutil.which("vsearch") and any(asked.sequences):
         for threshold in THRESHOLDS:
-            label = by_vsearch(asked.sequences, threshold)
+            near = by_vsearch(asked.sequences, threshold)
             for rank, names, _ in _named(asked):
                 told = (asked.name, f"vsearch {threshold:g} %", rank, "found number")
-                found.append(_agreement(told, label, names, rounds, seed))
+                found.append(_agreement(told, near, names, rounds, seed))
     return found
 
 
