@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["one_blas_thread", "one_thread"]
+__all__ = ["one_blas_thread", "one_thread", "one_thread_each"]
 
 
 @contextmanager
@@ -34,3 +34,12 @@ def one_blas_thread() -> Iterator[int]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with threadpool_limits(limits=1, user_api="blas"):
         yield max(1, cores or 1)
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let every library that shares its loops out to threads use one meanwhile."""
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
+
+    with threadpool_limits(limits=1):
+        yield

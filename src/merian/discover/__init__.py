@@ -4,10 +4,12 @@ from merian.discover.cells import micro_ward
 from merian.discover.clustering import METHODS, Clustering, group
 from merian.discover.exact_ward import ward
 from merian.discover.graph import NeighbourGraph, neighbour_graph, open_graph, unit_rows
-from merian.discover.number import Tried
+from merian.discover.number import Tried, levels
+from merian.discover.ranks import RankCut, at_ranks
 from merian.discover.tree import Dendrogram, by_average, numbered
 
 __all__ = [
-    "METHODS", "Clustering", "Dendrogram", "NeighbourGraph", "Tried", "by_average", "group",
-    "micro_ward", "neighbour_graph", "numbered", "open_graph", "unit_rows", "ward",
+    "METHODS", "Clustering", "Dendrogram", "NeighbourGraph", "RankCut", "Tried", "at_ranks",
+    "by_average", "group", "levels", "micro_ward", "neighbour_graph", "numbered", "open_graph",
+    "unit_rows", "ward",
 ]  # fmt: skip

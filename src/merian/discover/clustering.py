@@ -2,8 +2,9 @@
 
 Rows are brought to unit length, put into the space in which groups are sought, and grouped: by
 Ward's tree (exact, or of cells where there are many), by density (HDBSCAN, which leaves alone what
-it takes for noise), or around means. The number of groups is found if it is not given. What has no
-vector, or is noise, has the label -1 and is counted with its reason.
+it takes for noise), or around means. The number of groups is found if it is not given: by Ward's
+tree, for means too. What has no vector, or is noise, has the label -1 and is counted with its
+reason. Each group has its support: how well it is found again in a part of the items.
 
 References: Ward 1963, as in `merian.discover.exact_ward`; Campello, Moulavi & Sander, Density-based
 clustering based on hierarchical density estimates, PAKDD 2013; Arthur & Vassilvitskii 2007.
@@ -11,8 +12,9 @@ clustering based on hierarchical density estimates, PAKDD 2013; Arthur & Vassilv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from merian.discover.cells import CELLS, micro_ward
 from merian.discover.exact_ward import ward
-from merian.discover.graph import NeighbourGraph, unit_rows
-from merian.discover.number import Tried, best, try_numbers
-from merian.discover.spaces import reduced
+from merian.discover.graph import NeighbourGraph, neighbour_graph, unit_rows
+from merian.discover.number import Tried, drawn, found_by
+from merian.discover.spaces import graph_space, reduced
+from merian.discover.support import Resampled, resampled
 from merian.discover.tree import Dendrogram, Labels, numbered
 from merian.errors import InputError
+from merian.threads import one_thread_each
 
 __all__ = ["EXACT", "METHODS", "Clustering", "group"]
 
@@ -33,6 +37,8 @@ Array = NDArray[Any]
 METHODS = ("ward", "hdbscan", "k-means")
 EXACT = 20_000  # rows; above, Ward's tree is one of cells
 NO_VECTOR, NOISE = "no vector", "noise"
+NEIGHBOURS, DIRECTIONS = 15, 20  # of the graph in whose space the number of groups is judged
+_TOO_FEW = 4  # items, of which no number of groups is found
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +55,7 @@ class Clustering:
         left: Why how many items were left alone.
         tree: Of the items that have a vector, where the method makes one.
         rows: int64; which items those are.
+        again: The parts of the items that were drawn to find the groups again.
     """
 
     label: Labels
@@ -59,6 +66,7 @@ class Clustering:
     left: Mapping[str, int] = field(default_factory=dict)
     tree: Dendrogram | None = None
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    again: Resampled | None = None
 
     @property
     def count(self) -> int:
@@ -73,6 +81,12 @@ class Clustering:
         found[self.rows] = self.tree.into(count)
         return found
 
+    def support_of(self, label: Labels) -> NDArray[np.float32]:
+        """Return the support of each group of a cut; NaN where it was not asked, or cannot be."""
+        if self.again is None:
+            return np.full(int(label.max(initial=-1)) + 1, np.nan, np.float32)
+        return self.again.support(label)
+
 
 def group(
     vectors: ArrayLike,
@@ -85,6 +99,7 @@ def group(
     dim: int = 50,
     cells: int = CELLS,
     smallest: int = 5,
+    support: bool = True,
 ) -> Clustering:
     """Group vectors.
 
@@ -98,6 +113,7 @@ def group(
         dim: Dimensions of a reduced space.
         cells: Of Ward's tree where there are more than 20,000 items.
         smallest: Members of a group of HDBSCAN, at least.
+        support: Whether the support of the groups is asked, which takes a few more trees.
     """
     if method not in METHODS:
         raise InputError(f"no method is called {method!r}; there are {', '.join(METHODS)}")
@@ -109,30 +125,32 @@ def group(
         raise InputError(f"{clusters} groups of {len(there)} items that have a vector")
     if graph is not None and len(graph) != len(rows):
         raise InputError(f"a graph of {len(graph)} items for {len(rows)} vectors")
-    space = reduced(unit, reduce, dim=dim, graph=_of_those(graph, there), seed=seed)
+    near = _of_those(graph, there)
+    space = reduced(unit, reduce, dim=dim, graph=near, seed=seed)
     settings = {"method": method, "clusters": clusters, "reduce": reduce, "dim": dim,
                 "seed": seed, "cells": cells, "smallest": smallest}  # fmt: skip
     tree: Dendrogram | None = None
+    if len(there) and (method == "ward" or (method == "k-means" and clusters is None)):
+        tree = ward(space) if len(space) <= EXACT else micro_ward(space, cells, seed)
+    asked = drawn(len(there), seed)
     chosen: tuple[Tried, ...] = ()
-    inside: Array = np.zeros(len(there), np.int64)
-    if method == "hdbscan":
-        inside = _by_density(space, smallest)
-    elif len(there) > 0:
-        if method == "ward":
-            tree = ward(space) if len(space) <= EXACT else micro_ward(space, cells, seed)
-        if clusters is None:
-            chosen = _try(space, tree, seed)
-            clusters = best(chosen)
-        inside = tree.into(clusters) if tree is not None else _by_means(space, clusters, seed)
+    if clusters is None and tree is not None:
+        clusters, chosen = _number(unit, space, tree, asked, reduce, near, seed)
+    count = clusters or 1
+    inside = _grouped(space, tree, method, count, smallest, seed)
+    parts = None
+    if support and len(there) > 1:
+        parts = resampled(space[asked], lambda some: _cut_of(some, method, smallest, seed), seed)
+        parts = Resampled(tuple(there[asked[rows]] for rows in parts.rows), parts.cuts)
     label = np.full(len(rows), -1, np.int64)
     label[there] = inside
     left = {NO_VECTOR: len(rows) - len(there), NOISE: int((inside < 0).sum())}
-    found = numbered(label)
-    return Clustering(
-        found, method, settings, chosen,
-        np.full(int(found.max(initial=-1)) + 1, np.nan, np.float32),
-        {why: count for why, count in left.items() if count}, tree, there,
+    found = Clustering(
+        numbered(label), method, settings, chosen, np.empty(0, np.float32),
+        {why: many for why, many in left.items() if many},
+        tree if method == "ward" else None, there, parts,
     )  # fmt: skip
+    return replace(found, support=found.support_of(found.label))
 
 
 def _of_those(graph: NeighbourGraph | None, there: Array) -> NeighbourGraph | None:
@@ -144,15 +162,44 @@ def _of_those(graph: NeighbourGraph | None, there: Array) -> NeighbourGraph | No
     return NeighbourGraph(number[graph.nearest[there]], graph.distance[there], graph.key)
 
 
-def _try(space: Array, tree: Dendrogram | None, seed: int) -> tuple[Tried, ...]:
-    """Try numbers from few to many."""
-    most = min(len(space) - 1, tree.finest if tree is not None else len(space))
-    counts = sorted(
-        {k for k in np.unique(np.geomspace(2, max(2, most), 60).astype(int)) if k <= most}
-    )
-    if tree is not None:
-        return try_numbers(space, counts, tree.into, seed)
-    return try_numbers(space, counts, lambda count: _by_means(space, count, seed), seed)
+def _number(
+    unit: Array, space: Array, tree: Dendrogram, asked: Array, reduce: str,
+    graph: NeighbourGraph | None, seed: int,
+) -> tuple[int, tuple[Tried, ...]]:  # fmt: skip
+    """Find the number of groups: asked are the rows of a sample."""
+    few = len(asked)
+    if few < _TOO_FEW:
+        return 1, ()
+    if reduce == "umap":
+        judged: Array = space[asked]
+    else:
+        if graph is None or few < len(unit):
+            graph = neighbour_graph(unit[asked], min(NEIGHBOURS, few - 1))
+        judged = graph_space(graph, DIRECTIONS)
+    parts = resampled(space[asked], lambda some: ward(some).into, seed)
+    most = min(few // 2, tree.finest)
+    return found_by(judged, most, lambda count: tree.into(count)[asked], parts)
+
+
+def _grouped(
+    space: Array, tree: Dendrogram | None, method: str, count: int, smallest: int, seed: int
+) -> Array:
+    """Return the group of each row; -1 is noise."""
+    if not len(space):
+        return np.empty(0, np.int64)
+    if method == "ward" and tree is not None:
+        return tree.into(count)
+    return _cut_of(space, method, smallest, seed)(count)
+
+
+def _cut_of(space: Array, method: str, smallest: int, seed: int) -> Callable[[int], Array]:
+    """Return what cuts rows into a number of groups."""
+    if method == "ward":
+        return ward(space).into
+    if method == "hdbscan":
+        found = _by_density(space, smallest)
+        return lambda _count: found
+    return lambda count: _by_means(space, count, seed)
 
 
 def _by_density(space: Array, smallest: int) -> Array:
@@ -168,8 +215,9 @@ def _by_density(space: Array, smallest: int) -> Array:
 def _by_means(space: Array, count: int, seed: int) -> Array:
     """Return the groups of k-means, the best of three beginnings."""
     from sklearn.cluster import KMeans  # noqa: PLC0415 - seconds
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
 
-    from merian.threads import one_blas_thread  # noqa: PLC0415
-
-    with one_blas_thread():
-        return np.asarray(KMeans(count, n_init=3, random_state=seed).fit(space).labels_, np.int64)
+    with one_thread_each(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than groups
+        found = KMeans(count, n_init=3, random_state=seed).fit(space)
+    return np.asarray(found.labels_, np.int64)

@@ -39,6 +39,7 @@ _ARRAYS, _STAMP = "neighbours.safetensors", "neighbours.json"
 _ROWS, _COLUMNS = 128, 4096  # of a block of products
 _MORE = 6  # are listed by float32, so that the nearest by float64 are among them
 EXACT = 40_000  # rows; above, cells are looked through
+_PER_CELL, _PROBED = 250, 16  # rows of a cell about, and cells that are looked through
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,11 +166,10 @@ def neighbour_graph(
 def _found(unit: Array, there: Array, count: int, progress: Progress | None) -> tuple[Array, Array]:
     """Return the neighbours of unit rows, by the numbers that the rows had, and distances."""
     search = _Search(unit, min(count + _MORE, len(unit) - 1))
-    lots = np.array_split(np.arange(len(unit), dtype=np.int32), -(-len(unit) // _ROWS))
     done = 0
     with one_blas_thread() as threads, ThreadPoolExecutor(threads) as pool:
-        for rows in pool.map(search.look, lots):
-            done += len(rows)
+        for rows in pool.map(search.look, *search.lots()):
+            done += rows
             if progress is not None:
                 progress(done, len(unit))
     near, far = search.near[:, :count], np.sqrt(search.far[:, :count])
@@ -181,28 +181,58 @@ def _found(unit: Array, there: Array, count: int, progress: Progress | None) -> 
 
 
 class _Search:
-    """Every row against all others."""
+    """Every row against all others, or against those of the cells around it."""
 
     def __init__(self, unit: Array, most: int) -> None:
         n = len(unit)
         self.unit, self.weight = unit, np.ones(n)
         self.near, self.far = np.full((n, most), -1, np.int32), np.full((n, most), np.inf)
-        self.square = (unit**2).sum(axis=1)
 
-    def look(self, rows: Array) -> Array:
-        """Find the neighbours of some rows."""
+    def lots(self) -> tuple[list[Array], list[Array | None]]:
+        """Return rows that are looked at together, and among which others they are sought."""
+        n = len(self.unit)
+        if n <= EXACT:
+            lots = np.array_split(np.arange(n, dtype=np.int32), -(-n // _ROWS))
+            return lots, [None] * len(lots)
+        from merian.discover.cells import gathered, means_of  # noqa: PLC0415 - they use this
+
+        _, cell = np.unique(gathered(self.unit, n // _PER_CELL), return_inverse=True)
+        size = np.bincount(cell)
+        members = np.split(np.argsort(cell, kind="stable").astype(np.int32), np.cumsum(size)[:-1])
+        means = means_of(self.unit, cell, len(size)).astype(np.float32)
+        square = (means**2).sum(axis=1)
+        rows: list[Array] = []
+        among: list[Array | None] = []
+        for number, inside in enumerate(members):
+            gap = square - 2 * (means @ means[number])
+            gap[number] = -np.inf  # its own stands first
+            order = np.argsort(gap, kind="stable")
+            enough = int(np.searchsorted(np.cumsum(size[order]), self.near.shape[1] + 1)) + 1
+            others = np.concatenate([members[c] for c in order[: max(_PROBED, enough)].tolist()])
+            for start in range(0, len(inside), 4 * _ROWS):
+                some = inside[start : start + 4 * _ROWS]
+                rows.append(some)
+                among.append(np.concatenate([some, np.setdiff1d(others, some)]))
+        return rows, among
+
+    def look(self, rows: Array, among: Array | None) -> int:
+        """Find the neighbours of some rows; they stand first among those that are looked at."""
         from merian.discover.ward_loops import nearest_of_block, settle  # noqa: PLC0415 - numba
 
         near = np.full((len(rows), self.near.shape[1]), -1, np.int32)
         far = np.full(near.shape, np.inf)
-        light = self.weight.astype(np.float32)
-        for start in range(0, len(self.unit), _COLUMNS):
-            product = self.unit[rows] @ self.unit[start : start + _COLUMNS].T
-            nearest_of_block(product, rows, start, self.square, light, near, far)
-        self.near[rows], self.far[rows] = near, far
+        own = self.unit[rows]
+        there = self.unit if among is None else self.unit[among]
+        numbers = rows if among is None else np.arange(len(rows), dtype=np.int32)
+        square = np.ones(len(there), np.float32)  # of unit length
+        for start in range(0, len(there), _COLUMNS):
+            product = own @ there[start : start + _COLUMNS].T
+            nearest_of_block(product, numbers, start, square, square, near, far)
+        self.near[rows] = near if among is None else np.where(near >= 0, among[near], -1)
+        self.far[rows] = far
         n = len(self.unit)
         settle(
             rows.copy(), self.unit, self.weight, self.near, self.far,
             np.empty(n), np.empty(n, np.int32), np.empty(n),
         )  # fmt: skip
-        return rows
+        return len(rows)

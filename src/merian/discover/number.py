@@ -1,10 +1,16 @@
 """How many groups there are, found from the vectors alone.
 
-Numbers from few to many are tried, each as a cut of one tree, and the silhouette of each is taken
-in the reduced space: for a member, how much nearer the others of its group are than those of the
-next group. For many rows it is that of a sample drawn once for all numbers, with its interval.
+Numbers from few to many are tried, each as a cut of the same tree. What speaks for a number is the
+silhouette in the space of the graph of neighbours (or UMAP's, where groups are sought there): for a
+member, how much nearer the others of its group are than those of the next group. Numbers whose
+silhouette is within the interval of the best are as good as it, and of those the one counts whose
+groups are best found again when a part of the items is drawn. Then the numbers between its
+neighbours on the ladder are tried in the same way. Where there are many rows, all that is asked of
+a sample, drawn once for all numbers.
 
-Reference: Rousseeuw, Silhouettes, Journal of Computational and Applied Mathematics 1987.
+References: Rousseeuw, Silhouettes, Journal of Computational and Applied Mathematics 1987; Lange et
+al., Stability-based validation of clustering solutions, Neural Computation 2004; Lowe et al., arXiv
+2406.02465 (the silhouette in a reduced space goes with the agreement with the truth).
 """
 
 from __future__ import annotations
@@ -16,12 +22,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.discover.support import Resampled
 from merian.threads import one_blas_thread
 
-__all__ = ["Tried", "best", "silhouettes", "try_numbers"]
+__all__ = ["SAMPLE", "Tried", "best", "drawn", "ladder", "levels", "silhouettes", "try_numbers"]
 
 Array = NDArray[Any]
-SAMPLE = 4000  # rows whose silhouettes are taken
+
+SAMPLE = 4000  # rows that are asked
+_RUNGS = 1.12  # a number is so many times the one before it
+_BETWEEN = 8  # numbers that are tried beside the best of the ladder
+_BLOCK = 512
+_SURE = 1.96  # standard errors, for an interval of 95 %
 
 
 @dataclass(frozen=True)
@@ -30,79 +42,126 @@ class Tried:
 
     Attributes:
         count: How many groups.
-        silhouette: Mean of the sample's, -1 to 1.
+        silhouette: Mean, -1 to 1.
         low: Of its interval of 95 %.
         high: The same.
+        stability: How well its groups are found again, 0 to 1.
     """
 
     count: int
     silhouette: float
     low: float
     high: float
+    stability: float
 
 
-def silhouettes(space: Array, label: Array, rows: Array) -> NDArray[np.float64]:
-    """Return the silhouette of some rows among all rows of a sample.
+def drawn(rows: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return the rows that are asked."""
+    if rows <= SAMPLE:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))
+
+
+def ladder(most: int) -> list[int]:
+    """Return the numbers that are tried first, 2 and up."""
+    found, here = [], 2.0
+    while round(here) <= most:
+        found.append(round(here))
+        here = max(here * _RUNGS, here + 1)
+    return found
+
+
+def silhouettes(space: Array, label: Array) -> NDArray[np.float64]:
+    """Return the silhouette of every row; 0 of one that is alone in its group.
 
     Args:
         space: float[n, d].
-        label: int[n]; 0 and up.
-        rows: Which rows are asked.
+        label: int[n]; 0 and up, two groups or more.
     """
     groups = int(label.max()) + 1
-    size = np.bincount(label, minlength=groups).astype(np.float64)
-    found = np.zeros(len(rows))
-    member = np.zeros((len(label), groups))
-    member[np.arange(len(label)), label] = 1.0
-    square = (space.astype(np.float64) ** 2).sum(axis=1)
+    order = np.argsort(label, kind="stable")
+    size = np.bincount(label, minlength=groups)
+    begin = np.cumsum(size) - size
+    rows = space[order].astype(np.float64)
+    square = (rows**2).sum(axis=1)
+    found = np.zeros(len(label))
     with one_blas_thread():
-        for start in range(0, len(rows), 512):
-            some = rows[start : start + 512]
-            gap = square[some, None] + square - 2.0 * (space[some] @ space.T).astype(np.float64)
-            gap[np.arange(len(some)), some] = 0.0
-            total = np.sqrt(np.maximum(gap, 0.0)) @ member
-            own = label[some]
-            at = np.arange(len(some))
+        for start in range(0, len(rows), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            own = label[order[some]]
+            gap = square[some, None] + square - 2.0 * (rows[some] @ rows.T)
+            at = np.arange(len(own))
+            gap[at, start + at] = 0.0
+            total = np.add.reduceat(np.sqrt(np.maximum(gap, 0.0)), begin, axis=1)
             within = total[at, own] / np.maximum(size[own] - 1, 1)
-            mean = total / np.maximum(size, 1)
-            mean[:, size == 0] = np.inf
+            mean = total / size
             mean[at, own] = np.inf
             other = mean.min(axis=1)
             larger = np.maximum(within, other)
             here = np.where(larger > 0, (other - within) / np.where(larger > 0, larger, 1), 0.0)
-            found[start : start + 512] = np.where(size[own] > 1, here, 0.0)
+            found[order[some]] = np.where(size[own] > 1, here, 0.0)
     return found
 
 
 def try_numbers(
-    space: Array, counts: Sequence[int], cut: Callable[[int], Array], seed: int = 0
-) -> tuple[Tried, ...]:
-    """Return the silhouette of each number of groups.
+    space: Array, counts: Sequence[int], cut: Callable[[int], Array], parts: Resampled | None
+) -> list[Tried]:
+    """Return what is known of each number of groups.
 
     Args:
-        space: float[n, d].
+        space: float[n, d]; of the rows that are asked.
         counts: The numbers.
-        cut: Gives the group of each row for a number.
-        seed: Of the sample.
+        cut: Gives the group of each of those rows for a number.
+        parts: Of the same rows; stability is NaN without.
     """
-    n = len(space)
-    rows = np.arange(n)
-    if n > SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
-    few = space[rows]
     found = []
     for count in counts:
-        label = np.unique(cut(count)[rows], return_inverse=True)[1]
-        if label.max() < 1:
+        label = np.unique(cut(count), return_inverse=True)[1]
+        if label.max(initial=0) < 1:
             continue
-        each = silhouettes(few, label, np.arange(len(rows)))
-        spread = 1.96 * float(each.std()) / len(each) ** 0.5
-        mean = float(each.mean())
-        found.append(Tried(count, mean, mean - spread, mean + spread))
-    return tuple(found)
+        each = silhouettes(space, label)
+        mean, error = float(each.mean()), _SURE * float(each.std()) / len(each) ** 0.5
+        stable = float("nan") if parts is None else parts.stability(label)
+        found.append(Tried(count, mean, mean - error, mean + error, stable))
+    return found
+
+
+def found_by(
+    space: Array, most: int, cut: Callable[[int], Array], parts: Resampled | None
+) -> tuple[int, tuple[Tried, ...]]:
+    """Return the number of groups, and all that were tried, from few to many."""
+    tried = try_numbers(space, ladder(most), cut, parts)
+    counts = [one.count for one in tried]
+    here = best(tried)
+    if here in counts:
+        place = counts.index(here)
+        low, high = counts[max(0, place - 1)], counts[min(len(counts) - 1, place + 1)]
+        between = [k for k in range(low + 1, high) if k != here]
+        step = max(1, -(-len(between) // _BETWEEN))
+        tried += try_numbers(space, between[::step], cut, parts)
+    tried.sort(key=lambda one: one.count)
+    return best(tried), tuple(tried)
 
 
 def best(tried: Sequence[Tried]) -> int:
-    """Return the number with the highest silhouette, of equals the lowest; 1 where all are 0."""
-    found = max(tried, key=lambda one: (one.silhouette, -one.count), default=None)
-    return found.count if found is not None and found.silhouette > 0 else 1
+    """Return the number that most speaks for; 1 where nothing speaks for any."""
+    top = max(tried, key=lambda one: (one.silhouette, -one.count), default=None)
+    if top is None or top.silhouette <= 0:
+        return 1
+    as_good = [one for one in tried if one.silhouette >= top.low]
+    return max(
+        as_good, key=lambda one: (np.nan_to_num(one.stability), one.silhouette, -one.count)
+    ).count
+
+
+def levels(tried: Sequence[Tried]) -> tuple[int, ...]:
+    """Return the numbers that more speaks for than for their neighbours, from few to many.
+
+    What lies in levels (genera, and species in them) shows at more than one number of groups.
+    """
+    value = [-np.inf, *(one.silhouette for one in tried), -np.inf]
+    return tuple(
+        one.count
+        for place, one in enumerate(tried, 1)
+        if one.silhouette > 0 and value[place - 1] < value[place] >= value[place + 1]
+    )
