@@ -173,19 +173,14 @@ def ranked(asked: Specimens, rounds: int, seed: int) -> list[Ranked]:
         rounds: How often they are drawn again for the intervals.
         seed: Of these draws.
     """
-    from merian.discover.exact_ward import ward  # noqa: PLC0415 - compiled when first used
-    from merian.discover.number import best, try_numbers  # noqa: PLC0415
-    from merian.discover.spaces import reduced  # noqa: PLC0415
+    from merian.discover.clustering import group  # noqa: PLC0415 - compiled when first used
 
     found: list[Ranked] = []
     for seen, vectors in asked.vectors.items():
-        tree = ward(vectors)
-        counts = sorted({int(k) for k in np.geomspace(2, len(vectors) - 1, 40)})
-        main = reduced(vectors, "pca")  # where silhouettes are quick
-        number = best(try_numbers(main, counts, tree.into, seed))
-        one = tree.into(number)
+        tree = group(vectors, "ward", seed=seed, support=False)
+        one = tree.label
         for rank, names, classes in _named(asked):
-            for how, label in (("true number", tree.into(classes)), ("found number", one)):
+            for how, label in (("true number", tree.cut(classes)), ("found number", one)):
                 found.append(_agreement((asked.name, seen, rank, how), label, names, rounds, seed))
     if shutil.which("vsearch") and any(asked.sequences):
         for threshold in THRESHOLDS:

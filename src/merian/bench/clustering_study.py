@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian import __version__
 from merian.learn.agreement import adjusted_mutual_information
 from merian.tensors import map_tensors, write_tensors
 
@@ -91,7 +92,7 @@ def grouped(
         work: Where clusters are kept.
     """
     told = hashlib.blake2b(np.ascontiguousarray(unit).tobytes(), digest_size=8)
-    told.update(repr([classes, seeds, _has_umap()]).encode())
+    told.update(repr([__version__, 2, classes, seeds, _has_umap()]).encode())
     kept = work / "groups" / f"{told.hexdigest()}.safetensors"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +125,8 @@ def _all(
     unit: Floats, classes: int, seeds: range, spaces: dict[int, Floats]
 ) -> Iterator[tuple[Name, Labels]]:
     """Yield the clusters by each clusterer; UMAP's spaces are left in the last argument."""
-    from merian.discover.spaces import reduced  # noqa: PLC0415 - scikit-learn takes seconds
+    from merian.discover.clustering import group  # noqa: PLC0415 - scikit-learn takes seconds
+    from merian.discover.spaces import reduced  # noqa: PLC0415
 
     for name, (method, how) in CLUSTERERS.items():
         if how == "umap" and not _has_umap():
@@ -137,32 +139,26 @@ def _all(
                 space = spaces[seed]
             else:
                 space = reduced(unit, how, dim=_DIM, seed=seed)
-            for number, label in _clusters(space, method, classes, seed):
+            if method == "ward":  # with its number as `merian discover` finds it
+                tree = group(unit, method, None, how, seed, dim=_DIM, support=False)
+                yield (name, TRUE, seed), tree.cut(classes)
+                yield (name, FOUND, seed), tree.label
+            else:
+                number, label = _clusters(space, method, classes, seed)
                 yield (name, number, seed), label.astype(np.int32)
 
 
-def _clusters(
-    space: Floats, method: str, classes: int, seed: int
-) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Yield the clusters in a space, by the true number and by one that is found."""
+def _clusters(space: Floats, method: str, classes: int, seed: int) -> tuple[str, NDArray[np.int64]]:
+    """Return how the number came about, and the clusters in a space."""
     if method == "hdbscan":
         from sklearn.cluster import HDBSCAN  # noqa: PLC0415
 
         found = HDBSCAN(min_cluster_size=_SMALLEST, copy=True).fit(space.astype(np.float64))
-        yield FOUND, np.asarray(found.labels_, np.int64)
-    elif method == "k-means":
-        from sklearn.cluster import KMeans  # noqa: PLC0415
+        return FOUND, np.asarray(found.labels_, np.int64)
+    from sklearn.cluster import KMeans  # noqa: PLC0415
 
-        means = KMeans(classes, n_init=3, random_state=seed).fit(space)
-        yield TRUE, np.asarray(means.labels_, np.int64)
-    else:
-        from merian.discover.exact_ward import ward  # noqa: PLC0415
-        from merian.discover.number import best, try_numbers  # noqa: PLC0415
-
-        tree = ward(space)
-        yield TRUE, np.asarray(tree.into(classes), np.int64)
-        counts = sorted({int(k) for k in np.geomspace(2, len(space) - 1, 60)})
-        yield FOUND, np.asarray(tree.into(best(try_numbers(space, counts, tree.into))), np.int64)
+    means = KMeans(classes, n_init=3, random_state=seed).fit(space)
+    return TRUE, np.asarray(means.labels_, np.int64)
 
 
 def scored(
@@ -221,4 +217,4 @@ def silhouette(space: Floats, label: Labels) -> float:
         return 0.0
     from merian.discover.number import silhouettes  # noqa: PLC0415
 
-    return float(silhouettes(space[some], inside, np.arange(len(some))).mean())
+    return float(silhouettes(space[some], inside).mean())
