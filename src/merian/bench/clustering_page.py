@@ -135,8 +135,8 @@ def _ranks(ranks: Sequence[Ranked]) -> Section:
         own = [row for row in ranks if row.set == name]
         shown = [row for row in own if row.number == TRUE or row.seen.startswith("vsearch")]
         parts.append(Intervals(
-            f"{name}: AMI by rank, number of names given (vsearch has its own)",
-            [(f"{row.rank}: {row.seen}", row.ami, row.low, row.high)
+            f"{name}: AMI times 100 by rank, number of names given (vsearch has its own)",
+            [(f"{row.rank}: {row.seen}", 100 * row.ami, 100 * row.low, 100 * row.high)
              for rank in dict.fromkeys(row.rank for row in own)
              for row in shown if row.rank == rank],
         ))  # fmt: skip
