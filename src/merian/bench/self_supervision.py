@@ -37,7 +37,7 @@ from merian.learn.run_log import read_log
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NAME", "WORKING", "run"]
+__all__ = ["NAME", "SMALL", "WORKING", "run", "steps_within"]
 
 NAME = "self-supervision"
 WORKING = ("work",)
@@ -47,9 +47,10 @@ _TRIED = 3  # steps that tell how long one takes, of which the first does not co
 _LINES = 25  # of the log
 _AT_A_TIME = 256
 # What makes them fit into minutes: pictures of 64 pixels, and smaller batches.
-_SMALL = {
+SMALL = {
     "picture-dino": ("data.size=64", "objective.small_size=48", "objective.small_looks=2",
                      "training.batch=32"),
+    "picture-ranks": ("data.size=64", "training.batch=32"),
     "picture-mae": ("data.size=64", "encoder.image_size=64", "training.batch=64"),
 }  # fmt: skip
 _UNIT = "share right"
@@ -114,12 +115,12 @@ def _studied(name: str, there: Path, minutes: float, steps: int, whole: bool, se
 
     asked = name  # a name, or a file
     name = read_recipe(asked).name
-    changes = [f"training.seed={seed}", *(() if whole else _SMALL.get(name, ()))]
+    changes = [f"training.seed={seed}", *(() if whole else SMALL.get(name, ()))]
     told = there / f"{name}.json"
     if told.is_file():
         steps = int(json.loads(told.read_text(encoding="utf-8"))["steps"])
     elif not steps:
-        steps = _steps(asked, changes, there / "pack", minutes)
+        steps = steps_within(asked, changes, there / "pack", minutes)
     write_json(told, {"steps": steps})
     # One look at what is held out, at the end: it costs as much as half of an epoch.
     lines = max(1, steps // _LINES)
@@ -142,7 +143,7 @@ def _studied(name: str, there: Path, minutes: float, steps: int, whole: bool, se
     return found | _compared(name, before, after) | _curves(name, read_log(there / name))
 
 
-def _steps(asked: str, changes: Sequence[str], pack: Path, minutes: float) -> int:
+def steps_within(asked: str, changes: Sequence[str], pack: Path, minutes: float) -> int:
     """Return how many steps take so many minutes of one processor."""
     from merian.learn.building import build_task  # noqa: PLC0415 - loads torch
     from merian.learn.trainer import train  # noqa: PLC0415

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["lines"]
+__all__ = ["Series", "lines", "round_numbers", "span_of"]
 
 _HEIGHT, _TOP, _FOOT, _ROW = 260, 10, 44, 24  # pixels
 _LEFT, _WIDTH = 11, 86  # percent: where the drawing begins, and how wide it is
@@ -45,8 +45,8 @@ def lines(
     if len(kept) > len(_DASHES):
         raise ValueError(f"{len(kept)} lines in one drawing; {len(_DASHES)} can be told apart")
     points = [point for _, line in kept for point in line]
-    across = _span([math.log10(at) if log_x else at for at, _ in points])
-    up = _span([value for _, value in points])
+    across = span_of([math.log10(at) if log_x else at for at, _ in points])
+    up = span_of([value for _, value in points])
     rows, drawn = [], []
     for number, (name, line) in enumerate(kept):
         path = " ".join(
@@ -92,7 +92,7 @@ def _finite(
     ]
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
+def span_of(values: Sequence[float]) -> tuple[float, float]:
     """Return the least and the greatest, never the same."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
@@ -133,7 +133,7 @@ def _grid(
 ) -> Markup:
     """Return the axes: round numbers on both, and what they are."""
     parts = []
-    for value in _round_numbers(up):
+    for value in round_numbers(up):
         at = _TOP + (_HEIGHT - _TOP) * (1 - _share(value, up))
         parts.append(
             Markup(
@@ -143,7 +143,7 @@ def _grid(
                 left=_LEFT, right=_LEFT + _WIDTH, end=_LEFT - 1, at=at, base=at + 4, value=value
             )
         )
-    for value in _powers(across) if log else _round_numbers(across):
+    for value in _powers(across) if log else round_numbers(across):
         share = _share(math.log10(value) if log else value, across)
         parts.append(
             Markup(
@@ -160,7 +160,7 @@ def _grid(
     return Markup("").join(parts)
 
 
-def _round_numbers(span: tuple[float, float]) -> list[float]:
+def round_numbers(span: tuple[float, float]) -> list[float]:
     """Return a handful of round numbers of a span."""
     rough = (span[1] - span[0]) / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))
@@ -173,4 +173,4 @@ def _round_numbers(span: tuple[float, float]) -> list[float]:
 def _powers(span: tuple[float, float]) -> list[float]:
     """Return the powers of ten of a span of logarithms, or round numbers where there are few."""
     whole = [10.0**n for n in range(math.ceil(span[0] - 1e-9), math.floor(span[1] + 1e-9) + 1)]
-    return whole if len(whole) > 2 else _round_numbers((10.0 ** span[0], 10.0 ** span[1]))
+    return whole if len(whole) > 2 else round_numbers((10.0 ** span[0], 10.0 ** span[1]))

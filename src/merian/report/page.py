@@ -20,6 +20,7 @@ from merian.report.flow import flow
 from merian.report.histogram import histogram
 from merian.report.intervals import intervals
 from merian.report.lines import lines
+from merian.report.points import points
 from merian.report.world_map import world_map
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Part",
     "Picture",
     "Pictures",
+    "Points",
     "Section",
     "Table",
     "Text",
@@ -181,6 +183,23 @@ class Map:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Two numbers of many things: how one goes with the other.
+
+    Attributes:
+        title: What is drawn.
+        series: Name, and both values of its points, of each of at most six series.
+        x: What the first values are.
+        y: What the second values are.
+    """
+
+    title: str
+    series: Sequence[tuple[str, Sequence[float], Sequence[float]]]
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
 class Intervals:
     """Numbers with their intervals: label, value, low and high."""
 
@@ -279,6 +298,7 @@ Part = (
     | Histogram
     | Lines
     | Map
+    | Points
     | Intervals
     | Pictures
     | Gallery
@@ -339,6 +359,7 @@ def _template() -> jinja2.Template:
     environment.globals["flow"] = flow
     environment.globals["histogram"] = histogram
     environment.globals["lines"] = lines
+    environment.globals["points"] = points
     environment.globals["intervals"] = intervals
     environment.globals["world_map"] = world_map
     environment.tests["a_name"] = lambda value: isinstance(value, Name)
