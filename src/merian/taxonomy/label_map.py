@@ -226,6 +226,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], _Reader]]:
     """Return the rows as texts by column, with the line that each ends on and who reads it."""
     with open_text(path, marked_encoding(path)) as stream:
         header, delimiter = _header(stream.readline())
+        if not any(header):
+            raise FormatError("begins with no row of columns' names; is it empty?", path=path)
         columns, read = _reader(path, header)
         lines = csv.reader((line.replace("\0", "") for line in stream), delimiter=delimiter)
         for values in lines:
