@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -379,3 +380,17 @@ def test_every_bench_says_what_it_measures_and_has_defaults():
             [*a.posonlyargs, *a.args, *a.kwonlyargs]
         )
     assert bench.bench.__doc__
+
+
+def test_who_stops_a_command_while_it_is_loaded_sees_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from merian.__main__ import run
+
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "merian.cli", Loading("merian.cli"))
+    assert run() == 130
+    assert capsys.readouterr().err == "merian: stopped; nothing was half written\n"

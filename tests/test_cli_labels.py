@@ -96,7 +96,7 @@ WRONG = [
     (["apply", "sea", "odd.csv"], "has no column"),
     (["apply", "sea", "gone.tsv"], "no such map of labels"),
     (["apply", "tax", "odd.csv"], "has no column"),
-    (["show", "empty.csv"], "has no column"),
+    (["show", "empty.csv"], "begins with no row of columns' names; is it empty?"),
 ]
 
 

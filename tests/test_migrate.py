@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -188,6 +189,52 @@ def a_map(place: Path) -> Path:
     path = place / "labels.tsv"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def save_as_a_spreadsheet_does(path: Path) -> None:
+    """Rewrite a table as "Unicode text": UTF-16 with its mark, CRLF, all that needs it quoted."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        found = list(csv.reader(stream, delimiter="\t"))
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter="\t", lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows(found)
+    path.write_bytes(text.getvalue().encode("utf-16"))
+
+
+def test_a_plan_that_a_spreadsheet_saved_is_the_same_plan(museum: Path) -> None:
+    assert plan("museum") == 0
+    decide(Osmia_obsoleta="parent")
+    save_as_a_spreadsheet_does(Path("migration.tsv"))
+    assert apply() == 0
+    assert names(museum)["Osmia obsoleta"] == ("Osmia", "5", "Bees 2")
+
+
+def test_names_that_spreadsheets_would_change_come_back(place: Path) -> None:
+    """Quotes at the start, a formula, a date, a number with a zero before it."""
+    odd = ['"Osmia" rufa', "=Osmia", "MAR1", "0012", "Osmia 'x'", "Osmia, rufa"]
+    lock = str(Taxonomy.open("bees1").lock)
+    with Path("map.tsv").open("w", newline="") as stream:
+        table = csv.writer(stream, delimiter="\t")
+        table.writerow(["label", "taxonID", "scientificName", "checklist"])
+        table.writerows([f"L{n}", "", name, lock] for n, name in enumerate(odd))
+    assert plan("map.tsv") == 0
+    save_as_a_spreadsheet_does(Path("migration.tsv"))
+    assert apply() == 0
+    assert all("stays" in row["reason"] for row in rows(Path("map.tsv")))
+
+
+def test_a_map_in_utf_16_is_migrated(place: Path) -> None:
+    lock = str(Taxonomy.open("bees1").lock)
+    Path("map.tsv").write_text(
+        f"label\ttaxonID\tscientificName\tchecklist\nÄhre\t6\tOsmia rufa\t{lock}\n"
+    )
+    save_as_a_spreadsheet_does(Path("map.tsv"))
+    assert plan("map.tsv") == 0
+    assert apply() == 0
+    content = Path("map.tsv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")  # so that a spreadsheet reads the accents
+    with Path("map.tsv").open(encoding="utf-8-sig", newline="") as stream:
+        (row,) = csv.DictReader(stream, delimiter="\t")
+    assert (row["label"], row["scientificName"], row["taxonID"]) == ("Ähre", "Osmia bicornis", "21")
 
 
 def test_a_map_of_labels_keeps_its_rows_and_says_why(place: Path) -> None:

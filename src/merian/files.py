@@ -32,6 +32,7 @@ __all__ = [
     "content_hash",
     "existing",
     "find_encoding",
+    "marked_encoding",
     "new_file",
     "new_folder",
     "only_writer",
@@ -224,6 +225,12 @@ def find_encoding(path: Path | str) -> str:
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8-sig"
+
+
+def marked_encoding(path: Path | str) -> str | None:
+    """Return ``utf-16`` for a file that begins with its mark, as spreadsheets write it."""
+    with open_binary(path) as stream:
+        return "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
 
 
 def open_text(path: Path | str, encoding: str | None = None) -> io.TextIOWrapper:

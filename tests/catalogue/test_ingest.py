@@ -443,3 +443,45 @@ def test_progress_is_told(catalogue: Catalogue, make) -> None:
     catalogue.ingest(make([SPECIMEN]), progress=lambda what, rows: told.append((what, rows)))
     assert told[0] == ("reading table1.csv", 0)
     assert ("writing occurrence", 1) in told
+
+
+def test_very_many_sources_share_a_table_and_keep_their_names(tmp_path: Path) -> None:
+    """A row is found again by its file and line, whichever of the sources it is of."""
+    count = 90
+    sources = []
+    for number in range(count):
+        file = tmp_path / f"shard-{number}"
+        chunk: dict[str, list[object]] = {
+            "line": [1, 2, 7], "occurrenceID": [f"O{number}-{i}" for i in range(3)],
+        }  # fmt: skip
+        if number == 40:  # a column that the others do not have, with a value that is none
+            chunk["decimalLatitude"] = ["1.5", "north", None]
+            chunk["decimalLongitude"] = ["2.5", "3.5", None]
+        if number == 41:
+            chunk["occurrenceID"][2] = None
+        sources.append(Rows(file, "record", [chunk]))
+        kinds = {"line": [1], "occurrenceID": [f"O{number}-0"], "measurementType": ["area"],
+                 "measurementValue": [str(number)]}  # fmt: skip
+        sources.append(Rows(file, "measurement", [kinds]))
+    source = tmp_path / "source"
+    source.write_text("x")
+    with Catalogue.create(tmp_path / "catalogue") as catalogue:
+        catalogue.ingest(Reading("drawn", tuple(sources), (source,)))
+        assert catalogue.query("SELECT count(*) FROM occurrence").value() == 3 * count - 1
+        assert catalogue.query("SELECT count(*) FROM measurement").value() == count
+        rejects = "SELECT file, line, term FROM rejects ORDER BY line, term"
+        found = [(Path(str(file)).name, line, term)
+                 for file, line, term in catalogue.query(rejects).fetch()]  # fmt: skip
+        assert ("shard-40", 2, "decimalLatitude") in found
+        assert ("shard-41", 7, "occurrenceID") in found
+        first = catalogue.query("SELECT occurrenceID FROM occurrence LIMIT 4").fetch()
+        assert first == [("O0-0",), ("O0-1",), ("O0-2",), ("O1-0",)]
+
+
+def test_more_sources_than_an_import_can_count_are_refused(tmp_path: Path) -> None:
+    sources = [Rows(tmp_path / "a", "record", []) for _ in range(8192)]
+    with (
+        Catalogue.create(tmp_path / "catalogue") as catalogue,
+        pytest.raises(FormatError, match=r"8,192 tables, and an import takes 8,191; import it in"),
+    ):
+        catalogue.ingest(Reading("drawn", tuple(sources), ()))

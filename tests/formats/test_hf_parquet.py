@@ -299,6 +299,91 @@ def test_what_is_written_is_read_back(tmp_path: Path, take_in: Take, target: str
     assert content_of(second) == content_of(first)
 
 
+def rows_source(table: str, listed: list[dict[str, object]], path: Path) -> Rows:
+    terms = dict.fromkeys(term for row in listed for term in row)
+    made = {term: [row.get(term) for row in listed] for term in terms}
+    return Rows(path, table, [{"line": list(range(1, len(listed) + 1)), **made}])
+
+
+def told_twice(folder: Path) -> Reading:
+    """A frame with two outlined regions, names by people and machines, and one changed."""
+    Image.new("RGB", (100, 50), (200, 0, 0)).save(folder / "frame.png")
+    box = {"xFrac": 0.1, "yFrac": 0.2, "widthFrac": 0.3, "heightFrac": 0.4}
+    media: list[dict[str, object]] = [
+        {"mediaID": "F", "accessURI": str(folder / "frame.png")},
+        {"mediaID": "R0", "occurrenceID": "O0", "derivedFromMediaID": "F",
+         "regionOutline": "POLYGON ((10 10, 40 10, 40 30.5, 10 10))", **box},
+        {"mediaID": "R1", "occurrenceID": "O1", "derivedFromMediaID": "F",
+         "regionOutline": "RLE(50 100 0 5000)", **box},
+        {"mediaID": "R2", "occurrenceID": "O1", "accessURI": str(folder / "frame.png"),
+         "regionOutline": "POINT (3 4)"},
+    ]  # fmt: skip
+    names: list[dict[str, object]] = [
+        {"identificationID": "I0", "occurrenceID": "O0", "verbatimIdentification": "Calanus ?",
+         "identifiedBy": 'A "B" Person', "agentType": "human", "dateIdentified": "2021-01-01"},
+        {"identificationID": "I1", "mediaID": "R0", "scientificName": "Calanus finmarchicus",
+         "identifiedBy": "net v1", "agentType": "machine", "probability": 0.1 + 0.2},
+        {"identificationID": "I2", "occurrenceID": "O0", "scientificName": "Calanus hyperboreus",
+         "agentType": "human", "identifiedBy": "C\nD", "dateIdentified": "2022-01-01",
+         "identificationRemarks": "Æ, [1] {2}"},
+        {"identificationID": "I3", "occurrenceID": "O1", "scientificName": "Oithona",
+         "agentType": "human"},
+        {"identificationID": "I4", "nucleotideSequenceID": "N1", "agentType": "machine",
+         "scientificName": "Oithona similis", "probability": 0.5},
+    ]  # fmt: skip
+    sequences: list[dict[str, object]] = [
+        {"nucleotideSequenceID": f"N{n}", "occurrenceID": "O1", "sequence": "ACGT" * (n + 1),
+         "targetGene": "COI-5P"} for n in range(2)
+    ]  # fmt: skip
+    occurrences: list[dict[str, object]] = [{"occurrenceID": f"O{n}"} for n in range(2)]
+    source = folder / "source"
+    source.write_text("x")
+    tables = {"occurrence": occurrences, "media": media, "sequence": sequences,
+              "identification": names}  # fmt: skip
+    listed = tuple(rows_source(name, rows, source) for name, rows in tables.items())
+    return Reading("drawn", listed, (source,))
+
+
+def test_histories_and_outlines_are_written_and_read_back(tmp_path: Path, take_in: Take) -> None:
+    first, _ = take_in(told_twice(tmp_path))
+    write_path(first, tmp_path / "set", "hf-parquet")
+    second, summary = take_in(read_path(tmp_path / "set"))
+    assert summary.rows_rejected == summary.values_rejected == 0
+    names = "SELECT * EXCLUDE (runID) FROM identification ORDER BY identificationID"
+    before, after = first.query(names), second.query(names)
+    columns = before.columns
+    told = [dict(zip(columns, row, strict=True)) for row in before.fetch()]
+    back = [dict(zip(columns, row, strict=True)) for row in after.fetch()]
+    # What was said of a barcode that is not written is of the record now.
+    told[4] |= {"occurrenceID": "O1", "nucleotideSequenceID": None}
+    assert back == told
+    standing = "SELECT identificationID FROM determination ORDER BY occurrenceID"
+    assert second.query(standing).fetch() == first.query(standing).fetch() == [("I2",), ("I3",)]
+    where = ("SELECT mediaID, occurrenceID, derivedFromMediaID, xFrac, yFrac, widthFrac, "
+             "heightFrac, regionOutline FROM media WHERE mediaID <> 'F' ORDER BY 1")  # fmt: skip
+    assert second.query(where).fetch() == first.query(where).fetch()
+    sizes = "SELECT pixelXDimension, pixelYDimension FROM media ORDER BY mediaID"
+    assert second.query(sizes).fetch() == [(30, 20), (30, 20), (100, 50)]
+    # A region that was cut out is a picture now, and is written as it is.
+    write_path(second, tmp_path / "again", "hf-parquet")
+    third, _ = take_in(read_path(tmp_path / "again"))
+    assert content_of(third) == content_of(second)
+
+
+@pytest.mark.parametrize(("text", "why"), [("[1]", "no list of objects"), ("{", "is no JSON")])
+def test_a_damaged_history_is_told(tmp_path: Path, take_in: Take, text: str, why: str) -> None:
+    file = tmp_path / "a.parquet"
+    with duckdb.connect() as con:
+        con.execute(
+            f"COPY (SELECT 'A' AS occurrenceID, {quoted(text)} AS identifications) TO '{file}' "
+            '(FORMAT parquet, KV_METADATA {merian: \'{"terms": {"occurrenceID": '
+            '"occurrenceID"}, "measured": {}, "history": "identifications"}\'})'
+        ).fetchall()
+    catalogue, summary = take_in(read_path(file))
+    assert summary.values_rejected == 1
+    assert why in str(catalogue.query("SELECT reason FROM rejects").value())
+
+
 def test_row_groups_hold_a_hundred_rows_and_features_say_what_they_are(
     tmp_path: Path, take_in: Take
 ) -> None:

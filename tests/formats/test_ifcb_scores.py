@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 import pytest
 
-from merian.catalogue import Catalogue, Reading, Summary
+from merian.catalogue import TABLES, Catalogue, Reading, Summary
 from merian.catalogue.sources import Reject, Rows
 from merian.errors import FormatError, InputError, MerianError, MissingExtraError
 from merian.formats import Options, find_format, guarded_arrays, read_path
@@ -132,6 +132,41 @@ def test_bins_and_their_scores_join(
         ]
         if order[0] == bins:
             assert not summary.rejected
+
+
+def all_of(catalogue: Catalogue) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        name: catalogue.query(f"SELECT * EXCLUDE (runID) FROM {name} ORDER BY ALL").fetch()
+        for name in TABLES
+    }
+
+
+def test_scores_before_their_bins_give_the_same_catalogue(
+    tmp_path: Path, new_catalogue: Callable[..., Catalogue]
+) -> None:
+    """The header of a bin tells where it was; names that came first know its time alone."""
+    bins = find_format("ifcb").fake(tmp_path, 7)
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    names = sorted(file.stem for file in bins.glob("*.hdr"))
+    for name in names:
+        with h5py.File(scores / f"{name}_class.h5", "w") as file:
+            file["output_scores"] = [[0.1, 0.8], [0.6, 0.4], [0.3, 0.7]]
+            file["class_labels"], file["roi_numbers"] = ["Ciliophora", "Dinophysis"], [2, 3, 4]
+    features = find_format("ifcb-features").fake(tmp_path, 7)
+    found = []
+    for order in ((bins, features, scores), (scores, features, bins)):
+        catalogue = new_catalogue()
+        for path in order:
+            summary = catalogue.ingest(read_path(path))
+            assert not any("already" in reason for reason in summary.rejected), summary.rejected
+        found.append(all_of(catalogue))
+    assert len(found[0]["identification"]) == 9
+    latitude = TABLES["event"].columns.index("decimalLatitude")
+    assert sum(row[latitude] is not None for row in found[1]["event"]) == 2
+    for other in found[1:]:
+        for name, rows in found[0].items():
+            assert other[name] == rows, name
 
 
 def write(path: Path, **arrays: object) -> Path:

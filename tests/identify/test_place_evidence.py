@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,44 @@ def test_answers_say_what_place_and_date_added(answered):
         assert "; place and date in June: " in row["explanation"]
         assert "; nearest record " in row["explanation"]
         assert "out_of_place" not in (row["flags"] or "")
+
+
+def test_explain_says_what_the_place_said(small, met, tmp_path, capsys):
+    text = small.queries.read_text().split(">")[1:]
+    key, sequence = next(one.split() for one in text if one[1] in "abc" and one[2] in "ab")
+    asked = tmp_path / "asked.csv"
+    away = HOMES["f" if key[0] == "a" else "a"]
+    with asked.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["id", "sequence", "decimalLatitude", "decimalLongitude", "eventDate"])
+        rows.writerow(["home", sequence, *HOMES[key[0]], "2021-06-01"])
+        rows.writerow(["away", sequence, *away, "2021-06-01"])
+        rows.writerow(["nowhere", sequence, "", "", ""])
+    words = ["--library", str(small.library), "--query", str(asked), "--place", str(met), "-q"]
+    found = {}
+    for name in ("home", "away", "nowhere"):
+        assert main(["explain", name, *words, "--json"]) == 0
+        found[name] = json.loads(capsys.readouterr().out)["place"]
+    assert found["nowhere"] is None
+    first = {name: found[name]["words"][0] for name in ("home", "away")}
+    assert first["home"]["times"] > 1 > first["away"]["times"]
+    assert first["home"]["nearest"] < 500 < first["away"]["nearest"]
+    # What is said is what was answered: alone the same, together by the place.
+    alone = [
+        {w["name"]: w["alone"] for w in one["words"]} for one in (found["home"], found["away"])
+    ]
+    shared = alone[0].keys() & alone[1].keys()
+    assert shared
+    assert all(alone[0][name] == pytest.approx(alone[1][name]) for name in shared)
+    assert "place and date in June" in found["home"]["explanation"]
+    assert main(["explain", "home", *words]) == 0
+    told = capsys.readouterr().out
+    assert "What the place says (" in told and "With its place: " in told
+    assert main(["explain", "nowhere", *words]) == 0
+    assert "nowhere has no place" in capsys.readouterr().out
+    assert main(["explain", "--sequence", sequence, "-l", str(small.library),
+                 "--place", str(met)]) == 2  # fmt: skip
+    assert "give its id and --query FILE" in capsys.readouterr().err
 
 
 def test_a_place_that_speaks_against_an_answer_is_flagged(small, met):

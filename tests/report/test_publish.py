@@ -171,7 +171,7 @@ def sea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
 @pytest.fixture(scope="module")
 def package(sea: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Published]:
     path = tmp_path_factory.mktemp("published") / "sea"
-    return path, publish(sea, path, ABOUT, pictures=True)
+    return path, publish(sea, path, ABOUT, media="copy")
 
 
 def test_everything_is_there(package: tuple[Path, Published]) -> None:
@@ -187,7 +187,7 @@ def test_everything_is_there(package: tuple[Path, Published]) -> None:
 def test_the_same_catalogue_gives_the_same_bytes(
     sea: Catalogue, package: tuple[Path, Published], tmp_path: Path
 ) -> None:
-    publish(sea, tmp_path / "again", ABOUT, pictures=True)
+    publish(sea, tmp_path / "again", ABOUT, media="copy")
     first, second = (
         {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
         for root in (package[0], tmp_path / "again")
@@ -284,11 +284,22 @@ def test_croissant_names_every_file_with_its_hash(package: tuple[Path, Published
 # --- read back ----------------------------------------------------------------------------------
 
 
-def everything(catalogue: Catalogue, name: str) -> list[tuple[object, ...]]:
-    listed = ", ".join(
-        "coalesce(occurrenceStatus, 'present')" if c == "occurrenceStatus" else f'"{c}"'
-        for c in TABLES[name].columns
-    )
+def read_back(catalogue: Catalogue, name: str) -> list[tuple[object, ...]]:
+    listed = ", ".join(f'"{c}"' for c in TABLES[name].columns)
+    return catalogue.query(f"SELECT {listed} FROM {name} ORDER BY ALL").fetch()
+
+
+def everything(
+    catalogue: Catalogue, name: str, images: Path | None = None
+) -> list[tuple[object, ...]]:
+    """Return a table; addresses as they are in a package whose copied pictures lie in a folder."""
+    own = {"occurrenceStatus": "coalesce(occurrenceStatus, 'present')"}
+    if name == "media":
+        frame = f"'{images}/0000/0000000.png'" if images else "'frame.png'"
+        own["accessURI"] = (
+            f"CASE WHEN mediaID = 'F' THEN {frame} WHEN mediaID = 'C' THEN 'crop.png' END"
+        )
+    listed = ", ".join(own.get(c, f'"{c}"') for c in TABLES[name].columns)
     return catalogue.query(f"SELECT {listed} FROM {name} ORDER BY ALL").fetch()
 
 
@@ -298,8 +309,12 @@ def test_the_data_package_is_read_back(
     with Catalogue.create(tmp_path / "back") as back:
         summary = back.ingest(read_path(package[0] / "dwc-dp"))
         assert not summary.rejected
+        images = package[0] / "huggingface" / "images"
         for name in TABLES:
-            assert everything(back, name) == everything(sea, name), name
+            assert read_back(back, name) == everything(sea, name, images), name
+        (place,) = back.query("SELECT accessURI FROM media WHERE mediaID = 'F'").fetch()[0]
+        with Image.open(str(place)) as picture:
+            assert picture.size == (20, 10)
 
 
 def test_the_archive_is_read_back_with_its_regions_and_what_is_of_events(
@@ -308,7 +323,9 @@ def test_the_archive_is_read_back_with_its_regions_and_what_is_of_events(
     with Catalogue.create(tmp_path / "back") as back:
         back.ingest(read_path(package[0] / "dwc-a.zip"))
         for name in ("event", "media", "measurement"):
-            assert everything(back, name) == everything(sea, name), name
+            assert read_back(back, name) == everything(
+                sea, name, package[0] / "huggingface" / "images"
+            ), name
         asked = "SELECT sequence, targetGene, readCount, associatedSequences FROM sequence"
         assert back.query(asked).fetch() == sea.query(asked).fetch()
         asked = "SELECT occurrenceID, scientificName, probability FROM determination ORDER BY 1"
@@ -427,3 +444,114 @@ def test_the_verb_publishes_and_checks(
     assert main(["publish"]) == 2
     assert "expected a catalogue and --out" in capsys.readouterr().err
     assert main(["publish", "x", "--check", "out"]) == 2
+
+
+# --- where pictures lie -------------------------------------------------------------------------
+
+
+def addresses(package: Path) -> dict[str, list[str]]:
+    """Return what each part of a package calls its pictures."""
+    found: dict[str, list[str]] = {}
+    with (package / "dwc-dp" / "media.csv").open(newline="") as stream:
+        found["dwc-dp"] = [row["accessURI"] for row in csv.DictReader(stream)]
+    with DwCAReader(str(package / "dwc-a.zip")) as archive:
+        found["dwc-a"] = [
+            one.data[f"{AC}accessURI"] for row in archive for one in row.extensions
+            if one.rowtype.endswith("Multimedia")
+        ]  # fmt: skip
+    with duckdb.connect() as con:
+        found["huggingface"] = [
+            text for (text,) in con.execute(
+                f"SELECT accessURI FROM '{package}/huggingface/data/*.parquet'").fetchall()
+        ]  # fmt: skip
+    return {part: sorted({text for text in texts if text}) for part, texts in found.items()}
+
+
+def everything_said(package: Path) -> str:
+    """Return all that the files of a package say, packed or not."""
+    told = []
+    for file in sorted(package.rglob("*")):
+        if file.suffix == ".zip":
+            with zipfile.ZipFile(file) as packed:
+                told += [packed.read(name).decode() for name in packed.namelist()]
+        elif file.suffix == ".parquet":
+            with duckdb.connect() as con:
+                told.append(str(con.execute(f"FROM '{file}'").fetchall()))
+                told.append(str(con.execute(f"FROM parquet_kv_metadata('{file}')").fetchall()))
+        elif file.is_file() and file.suffix != ".png":
+            told.append(file.read_text())
+    return "\n".join(told)
+
+
+def test_no_folder_of_this_machine_is_told(sea: Catalogue, tmp_path: Path) -> None:
+    folders = [str(sea.path.parent), str(Path.home())]
+    for media in ("none", "copy"):
+        made = publish(sea, tmp_path / media, ABOUT, media=media)
+        said = everything_said(tmp_path / media)
+        assert [folder for folder in folders if folder in said] == []
+        assert "crop.png" in said
+        assert any("2" in note and "--media copy" in note for note in made.notes) == (
+            media == "none"
+        )
+    told = addresses(tmp_path / "none")
+    assert set(told) == {"dwc-dp", "dwc-a", "huggingface"}
+    assert all(names == ["crop.png", "frame.png"] for names in told.values())
+    assert addresses(tmp_path / "copy") == {
+        "dwc-dp": ["../huggingface/images/0000/0000000.png", "crop.png"],
+        "dwc-a": ["crop.png", "huggingface/images/0000/0000000.png"],
+        "huggingface": ["crop.png", "images/0000/0000000.png"],
+    }
+
+
+def test_pictures_are_named_where_they_lie_or_will_lie_on_the_web(
+    sea: Catalogue, tmp_path: Path
+) -> None:
+    publish(sea, tmp_path / "link", ABOUT, media="link")
+    here = [str(sea.path.parent / name) for name in ("crop.png", "frame.png")]
+    assert addresses(tmp_path / "link")["dwc-a"] == here
+    where = "https://example.org/pictures"
+    publish(sea, tmp_path / "web", ABOUT, media="copy", media_url=f"{where}/")
+    assert addresses(tmp_path / "web")["dwc-dp"] == ["crop.png", f"{where}/0000/0000000.png"]
+    with pytest.raises(InputError, match="--media-url ftp"):
+        publish(sea, tmp_path / "no", ABOUT, media="none", media_url="ftp://x.org")
+    assert not (tmp_path / "no").exists()
+
+
+def test_pictures_within_files_and_on_the_web(tmp_path: Path) -> None:
+    """A member of a zip is copied out, a web address stays, a file that is gone is told."""
+    picture = tmp_path / "a.png"
+    Image.new("L", (4, 3), 7).save(picture)
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as packed:
+        packed.write(picture, "in/side/a.PNG")
+    (tmp_path / "a.roi").write_bytes(bytes(range(12)))
+    uris = ["https://example.org/x.jpg", f"{tmp_path}/some.zip!/in/side/a.PNG",
+            f"{tmp_path}/gone.png", f"{tmp_path}/a.roi!/0/4/3", f"file://{picture}",
+            "C:\\Users\\me\\b.jpg", f"file://{picture}"]  # fmt: skip
+    media: list[dict[str, object]] = [
+        {"mediaID": f"M{n}", "accessURI": uri, "license": "CC0"} for n, uri in enumerate(uris)
+    ]
+    occurrence: list[dict[str, object]] = [{"occurrenceID": "O"}]
+    with Catalogue.create(tmp_path / "catalogue") as made:
+        source = tmp_path / "source"
+        source.write_text("x")
+        tables = (rows("media", media, source), rows("occurrence", occurrence, source))
+        made.ingest(Reading("drawn", tables, (source,)))
+        told = publish(made, tmp_path / "copy", ABOUT, media="copy")
+        publish(made, tmp_path / "none", ABOUT)
+    assert addresses(tmp_path / "none")["dwc-dp"] == [
+        "a.png", "a.roi!/0/4/3", "b.jpg", "gone.png", "https://example.org/x.jpg",
+        "some.zip!/in/side/a.PNG",
+    ]  # fmt: skip
+    images = tmp_path / "copy" / "huggingface" / "images"
+    files = sorted(p.name for p in images.rglob("*") if p.suffix != ".csv" and p.is_file())
+    assert files == ["0000000.pgm", "0000001.png", "0000002.png"]
+    with Image.open(images / "0000" / "0000001.png") as copied:
+        assert copied.getpixel((0, 0)) == 7
+    assert "Pictures that were copied: 3." in told.notes
+    assert "Not copied, since their files are not there: 2." in told.notes
+    assert "Not copied, since they lie on the web: 1." in told.notes
+    with Catalogue.create(tmp_path / "back") as back:
+        back.ingest(read_path(tmp_path / "copy" / "dwc-dp"))
+        there = back.query("SELECT count(DISTINCT accessURI), count(*) FROM media WHERE "
+                           "starts_with(accessURI, '/')").fetch()  # fmt: skip
+        assert there == [(3, 4)]

@@ -110,6 +110,8 @@ def _leave_out_known(staging: Staging, name: str) -> int:
         for column in _columns(staging, table):
             if column != key:
                 _reject_difference(staging, name, column)
+        if name == "event":
+            staging.run("CREATE OR REPLACE TABLE more_event AS SELECT * FROM known")
         staging.run(f"DELETE FROM {table} WHERE {k} IN (SELECT {k} FROM known)")
         if name == "occurrence" and "eventID" not in staging.terms("record"):
             _drop_events_of_known(staging)
@@ -119,6 +121,8 @@ def _leave_out_known(staging: Staging, name: str) -> int:
 
 def _reject_difference(staging: Staging, name: str, column: str) -> None:
     """Write down the values of one column that differ from what the catalogue holds."""
+    # Whoever comes second may know more of where and when something happened.
+    held = f"AND h.{quoted(column)} IS NOT NULL" if name == "event" else ""
     k, c = quoted(TABLES[name].key), quoted(column)
     content = f"left(CAST(n.{c} AS VARCHAR), {CONTENT})"
     source = "known n"
@@ -134,8 +138,18 @@ def _reject_difference(staging: Staging, name: str, column: str) -> None:
         f"|| coalesce(chr(39) || left(CAST(h.{c} AS VARCHAR), 60) || chr(39), 'none'), {content} "
         f"FROM {source} JOIN catalogue.main.{name} h ON h.{k} = n.{k} "
         f"JOIN files f ON f.source = {source_of('n.ord')} "
-        f"WHERE n.{c} IS NOT NULL AND n.{c} IS DISTINCT FROM h.{c}"
+        f"WHERE n.{c} IS NOT NULL AND n.{c} IS DISTINCT FROM h.{c} {held}"
     )
+
+
+def _fill_events(staging: Staging) -> None:
+    """Give events of the catalogue what they lack and this input knows; no value is changed."""
+    columns = [c for c in _columns(staging, "more_event") if c != "eventID"]
+    for c in map(quoted, columns):
+        staging.run(
+            f"UPDATE catalogue.main.event SET {c} = m.{c} FROM more_event m "
+            f"WHERE m.eventID = event.eventID AND event.{c} IS NULL AND m.{c} IS NOT NULL"
+        )
 
 
 def _drop_events_of_known(staging: Staging) -> None:
@@ -157,6 +171,8 @@ def write(staging: Staging, run: Mapping[str, object]) -> None:
             if staging.has(f"new_{name}"):
                 staging.step(f"writing {name}", staging.rows_read)
                 _write_table(staging, name, identifier)
+        if staging.has("more_event"):
+            _fill_events(staging)
         staging.run(
             "INSERT INTO catalogue.main.rejects BY NAME SELECT "
             "(SELECT coalesce(max(rejectID), 0) FROM catalogue.main.rejects) + row_number() OVER "

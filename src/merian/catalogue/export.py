@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,18 @@ _OPTIONS = {
 }
 
 
-def export(con: duckdb.DuckDBPyConnection, work: Path, what: str, path: Path) -> int:
-    """Write a table or a query's answer and return its number of rows."""
+def export(
+    con: duckdb.DuckDBPyConnection, work: Path, what: str, path: Path, before: str = ""
+) -> int:
+    """Write a table or a query's answer and return its number of rows.
+
+    Args:
+        con: The catalogue's reading connection.
+        work: Where the file is made.
+        what: A table, or a query.
+        path: The file to write.
+        before: What is put before a query, ``WITH ...``; see `Catalogue.instead`.
+    """
     options = _OPTIONS.get(path.suffix.lower())
     if options is None:
         raise InputError(
@@ -50,8 +61,10 @@ def export(con: duckdb.DuckDBPyConnection, work: Path, what: str, path: Path) ->
         )
     cursor = quiet_cursor(con)
     try:
-        select = _ordered(cursor, what)
-        run = run_id("export", {"what": what, "runs": _runs(cursor)})
+        select = _ordered(cursor, before + what)
+        # Where it is made is another folder each time.
+        asked = before.replace(str(work), "") + what
+        run = run_id("export", {"what": asked, "runs": _runs(cursor)})
         mark = stamp("merian-table", "1.0", run, _lock(cursor))
         if path.suffix.lower() == ".parquet":
             options += f", KV_METADATA {{merian: {literal(json.dumps(mark))}}}"
@@ -82,7 +95,9 @@ def _copy(
             shutil.copyfileobj(made, stream, 1 << 20)
     finally:
         cursor.execute(f"SET threads = {threads}").fetchall()
-        shutil.rmtree(work, ignore_errors=True)
+        part.unlink(missing_ok=True)
+        with suppress(OSError):  # what was laid beside the tables stays until all is closed
+            work.rmdir()
     if path.suffix.lower() != ".parquet":
         stamp_beside(path, mark)
     return int(counted[0][0])

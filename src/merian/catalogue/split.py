@@ -15,7 +15,7 @@ from merian.catalogue.facts import any_of, content_id, keep_date, split_facts
 from merian.catalogue.labels import LABEL_TERMS, Labels
 from merian.catalogue.naming import identification_rows
 from merian.catalogue.schema import TABLES, quoted
-from merian.catalogue.staging import CONTENT, Feed, Staging, line_of
+from merian.catalogue.staging import CONTENT, Feed, Staging, line_of, source_of
 
 __all__ = ["split"]
 
@@ -119,8 +119,8 @@ def _reject_unidentified(staging: Staging) -> None:
             f"FROM (SELECT DISTINCT ord FROM ({feed.sql}) WHERE {where}) r "
             # By itself, since a column of the input may be called like one of ours.
             f"JOIN (SELECT line__, {feed.content} AS content__ FROM {feed.origin}) o "
-            f"ON o.line__ = {line_of('r.ord')} "
-            f"JOIN files f ON f.source = {feed.source}"
+            f"ON o.line__ = {feed.line('r.ord')} "
+            f"JOIN files f ON f.source = {source_of('r.ord')}"
         )
 
 
@@ -261,5 +261,5 @@ def _reject_value(staging: Staging, feed: Feed, term: str, known: str) -> None:
     staging.run(
         f"INSERT INTO rejects SELECT DISTINCT 'value', f.file, {line_of('v.ord')}, "
         f"{literal(term)}, {problem(term, 'v.x')}, left(v.x, {CONTENT}) FROM ({rows}) v "
-        f"JOIN files f ON f.source = {feed.source} WHERE {typed(term, 'v.x')} IS NULL"
+        f"JOIN files f ON f.source = {source_of('v.ord')} WHERE {typed(term, 'v.x')} IS NULL"
     )

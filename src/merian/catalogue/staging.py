@@ -8,8 +8,9 @@ in the line. It sorts as the input does, and decides which of two rows came firs
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ CONTENT = 1000
 """Characters of a reject's content that are kept."""
 
 _LINE_BITS, _POSITION_BITS = 40, 10
+_MOST = (1 << (63 - _LINE_BITS - _POSITION_BITS)) - 1  # sources
+_APART = 32  # sources of rows for one table that have a table of texts each
 
 Step = Callable[[str, int], None]
 
@@ -59,6 +62,11 @@ class Feed:
     origin: str
     source: int
     texts: str | None
+    shared: bool = False
+
+    def line(self, place: str) -> str:
+        """Return the SQL of ``line__`` in the origin for a place."""
+        return f"({place} >> {_POSITION_BITS})" if self.shared else line_of(place)
 
 
 class Staging:
@@ -118,15 +126,27 @@ class Staging:
 
     def load(self, reading: Reading) -> None:
         """Stage all sources."""
+        if len(reading.sources) > _MOST:
+            raise FormatError(
+                f"is read as {len(reading.sources):,} tables, and an import takes {_MOST:,}; "
+                "import it in parts, a folder with fewer files at a time",
+                path=reading.sources[0].path.parent,
+            )
+        counted = Counter(s.table for s in reading.sources if isinstance(s, Rows))
+        shared = {table: _Shared(table) for table, n in counted.items() if n > _APART}
         for number, source in enumerate(reading.sources):
             self.run("INSERT INTO files VALUES (?, ?)", [number, str(source.called)])
             before = self.rows_read
             if isinstance(source, Delimited):
                 self._load_delimited(number, source)
+            elif source.table in shared:
+                self._load_shared(number, source, shared[source.table])
             else:
                 self._load_rows(number, source)
             if self.rows_read == before:
                 self.notes.append(f"{source.called} has no rows")
+        for one in shared.values():
+            self._feed_shared(one)
         self.flush_rejects()
         if not self.rows_read:
             where = reading.sources[0].path if reading.sources else None
@@ -187,6 +207,41 @@ class Staging:
     def _load_rows(self, number: int, source: Rows) -> None:
         table, terms = f"text_{number}", dict[str, None]()
         self.run(f"CREATE TABLE {table} (line__ BIGINT, rest__ VARCHAR)")
+        self._append_rows(source, table, terms)
+        same = Columns(source.table, {term: quoted(term) for term in terms})
+        self.run(table_view(number))
+        self._add_feed(number, f"raw_{number}", same, tuple(terms))
+
+    def _load_shared(self, number: int, source: Rows, shared: _Shared) -> None:
+        """Stage the rows of one of very many sources beside those of the others.
+
+        A table for each would be thousands, and every query one over all of them.
+        """
+        if shared.number is None:
+            shared.number = number
+            self.run(f"CREATE TABLE text_{number} (line__ BIGINT, rest__ VARCHAR)")
+        self._append_rows(source, f"text_{shared.number}", shared.terms, number << _LINE_BITS)
+
+    def _feed_shared(self, shared: _Shared) -> None:
+        if shared.number is None:
+            return
+        same = Columns(shared.table, {term: quoted(term) for term in shared.terms})
+        self.run(table_view(shared.number))
+        self._add_feed(0, f"raw_{shared.number}", same, tuple(shared.terms))
+        # The place of a row has the number of its source in it already.
+        self.feeds[-1] = replace(self.feeds[-1], source=shared.number, shared=True)
+
+    def _append_rows(
+        self, source: Rows, table: str, terms: dict[str, None], first: int | None = None
+    ) -> None:
+        """Append the rows of a source.
+
+        Args:
+            source: It.
+            table: The table of texts.
+            terms: The columns that this has, which grow.
+            first: What is added to the lines, if the table is that of several sources.
+        """
         allowed = record_terms() if source.table == "record" else TABLES[source.table].columns
         for chunk in source.chunks:
             if isinstance(chunk, Reject):
@@ -199,12 +254,13 @@ class Staging:
                         raise FormatError(f"no term {term!r} in {source.table}", path=source.called)
                     terms[term] = None
                     self.run(f"ALTER TABLE {table} ADD COLUMN {quoted(term)} VARCHAR")
+            if first is not None:
+                given = enumerate(chunk["line"], 1)
+                lines = [first + (n if line is None else int(str(line))) for n, line in given]
+                chunk = {**chunk, "line": lines}  # noqa: PLW2901
             self._append_chunk(table, chunk)
             self.rows_read += len(chunk["line"])
             self.step(f"reading {source.called.name}", self.rows_read)
-        same = Columns(source.table, {term: quoted(term) for term in terms})
-        self.run(table_view(number))
-        self._add_feed(number, f"raw_{number}", same, tuple(terms))
 
     def _append_chunk(self, table: str, chunk: Chunk) -> None:
         names = {f"c{i}": term for i, term in enumerate(chunk) if term != "line"}
@@ -301,6 +357,21 @@ class Staging:
         """Return the SQL of all rows that are fed to a table, as text."""
         parts = [f"({feed.sql})" for feed in self.feeds if feed.table == table]
         return "(" + " UNION ALL BY NAME ".join(parts) + ")"
+
+
+class _Shared:
+    """A table of texts for the rows of very many sources.
+
+    Attributes:
+        table: The table that they feed.
+        number: That of the first source, which its name has; None before there is one.
+        terms: Its columns.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.number: int | None = None
+        self.terms: dict[str, None] = {}
 
 
 def _expression(sql: str, columns: Sequence[str]) -> str:

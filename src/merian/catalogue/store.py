@@ -13,13 +13,15 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from merian.catalogue.beside import laid
 from merian.catalogue.checks import literal
 from merian.catalogue.definitions import definitions
 from merian.catalogue.export import export
@@ -78,6 +80,7 @@ class Catalogue:
         self._threads = threads or os.cpu_count() or 1
         self._con: duckdb.DuckDBPyConnection | None = None
         self._writing = False
+        self._before = ""
         self._work = _work_folder(path)
         if read_only:
             self._reader()
@@ -291,11 +294,38 @@ class Catalogue:
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""
-        return ask(self._reader(), sql)
+        return ask(self._reader(), self._before + sql)
 
     def write_table(self, what: str, path: Path | str) -> int:
         """Write a table, or the answer to a query, as the suffix says; return its rows."""
-        return export(self._reader(), self._work, what, Path(path))
+        return export(self._reader(), self._work, what, Path(path), self._before)
+
+    @contextmanager
+    def instead(self, table: str, sql: str) -> Iterator[None]:
+        """Within this, queries find what a query gives in place of a table.
+
+        Args:
+            table: The table. Queries must be plain SELECTs, and none may name it alone.
+            sql: What stands for it; there the table itself is ``main.TABLE``.
+        """
+        self._before = f"WITH {table} AS NOT MATERIALIZED ({sql}) "
+        try:
+            yield
+        finally:
+            self._before = ""
+
+    def lay_beside(
+        self, name: str, columns: Sequence[str], rows: Iterable[Sequence[str | None]]
+    ) -> str:
+        """Lay texts beside the tables until the catalogue is closed; return what FROM takes.
+
+        Args:
+            name: What to call it.
+            columns: The names of its columns.
+            rows: Its rows, which need not fit into memory.
+        """
+        self._work.mkdir(parents=True, exist_ok=True)
+        return laid(self._work / f"{name}.parquet", columns, rows)
 
     def info(self) -> Info:
         """Return what it holds, in numbers."""

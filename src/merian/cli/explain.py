@@ -13,11 +13,16 @@ from merian.cli.choosing import BATCH, choice_of, options_of
 from merian.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from merian.formats import Options
+    from merian.identify import Choice
     from merian.identify.determination import Determination
     from merian.identify.explain import Difference, Explanation, Neighbour
+    from merian.identify.explain_place import PlaceSaid
     from merian.identify.layout import Layout
     from merian.identify.queries import Query
+    from merian.library import Library
 
 __all__ = ["explain"]
 
@@ -39,6 +44,7 @@ def explain(
     alpha: float = 0.05,
     novelty: str | None = None,
     promise: Literal["all", "rank"] = "all",
+    place: Path | None = None,
     json: bool = False,
     quiet: screen.Quiet = False,
 ) -> None:
@@ -61,6 +67,8 @@ def explain(
             genus that is not, of a family that is not: --novelty 0.7,0.2,0.08,0.02. Without it
             the promise holds for any mixture.
         promise: Whether it bounds the errors of all answers, or of those at each rank.
+        place: The list of sightings that `merian identify --place` was given: what place and date
+            of the record said, beside what its barcode says.
         json: Print JSON.
         quiet: Print the answer and nothing else.
     """
@@ -72,18 +80,27 @@ def explain(
     if novelty == BATCH:
         raise InputError("--novelty batch: give the four shares that `merian identify` printed")
     choice = choice_of(alpha, novelty, promise)
+    if place is not None and query is None:
+        raise InputError("--place: the place stands in the record; give its id and --query FILE")
     with screen.working(f"Explaining {id or 'the sequence'}", quiet):
         asked = _asked(id, query, sequence, format, options_of(format, map, set))
         shelf = open_shelf(library)
         name = picked(shelf, asked)
         identifier = Identifier.open(shelf[name], choice)
         found = explained(identifier.trace(asked.sequence), identifier.library)
+        said = None
+        if place is not None and query is not None:
+            options = options_of(format, map, set)
+            said = _place_said(shelf, name, asked, choice, place, query, options, format)
     if len(shelf) > 1:
         screen.say(f"answered by the library {name}", quiet)
     if json:
-        screen.print_json(_as_dict(id, found))
+        told = {"place": dataclasses.asdict(said) if said else None} if place else {}
+        screen.print_json(_as_dict(id, found) | told)
         return
     _print(id or "the sequence", found)
+    if place is not None:
+        _print_place(id, said)
 
 
 def _asked(
@@ -101,6 +118,43 @@ def _asked(
             "ACGT... in place of the id and the file"
         )
     return find_barcode(Queries([query], options, format), id)
+
+
+def _place_said(
+    shelf: Mapping[str, Library], name: str, asked: Query, choice: Choice, place: Path,
+    query: Path, options: Options, format: str | None,
+) -> PlaceSaid | None:  # fmt: skip
+    """Return what place and date said; None where the record has no place."""
+    from merian.identify.explain_place import place_said, spot_of_record
+    from merian.identify.record_panel import RecordPanel
+    from merian.identify.sightings import read_sightings
+
+    sightings = read_sightings(place)
+    spot = spot_of_record(query, asked.id, options, format)
+    if spot is None:
+        return None
+    panel = RecordPanel(shelf, choice, sightings=sightings)
+    return place_said(panel, name, asked.sequence, spot)
+
+
+def _print_place(id: str, said: PlaceSaid | None) -> None:
+    print()
+    if said is None:
+        print(screen.printable(f"{id} has no place, so place and date say nothing of it."))
+        return
+    screen.print_table(
+        ("barcode alone", "place and date", "nearest record", "together", "outcome"),
+        [
+            (f"{one.alone:.3f}", f"x{one.times:.2g}" if one.times >= 1 else f"/{1 / one.times:.2g}",
+             "" if one.nearest is None else f"{one.nearest:,.0f} km", f"{one.probability:.3f}",
+             f"something new in {one.name or 'the tree'}" if one.new else one.name)
+            for one in said.words
+        ],
+        title=f"What the place says ({said.latitude:g}, {said.longitude:g})",
+    )  # fmt: skip
+    print(screen.printable(f"With its place: {said.explanation}"))
+    if said.flags:
+        print(screen.printable(f"flags: {', '.join(said.flags)}"))
 
 
 def _print(id: str, found: Explanation) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -33,7 +33,8 @@ def publish(
     doi: str | None = None,
     version: str | None = None,
     date: str | None = None,
-    pictures: bool = False,
+    media: Literal["none", "copy", "link"] = "none",
+    media_url: str = "",
     replace: bool = False,
     most: int = 3,
     json: bool = False,
@@ -60,7 +61,11 @@ def publish(
         version: Its version.
         date: When it was made; that of the newest import if not given. With --check, the day
             after which dates lie in the future; today if not given.
-        pictures: Copy the pictures whose licences allow it.
+        media: What becomes of pictures that lie on this machine. "none": the tables name their
+            files and not where those lie; "copy": those whose licence allows it are copied into the
+            package, and named from there; "link": they are named where they lie here.
+        media_url: Where on the web the pictures that are copied will lie; the tables then name
+            them there.
         replace: Replace a folder that is there.
         most: How many findings of each kind are shown one by one.
         json: Print JSON.
@@ -96,7 +101,8 @@ def publish(
         screen.working(f"Publishing {catalogue}", quiet) as job,
         Catalogue.open(catalogue, read_only=True) as opened,
     ):
-        made = write(opened, out, said, pictures=pictures, most=most, step=job.tell)
+        made = write(opened, out, said, media=media, media_url=media_url, most=most,
+                     step=job.tell)  # fmt: skip
     for note in made.notes:
         screen.say(note, quiet)
     if not json:

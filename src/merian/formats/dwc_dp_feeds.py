@@ -20,6 +20,7 @@ from merian.errors import FormatError
 from merian.formats.delimited import Head, column, delimited, literal
 from merian.formats.dwc_dp_open import Package
 from merian.formats.dwc_dp_tables import NO_EVENT, OURS
+from merian.formats.files_beside import made_whole
 
 __all__ = ["sources_of"]
 
@@ -142,6 +143,8 @@ def _sources(package: Package, name: str, head: Head, notes: list[str]) -> list[
     """Return what one table of the standard feeds."""
     table, _ = _RENAMED[name]
     terms = _terms(name, head)
+    if "accessURI" in terms:
+        terms["accessURI"] = made_whole(terms["accessURI"], package.beside)
     key = TABLES[table].key
     # Without one, the catalogue makes one, but for an occurrence.
     where = f"{terms['eventID']} IS DISTINCT FROM {literal(NO_EVENT)}" if name == "event" else None

@@ -30,12 +30,14 @@ class Package:
 
     Attributes:
         folder: Where the descriptor lies.
+        beside: Where the package lies: its folder, or that of a zip.
         said: What the descriptor says.
         tables: The tables by name, each with the heads of its files.
         missing: Files that the descriptor names and that are not there, with their table.
     """
 
     folder: Path
+    beside: Path
     said: Mapping[str, Any]
     tables: Mapping[str, tuple[Head, ...]]
     missing: tuple[tuple[str, str], ...] = ()
@@ -83,7 +85,9 @@ def open_package(path: Path) -> Package:
         folder = found[0].parent if found else scratch.folder
     said = _read(folder / DESCRIPTOR, path)
     tables, missing = _tables(folder, said, path)
-    return Package(folder, said, tables, tuple(missing), scratch)
+    return Package(
+        folder, path.parent if scratch else folder, said, tables, tuple(missing), scratch
+    )
 
 
 def _read(file: Path, path: Path) -> Mapping[str, Any]:

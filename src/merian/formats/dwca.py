@@ -33,6 +33,7 @@ from merian.files import existing, open_text
 from merian.formats.delimited import UNREADABLE, UNREADABLE_ZIP, column, write_delimited
 from merian.formats.dwca_feeds import MEASUREMENTS, PICTURES, feeds_of, view_of
 from merian.formats.dwca_write import write_archive, write_descriptor
+from merian.formats.files_beside import made_whole
 from merian.formats.registry import Format, Options
 
 __all__ = ["FORMAT"]
@@ -94,14 +95,16 @@ def _read(path: Path, options: Options) -> Reading:
     notes: list[str] = []
     kinds = [table.row_type for table in archive.extensions]
     apart = core == "Occurrence" and _all_named(archive)
-    sources = _sources(archive.core, core, apart, options, notes)
+    packed = path.is_file() and path.name.lower() != "meta.xml"
+    beside = path.parent if packed else archive.folder
+    sources = _sources(archive.core, core, apart, options, notes, beside)
     for table in archive.extensions:
         if table.row_type in _READ:
-            sources += _sources(table, core, apart, options, notes)
+            sources += _sources(table, core, apart, options, notes, beside)
         else:
             notes.append(f"the extension {table.row_type or 'of no type'} is ignored")
     notes.insert(0, f"core {core}" + (f", extensions {', '.join(kinds)}" if kinds else ""))
-    if path.is_file() and path.name.lower() != "meta.xml":
+    if packed:
         # What was unpacked is gone tomorrow; a reject names the archive and the table in it.
         sources = [replace(source, shown=path / source.path.name) for source in sources]
     return _Held("dwc-a", tuple(sources), (path,), tuple(dict.fromkeys(notes)), archive)
@@ -138,10 +141,18 @@ def _ids(table: ArchiveFile, named_only: bool = False) -> Iterator[str]:
 
 
 def _sources(
-    table: ArchiveFile, core: str, named_apart: bool, options: Options, notes: list[str]
-) -> list[Delimited]:
+    table: ArchiveFile, core: str, named_apart: bool, options: Options, notes: list[str],
+    beside: Path,
+) -> list[Delimited]:  # fmt: skip
     view = view_of(table, core, notes)
-    feeds = feeds_of(view, named_apart, options)
+    feeds = [
+        replace(
+            feed, terms={**feed.terms, "accessURI": made_whole(feed.terms["accessURI"], beside)}
+        )
+        if feed.table == "media" and feed.each is None and "accessURI" in feed.terms
+        else feed
+        for feed in feeds_of(view, named_apart, options)
+    ]
     used = " ".join(sql for feed in feeds for sql in (*feed.terms.values(), feed.each or ""))
     left = [name for name in view.given if column(view.given[name]) not in used]
     if left:

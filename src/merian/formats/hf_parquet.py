@@ -27,9 +27,11 @@ not read. Files without pictures are read too.
 Written are the columns of records with their standing name and each of their pictures in a row of
 its own, in row groups of 100 rows and files of 400 MB, with features that `datasets` decodes:
 ``image`` is an Image, ``label`` a ClassLabel of what was written on the labels, what was measured
-on records has columns of its own. A region is cut out and becomes a picture of its own. Records
-that are in no part of a split stand in ``train``. The history of names and the card are not
-written; the publisher writes the card.
+on records has columns of its own. A region is cut out and becomes a picture of its own, which tells
+where it lay in the larger one (``derivedFromMediaID``, ``xFrac`` ...) and its outline there. What
+else was said of a record, before the name that stands or beside it, is the column
+``identifications``: a list of objects in JSON, whose keys are terms. Records that are in no part of
+a split stand in ``train``. The card is not written; the publisher writes it.
 
 Reference: https://huggingface.co/docs/datasets/image_load,
 https://huggingface.co/docs/hub/datasets-data-files-configuration
@@ -53,6 +55,7 @@ from merian.files import existing, write_text
 from merian.formats.delimited import Head, column, head_bytes, literal
 from merian.formats.hf_columns import OURS
 from merian.formats.hf_features import SPLITS, Card, read_card, split_of
+from merian.formats.hf_history import HistoryRows
 from merian.formats.hf_rows import (
     MAGIC,
     MeasuredRows,
@@ -187,8 +190,9 @@ def _of_file(
     table: ParquetTable, root: Path, card: Card, options: Options, look: bool
 ) -> Iterator[tuple[Rows, list[str]]]:
     """Return what there is to read in one file, with notes."""
-    own, own_measured = _own_notes(table)
-    names = tuple(one.name for one in table.plain if one.name not in own_measured)
+    own, own_measured, history = _own_notes(table)
+    names = tuple(one.name for one in table.plain if one.name not in own_measured
+                  and one.name != history)  # fmt: skip
     head = Head(table.file, "", ",", "", 0, names, (), ())
     mapping = map_columns(head, with_labels(options, head, own))
     classes = {**card.classes, **table.features.classes}
@@ -210,6 +214,9 @@ def _of_file(
     if measured:
         of = MeasuredRows(table, terms["occurrenceID"], measured, classes)
         yield Rows(table.file, "measurement", of), []
+    if history:
+        yield Rows(table.file, "identification",
+                   HistoryRows(table, terms["occurrenceID"], history)), []  # fmt: skip
 
 
 def with_labels(options: Options, head: Head, own: Mapping[str, str]) -> Options:
@@ -262,8 +269,12 @@ def _complete(
         complete_names(terms, options.marker)
 
 
-def _own_notes(table: ParquetTable) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """Return what our own writer noted: column -> term, and column -> what was measured, unit."""
+def _own_notes(table: ParquetTable) -> tuple[dict[str, str], dict[str, tuple[str, str]], str]:
+    """Return what our own writer noted.
+
+    That is column -> term, column -> what was measured and its unit, and the column of further
+    identifications.
+    """
     try:
         told = json.loads(table.notes.get(OURS, "{}"))
         names = {one.name for one in table.plain}
@@ -277,9 +288,10 @@ def _own_notes(table: ParquetTable) -> tuple[dict[str, str], dict[str, tuple[str
             for name, (kind, unit) in told.get("measured", {}).items()
             if name in names
         }
+        history = told.get("history", "")
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return {}, {}
-    return terms, measured
+        return {}, {}, ""
+    return terms, measured, history if history in names else ""
 
 
 def _tell(mapping: TableMapping, table: ParquetTable, card: Card) -> list[str]:

@@ -38,8 +38,9 @@ from merian.errors import FormatError
 from merian.files import existing, open_text, write_text
 from merian.formats.delimited import head_text
 from merian.formats.json_stream import lacking_members
+from merian.formats.outlines import LARGEST_SIDE
 from merian.formats.picture_shelf import PictureShelf
-from merian.formats.region_shapes import LARGEST, corners, outline, region
+from merian.formats.region_shapes import corners, outline, region
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import chunked
 
@@ -294,7 +295,7 @@ def _coordinates(value: object) -> list[float] | None:
     good = [
         float(one)
         for one in listed
-        if isinstance(one, int | float) and not isinstance(one, bool) and abs(one) <= LARGEST
+        if isinstance(one, int | float) and not isinstance(one, bool) and abs(one) <= LARGEST_SIDE
     ]
     return good if good and len(good) == len(listed) else None
 

@@ -1,8 +1,8 @@
 """Regions of pictures: from the points that an annotation has to fractions and an outline.
 
 Every program that annotates pictures has points, circles, boxes and polygons, in pixels or as parts
-of the picture. Here they become one thing: the box around them as fractions of the picture, clipped
-to it, and the outline in pixels as well-known text, as it was drawn.
+of the picture. Here they become points, and of these the outline as it was drawn; the box
+around them becomes fractions as `merian.formats.outlines` makes them of any box.
 
 References: OGC 06-103r4, Simple Feature Access (well-known text).
 """
@@ -13,12 +13,11 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["LARGEST", "Point", "corners", "numbers", "outline", "region", "side"]
+from merian.formats.outlines import LARGEST_SIDE, bounds, clipped
+
+__all__ = ["Point", "corners", "numbers", "outline", "region", "side"]
 
 Point = tuple[float, float]
-
-LARGEST = 1_000_000
-"""Pixels of a side: no picture is larger, and a damaged file may say anything."""
 
 _STEPS = 32  # corners of the polygon that stands for a circle: within half a percent of it
 _NUMBERS = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -34,7 +33,7 @@ def numbers(text: str) -> list[float] | None:
 
 
 def _believable(number: float) -> bool:
-    return math.isfinite(number) and abs(number) <= LARGEST
+    return math.isfinite(number) and abs(number) <= LARGEST_SIDE
 
 
 def side(value: object) -> int | None:
@@ -43,7 +42,7 @@ def side(value: object) -> int | None:
         number = float(str(value))
     except ValueError:
         return None
-    return int(number) if 1 <= number <= LARGEST and number == int(number) else None
+    return int(number) if 1 <= number <= LARGEST_SIDE and number == int(number) else None
 
 
 def corners(shape: str, found: Sequence[float]) -> list[Point] | None:
@@ -110,12 +109,6 @@ def region(points: Iterable[Point], size: tuple[int, int] | None) -> dict[str, o
     """
     if size is None:
         return {}
-    width, height = size
-    xs, ys = zip(*points, strict=True)
-    left, right = (_part(x, width) for x in (min(xs), max(xs)))
-    top, below = (_part(y, height) for y in (min(ys), max(ys)))
-    return {"xFrac": left, "yFrac": top, "widthFrac": right - left, "heightFrac": below - top}
-
-
-def _part(pixels: float, whole: int) -> float:
-    return min(max(pixels / whole, 0.0), 1.0)
+    box = bounds([value for point in points for value in point])
+    fractions = clipped(box, *size)
+    return dict(zip(("xFrac", "yFrac", "widthFrac", "heightFrac"), fractions, strict=True))

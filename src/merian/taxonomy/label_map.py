@@ -23,7 +23,6 @@ https://github.com/ThelmaPana/plankton_classif (Earth Syst. Sci. Data 18, 945, 2
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +31,7 @@ from functools import partial
 from pathlib import Path
 
 from merian.errors import FormatError
-from merian.files import existing, open_binary, open_text
+from merian.files import existing, marked_encoding, open_text
 from merian.taxonomy.lock import TaxonomyLock
 
 __all__ = ["COLUMNS", "LEVEL", "Fault", "LabelMap", "LabelTarget", "read_label_map"]
@@ -208,7 +207,7 @@ def _tables(path: Path) -> list[Path]:
         return [path]
     found = []
     for file in sorted(path.glob("*.csv")):
-        with open_text(file, _encoding(file)) as stream:
+        with open_text(file, marked_encoding(file)) as stream:
             if lineage_map.is_lineage_table(_header(stream.readline())[0]):
                 found.append(file)
     if not found:
@@ -225,8 +224,10 @@ _Reader = Callable[[int, Mapping[str, str]], "LabelTarget | str"]
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str], _Reader]]:
     """Return the rows as texts by column, with the line that each ends on and who reads it."""
-    with open_text(path, _encoding(path)) as stream:
+    with open_text(path, marked_encoding(path)) as stream:
         header, delimiter = _header(stream.readline())
+        if not any(header):
+            raise FormatError("begins with no row of columns' names; is it empty?", path=path)
         columns, read = _reader(path, header)
         lines = csv.reader((line.replace("\0", "") for line in stream), delimiter=delimiter)
         for values in lines:
@@ -242,12 +243,6 @@ def _header(line: str) -> tuple[list[str], str]:
     delimiter = max(",\t;", key=line.count)
     found = next(csv.reader([line.replace("\0", "")], delimiter=delimiter), [])
     return [name.strip().lstrip("\ufeff") for name in found], delimiter
-
-
-def _encoding(path: Path) -> str | None:
-    """Return UTF-16 where the file says that it is; spreadsheets write it as "Unicode text"."""
-    with open_binary(path) as stream:
-        return "utf-16" if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else None
 
 
 def _reader(path: Path, header: list[str]) -> tuple[list[str], _Reader]:

@@ -38,7 +38,10 @@ from merian.taxonomy.label_map import LabelTarget
 from merian.taxonomy.lock import TaxonomyLock
 from merian.taxonomy.ranks import RANK_NUMBER, RANKS, read_rank
 
-__all__ = ["COLUMNS", "STATUSES", "lock_of", "own_columns", "target", "write_label_map"]
+__all__ = [
+    "COLUMNS", "STATUSES", "lock_of", "own_columns", "protected", "target", "unprotected",
+    "write_label_map",
+]  # fmt: skip
 
 COLUMNS = (
     "source", "label", "count", "kind", "scientificName", "scientificNameAuthorship", "taxonRank",
@@ -86,7 +89,7 @@ def lock_of(row: Mapping[str, str]) -> TaxonomyLock | None:
 
 def target(line: int, row: Mapping[str, str]) -> LabelTarget | str:
     """Return what a row says, or why that cannot be."""
-    row = {name: _unprotected(text) for name, text in row.items()}
+    row = {name: unprotected(text) for name, text in row.items()}
     source, label = row["source"].strip(), row["label"]
     if not label.strip():
         return "names no label"
@@ -139,7 +142,7 @@ def write_label_map(
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
         for one in targets:
-            writer.writerow([_protected(text) for text in _cells(one, told)])
+            writer.writerow([protected(text) for text in _cells(one, told)])
             rows += 1
     return rows
 
@@ -178,10 +181,11 @@ def _lineage(text: str, name: str, rank: str) -> dict[str, str]:
     return found if last == [(rank, name)] else {rank: name}
 
 
-def _protected(text: str) -> str:
+def protected(text: str) -> str:
     """Return a text so that a spreadsheet leaves it as it is."""
     return f"'{text}" if _MISREAD.fullmatch(text) else text
 
 
-def _unprotected(text: str) -> str:
+def unprotected(text: str) -> str:
+    """Return a text as it was before a spreadsheet was kept from it."""
     return text[1:] if text[:1] == "'" and _MISREAD.fullmatch(text[1:]) else text

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from merian.errors import FormatError, InputError
-from merian.files import existing, open_text, write_text
+from merian.files import existing, marked_encoding, open_text, write_text
 from merian.stamp import check_stamp, run_id, stamp, stamp_beside
+from merian.taxonomy.label_map_table import protected, unprotected
 from merian.taxonomy.lock import TaxonomyLock
 from merian.taxonomy.strings import NamePool
 from merian.taxonomy.tree import NONE, Node, Taxonomy
@@ -257,14 +259,18 @@ def write_plan(
         moves: By target, as it was named.
         folders: Of the older and of the newer version.
     """
-    lines = ["\t".join(COLUMNS)]
+    # Quoted and guarded as spreadsheets need it, so that what they save is what was written.
+    text = io.StringIO(newline="")
+    table = csv.writer(text, delimiter="\t", lineterminator="\n")
+    table.writerow(COLUMNS)
     for target, each in moves.items():
         for move in each:
-            cells = _row(compared, target, move)
-            lines.append("\t".join(" ".join(cell.split()) for cell in cells))
+            cells = [" ".join(cell.split()) for cell in _row(compared, target, move)]
+            # What a row is known by: target, where, name, rank and id.
+            table.writerow([*map(protected, cells[:5]), *cells[5:]])
     mark = mark_of(compared, moves)
     old, new = compared.old.lock.as_dict(), compared.new.lock.as_dict()
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(path, text.getvalue())
     told = stamp(_FORMAT, _VERSION, run_id("migrate", {"plan": mark}), new)
     about = {"from": {"folder": str(folders[0]), **old}, "to": {"folder": str(folders[1]), **new},
              "targets": list(moves), "hash": mark}  # fmt: skip
@@ -316,21 +322,20 @@ def read_decisions(path: Path) -> list[tuple[dict[str, str], str]]:
 
 
 def _table(path: Path, needed: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a table with tabs, or commas as a spreadsheet may have saved it."""
+    """Return the rows of a table, with tabs or commas and in UTF-16 as spreadsheets save it."""
     existing(path, "table")
-    with open_text(path) as stream:
-        lines = stream.read().splitlines()
-    if not lines:
+    with open_text(path, marked_encoding(path)) as stream:
+        text = stream.read().lstrip("\ufeff")
+    if not text.strip():
         raise FormatError("is empty; expected a row with the columns' names", path=path)
-    tabs = "\t" in lines[0]
-    rows = csv.reader(lines, delimiter="\t" if tabs else ",",
-                      quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL)  # fmt: skip
-    head = [name.strip().lstrip("\ufeff") for name in next(rows)]
+    first = text.splitlines()[0]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max("\t,;", key=first.count))
+    head = [name.strip() for name in next(rows)]
     missing = [name for name in needed if name not in head]
     if missing:
         raise FormatError(f"has no column {', '.join(missing)}", path=path, line=1)
     return [
-        (number, dict.fromkeys(head, "") | dict(zip(head, row, strict=False)))
+        (number, dict.fromkeys(head, "") | dict(zip(head, map(unprotected, row), strict=False)))
         for number, row in enumerate(rows, start=2)
         if row
     ]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.errors import FormatError
-from merian.files import content_hash, open_text, write_json, write_text
+from merian.files import content_hash, marked_encoding, open_text, write_json, write_text
 from merian.stamp import run_id, stamp
 from merian.taxonomy.lock import TaxonomyLock
 from merian.taxonomy.migration import Move, Use
@@ -43,6 +43,7 @@ _GUARDED = re.compile(r"[=+@-].*|0\d.*|\d{16,}")
 
 @dataclass
 class _Map:
+    mark: str  # of UTF-8, which spreadsheets need
     above: list[str]
     delimiter: str
     columns: list[str]
@@ -59,12 +60,15 @@ def is_map(path: Path) -> bool:
 
 
 def _read(path: Path) -> _Map:
-    with open_text(path) as stream:
-        text = stream.read().lstrip("\ufeff")
+    utf_16 = marked_encoding(path)
+    with open_text(path, utf_16) as stream:
+        text = stream.read()
+    mark = "\ufeff" if utf_16 or text.startswith("\ufeff") else ""
+    text = text.lstrip("\ufeff")
     lines = text.splitlines(keepends=True)
     above = []
-    while lines and lines[0].startswith("#"):
-        above.append(lines.pop(0).rstrip("\r\n"))
+    while lines and lines[0].lstrip('"').startswith("#"):
+        above.append(lines.pop(0).strip('\r\n\t"'))
     if not lines:
         raise FormatError("holds no table; expected a row with the columns' names", path=path)
     delimiter = max("\t,;", key=lines[0].count)
@@ -82,7 +86,7 @@ def _read(path: Path) -> _Map:
     if missing:
         raise FormatError(f"has no column {', '.join(missing)}", path=path, line=len(above) + 1)
     width = len(columns)
-    return _Map(above, delimiter, columns, role, [(row + [""] * width)[:max(width, len(row))]
+    return _Map(mark, above, delimiter, columns, role, [(row + [""] * width)[:max(width, len(row))]
                                                   for row in rows])  # fmt: skip
 
 
@@ -208,6 +212,7 @@ def _said(
 
 def _written(table: _Map) -> str:
     stream = io.StringIO(newline="")
+    stream.write(table.mark)
     for line in table.above:
         stream.write(line + "\n")
     writer = csv.writer(stream, delimiter=table.delimiter, lineterminator="\n")

@@ -1,8 +1,8 @@
-"""A folder that can be pushed to the Hugging Face Hub: a card, tables in Parquet, maybe pictures.
+"""A folder that can be pushed to the Hugging Face Hub: a card and tables in Parquet.
 
 A table has a row for each picture, or for each record where there are none: the name that stands
 with its ranks, the place, the licence. There is one table for each part of a published split.
-Pictures are copied only if that is asked for, and only those whose licence allows it.
+Pictures that were copied lie in it too; see `merian.report.publish.pictures`.
 
 Reference: https://huggingface.co/docs/hub/datasets-cards, .../datasets/image_dataset
 """
@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merian.catalogue.media import ADDRESS, PARENT, SUBJECT, THING
 from merian.catalogue.schema import RANKS
-from merian.containers import container_of, is_there
 from merian.formats.about import About
-from merian.formats.delimited import literal, write_delimited
+from merian.formats.delimited import literal
 from merian.formats.flat import rows
-from merian.report.publish.licences import Licence, hub_name, read_licence
+from merian.report.publish.licences import Licence, hub_name
 
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue
 
-__all__ = ["card", "copy_pictures", "write_tables"]
+__all__ = ["card", "write_tables"]
 
 _UNTITLED = "Records of a Merian catalogue"
 _RANKED = ", ".join(f'i."{rank}"' for rank in RANKS)
@@ -89,44 +87,6 @@ def _named(parts: Sequence[object]) -> dict[str, list[str | None]]:
     # A record of no part (a frame that shows several, say) is told apart.
     found.setdefault("unassigned", []).append(None)
     return found
-
-
-def copy_pictures(catalogue: Catalogue, folder: Path) -> tuple[int, dict[str, int]]:
-    """Copy the pictures whose licences allow it; return how many, and why others are not there."""
-    left: dict[str, int] = {}
-    listed: list[tuple[object, ...]] = []
-    wanted = (
-        "SELECT x.mediaID, x.accessURI, x.license, x.rightsHolder, i.scientificName, i.taxonRank "
-        f"FROM media x {THING} LEFT JOIN determination i ON i.occurrenceID = {SUBJECT} "
-        "WHERE x.accessURI IS NOT NULL ORDER BY x.mediaID"
-    )
-    for number, (media, address, licence, holder, name, rank) in enumerate(
-        rows(catalogue, wanted), start=1
-    ):
-        why = _reason(str(address), read_licence(None if licence is None else str(licence)))
-        if why:
-            left[why] = left.get(why, 0) + 1
-            continue
-        source = Path(str(address).removeprefix("file://"))
-        target = f"{number // 1000:04d}/{number:07d}{source.suffix.lower()}"
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / target)
-        listed.append((target, media, name, rank, licence, holder))
-    if listed:
-        columns = ("file_name", "mediaID", "scientificName", "taxonRank", "license", "rightsHolder")
-        write_delimited(folder / "metadata.csv", columns, listed, ",")
-    return len(listed), left
-
-
-def _reason(address: str, licence: Licence) -> str:
-    """Return why a picture is not copied, or ""."""
-    if not licence.may_be_republished:
-        return "their licence is unknown or reserves all rights"
-    if address.startswith(("http://", "https://")):
-        return "they lie on the web"
-    if container_of(address)[1]:
-        return "they lie within another file"
-    return "" if is_there(address) else "their files are not there"
 
 
 def card(

@@ -17,8 +17,9 @@ from merian.formats.flat import rows
 from merian.report.publish.check import check
 from merian.report.publish.croissant import croissant
 from merian.report.publish.findings import Findings
-from merian.report.publish.hub import card, copy_pictures, write_tables
+from merian.report.publish.hub import card, write_tables
 from merian.report.publish.licences import Licence, read_licence
+from merian.report.publish.pictures import FOLDER, of_package
 from merian.report.publish.readme import readme
 from merian.report.publish.telling import data_licence, unsaid
 
@@ -52,7 +53,8 @@ def publish(
     path: Path,
     about: About,
     *,
-    pictures: bool = False,
+    media: str = "none",
+    media_url: str = "",
     most: int = 3,
     step: Step = lambda _what: None,
 ) -> Published:
@@ -62,7 +64,8 @@ def publish(
         catalogue: The catalogue.
         path: The folder to make; one that is there is replaced.
         about: What is said of the data set. Without a date, that of the newest run is taken.
-        pictures: Whether to copy pictures whose licences allow it.
+        media: What becomes of pictures on this machine: ``none``, ``copy`` or ``link``.
+        media_url: Where on the web the copied pictures will lie.
         most: How many findings of each kind are told one by one.
         step: Is told what is being done.
     """
@@ -70,27 +73,29 @@ def publish(
     about = replace(about, date=about.date or _newest(catalogue), license_url=licence.url)
     notes = unsaid(about)
     with new_folder(path) as folder:
+        (folder / "huggingface").mkdir()
+        if media == "copy":
+            step("copying pictures")
+        pictures = of_package(catalogue, folder, media, media_url)
         step("writing dwc-dp")
-        counts = fill_package(catalogue, _made(folder / "dwc-dp"), about)
+        with catalogue.instead("media", pictures.told(f"../{FOLDER}")):
+            counts = fill_package(catalogue, _made(folder / "dwc-dp"), about)
         step("writing dwc-a.zip")
         named = (licence.name, licence.url) if licence.url else None
-        archive = write_archive_about(catalogue, folder / "dwc-a.zip", eml(about, named))
-        notes += _left_out(catalogue, archive)
+        with catalogue.instead("media", pictures.told(FOLDER)):
+            archive = write_archive_about(catalogue, folder / "dwc-a.zip", eml(about, named))
+        notes += [*_left_out(catalogue, archive), *pictures.notes]
         licences = _licences(catalogue, folder / "licences.csv")
         step("writing huggingface")
-        tables = write_tables(catalogue, _made(folder / "huggingface"))
-        copied = 0
-        if pictures:
-            copied, left = copy_pictures(catalogue, folder / "huggingface" / "images")
-            notes.append(f"Pictures that were copied: {copied:,}.")
-            notes += [f"Not copied, since {why}: {n:,}." for why, n in sorted(left.items())]
+        with catalogue.instead("media", pictures.told(FOLDER.partition("/")[2])):
+            tables = write_tables(catalogue, folder / "huggingface")
         step("checking")
         findings = check(folder, about.date[:10] or "9999-12-31", most)
         text = readme(about, licence, counts, licences, None, [], place=False)
         write_text(
             folder / "huggingface" / "README.md", card(about, licence, tables, licences, text)
         )
-        write_json(folder / "croissant.json", croissant(folder, about, licence, copied))
+        write_json(folder / "croissant.json", croissant(folder, about, licence, pictures.copied))
         write_text(folder / "README.md", readme(about, licence, counts, licences, findings, notes))
     return Published(counts, licences, findings, tuple(notes))
 
