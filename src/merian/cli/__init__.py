@@ -20,6 +20,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from merian import MerianError, __version__
 from merian.cli import (
     adopt,
+    agreement,
     audit,
     bench,
     demo,
@@ -75,6 +76,9 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "identify": identify.identify,
         "explain": explain.explain,
         "promise": promise.app,
+    },
+    "Measure": {
+        "agreement": agreement.agreement,
     },
     "Learn": {
         "train": train.train,
