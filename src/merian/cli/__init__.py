@@ -20,6 +20,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from merian import MerianError, __version__
 from merian.cli import (
     adopt,
+    agreement,
     audit,
     bench,
     demo,
@@ -77,6 +78,9 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "explain": explain.explain,
         "promise": promise.app,
         "discover": discover.app,
+    },
+    "Measure": {
+        "agreement": agreement.agreement,
     },
     "Learn": {
         "train": train.train,
