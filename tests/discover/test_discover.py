@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from tests.identify.biota import biota, library_of
 
 from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.discover.folder import read_folder
 from merian.discover.in_catalogue import kept
+from tests.identify.biota import biota, library_of
 
 WHO = ("--who", "A. Person", "--date", "2026-05-01")
 EVIL = "<script>alert(1)</script>&\"'"
