@@ -36,6 +36,7 @@ Progress = Callable[[int, int], object]
 
 _LISTED = 16  # the nearest that are kept of each cluster
 _ROWS, _COLUMNS = 128, 4096  # of a block of products
+_HASHED = 256  # rows at a time, in wide numbers
 _FULL = 0.75  # what has been joined is taken out when less than that is left
 
 
@@ -193,11 +194,11 @@ def _distinct(rows: Array) -> tuple[Array, Array]:
     kind = np.uint32 if rows.dtype == np.float32 else np.uint64
     mix = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
     key = np.empty(len(rows), np.uint64)
-    for start in range(0, len(rows), _COLUMNS):
-        block = np.ascontiguousarray(rows[start : start + _COLUMNS] + 0.0)  # no -0
+    for start in range(0, len(rows), _HASHED):
+        block = np.ascontiguousarray(rows[start : start + _HASHED] + 0.0)  # no -0
         bits: NDArray[np.uint64] = block.view(kind).astype(np.uint64)
         bits ^= bits >> np.uint64(15)
-        key[start : start + _COLUMNS] = (bits * mix).sum(axis=1, dtype=np.uint64)
+        key[start : start + _HASHED] = (bits * mix).sum(axis=1, dtype=np.uint64)
     _, first, same = np.unique(key, return_index=True, return_inverse=True)
     order = np.argsort(first)  # in the order of the rows
     place = np.empty(len(order), np.int64)
