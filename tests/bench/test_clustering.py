@@ -148,7 +148,7 @@ def test_both_together_say_what_neither_says_alone():
     assert found["image", "genus", "true number"].ami == pytest.approx(1)
     assert found["image + DNA", "species", "true number"].ami == pytest.approx(1)
     assert found["image", "species", "true number"].ami < 0.8
-    assert found["image + DNA", "species", "found number"].clusters >= 2  # discover's own affair
+    assert found["image + DNA", "species", "found number"].clusters == 4
 
 
 @pytest.mark.skipif(not shutil.which("vsearch"), reason="vsearch is not installed")
