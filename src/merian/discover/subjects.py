@@ -144,7 +144,7 @@ def _from_parquet(path: Path) -> Subjects:
         raise InputError(f"{path}: holds no embeddings; there is nothing to group")
     reasons = [
         (row[2], "", row[1], row[3])
-        for row, missing in zip(rows, list(np.isnan(vectors).any(axis=1)), strict=True)
+        for row, missing in zip(rows, np.asarray(np.isnan(vectors).any(axis=1)), strict=True)
         if missing
     ]
     return of_vectors(

@@ -89,8 +89,10 @@ def _whole(found: Discovered, shown: Sequence[tuple[Card, bytes]], mark: dict[st
                 f"and were left out; {found.bare:,} have nothing to be grouped by."
             )
         )
-    columns = ("cluster", "specimens", "stands under", "probability", "nearest named species",
-               "distance", "stability")  # fmt: skip
+    columns: tuple[str, ...] = (
+        "cluster", "specimens", "stands under", "probability", "nearest named species", "distance",
+        "stability",
+    )  # fmt: skip
     told = [i for i in range(len(columns)) if any(row[i] is not None for row in rows)]
     columns = tuple(columns[i] for i in told)
     rows = [[row[i] for i in told] for row in rows]
