@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,33 @@ _OPTIONS = {
 }
 
 
-def export(con: duckdb.DuckDBPyConnection, work: Path, what: str, path: Path) -> int:
-    """Write a table or a query's answer and return its number of rows."""
+def export(
+    con: duckdb.DuckDBPyConnection,
+    work: Path,
+    what: str,
+    path: Path,
+    before: Sequence[str] = (),
+) -> int:
+    """Write a table or a query's answer and return its number of rows.
+
+    Args:
+        con: The catalogue.
+        work: Where DuckDB writes first.
+        what: The name of a table, or a query.
+        path: The file.
+        before: What is said to the connection first (see `quiet_cursor`).
+    """
     options = _OPTIONS.get(path.suffix.lower())
     if options is None:
         raise InputError(
             f"{path}: the suffix says how to write, and {path.suffix or 'none'!r} is not known; "
             f"use one of {', '.join(_OPTIONS)}"
         )
-    cursor = quiet_cursor(con)
+    cursor = quiet_cursor(con, before)
     try:
         select = _ordered(cursor, what)
-        run = run_id("export", {"what": what, "runs": _runs(cursor)})
+        asked = {"what": what, "runs": _runs(cursor)}
+        run = run_id("export", {**asked, "before": list(before)} if before else asked)
         mark = stamp("merian-table", "1.0", run, _lock(cursor))
         if path.suffix.lower() == ".parquet":
             options += f", KV_METADATA {{merian: {literal(json.dumps(mark))}}}"

@@ -8,7 +8,7 @@ never all in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
@@ -67,16 +67,24 @@ class Result:
         return rows[0][0] if rows else None
 
 
-def quiet_cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Return a cursor that writes no progress of its own to where our answers go."""
+def quiet_cursor(
+    con: duckdb.DuckDBPyConnection, before: Sequence[str] = ()
+) -> duckdb.DuckDBPyConnection:
+    """Return a cursor that writes no progress of its own to where our answers go.
+
+    Args:
+        con: The catalogue.
+        before: What is said to it first, such as the views of a part (see `splits.part_views`).
+    """
     cursor = con.cursor()
-    cursor.execute("SET enable_progress_bar = false").fetchall()
+    for sql in ("SET enable_progress_bar = false", *before):
+        cursor.execute(sql).fetchall()
     return cursor
 
 
-def ask(con: duckdb.DuckDBPyConnection, sql: str) -> Result:
+def ask(con: duckdb.DuckDBPyConnection, sql: str, before: Sequence[str] = ()) -> Result:
     """Run one query on a read-only connection."""
-    cursor = quiet_cursor(con)
+    cursor = quiet_cursor(con, before)
     try:
         cursor.execute(readable(cursor, sql))
     except duckdb.Error as error:

@@ -70,9 +70,12 @@ class Catalogue:
     Attributes:
         path: Its folder.
         read_only: Whether it is open for reading only.
+        part: The parts of a split that all queries are about, as they were asked for.
     """
 
     def __init__(self, path: Path, *, read_only: bool, threads: int | None, memory: str) -> None:
+        self.part: str | None = None
+        self._before: tuple[str, ...] = ()
         self.path, self.read_only, self._memory = path, read_only, memory
         self._threads = threads or os.cpu_count() or 1
         self._con: duckdb.DuckDBPyConnection | None = None
@@ -116,6 +119,7 @@ class Catalogue:
         read_only: bool = False,
         threads: int | None = None,
         memory: str = _MEMORY,
+        part: str | None = None,
     ) -> Catalogue:
         """Open a catalogue.
 
@@ -125,6 +129,8 @@ class Catalogue:
             threads: How many to use; all cores unless told.
             memory: How much DuckDB may take; what does not fit is kept in the work folder. The
                 process takes some 100 MB more.
+            part: Of a split, to read nothing but its records: NAME:PART+PART, or NAME for all that
+                is not set aside.
         """
         path = Path(path).absolute()
         if not path.exists():
@@ -141,7 +147,10 @@ class Catalogue:
         except FormatError as error:
             raise CatalogueError(str(error)) from None
         upgrade(path, path / _DATABASE, path / _STAMP, SCHEMA_VERSION)
-        return cls(path, read_only=read_only, threads=threads, memory=memory)
+        opened = cls(path, read_only=read_only, threads=threads, memory=memory)
+        if part is not None:
+            opened._see(part)
+        return opened
 
     def close(self) -> None:
         """Let go of the database and its lock."""
@@ -271,15 +280,27 @@ class Catalogue:
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""
-        return ask(self._reader(), sql)
+        return ask(self._reader(), sql, self._before)
 
     def write_table(self, what: str, path: Path | str) -> int:
         """Write a table, or the answer to a query, as the suffix says; return its rows."""
-        return export(self._reader(), self._work, what, Path(path))
+        return export(self._reader(), self._work, what, Path(path), self._before)
 
     def info(self) -> Info:
         """Return what it holds, in numbers."""
         return describe(self._reader(), self.path)
+
+    def _see(self, part: str) -> None:
+        """Let queries see some parts of a split alone."""
+        from merian.catalogue.splits.part_views import part_views  # noqa: PLC0415 - as above
+
+        try:
+            if not self.read_only:
+                raise CatalogueError(f"{self.path}: a part of it is open for reading only")
+            self.part, self._before = part, part_views(self.splits(), part)
+        except BaseException:
+            self.close()
+            raise
 
     # -- connections ----------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ def publish(
     version: str | None = None,
     date: str | None = None,
     pictures: bool = False,
+    split: str | None = None,
     replace: bool = False,
     most: int = 3,
     json: bool = False,
@@ -61,6 +62,8 @@ def publish(
         date: When it was made; that of the newest import if not given. With --check, the day
             after which dates lie in the future; today if not given.
         pictures: Copy the pictures whose licences allow it.
+        split: Publish some parts of a split alone: NAME:PART+PART, or NAME for all that is not set
+            aside. In the folder for the Hub each part has a table of its own.
         replace: Replace a folder that is there.
         most: How many findings of each kind are shown one by one.
         json: Print JSON.
@@ -74,8 +77,10 @@ def publish(
     from merian.report.publish import read_about, with_words
 
     if check is not None:
-        if catalogue is not None or out is not None:
-            raise InputError("--check looks at what is there; give it no catalogue and no --out")
+        if catalogue is not None or out is not None or split is not None:
+            raise InputError(
+                "--check looks at what is there; give it no catalogue, no --out and no --split"
+            )
         today = date or datetime.now(UTC).date().isoformat()
         with screen.working(f"Checking {check}", quiet):
             return _show(look(check, today, most), json)
@@ -94,7 +99,7 @@ def publish(
 
     with (
         screen.working(f"Publishing {catalogue}", quiet) as job,
-        Catalogue.open(catalogue, read_only=True) as opened,
+        Catalogue.open(catalogue, read_only=True, part=split) as opened,
     ):
         made = write(opened, out, said, pictures=pictures, most=most, step=job.tell)
     for note in made.notes:
