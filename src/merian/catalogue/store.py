@@ -36,7 +36,7 @@ from merian.files import new_folder, write_json
 from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
-    from merian.catalogue.splits import Contained, Plan, Report, Stored
+    from merian.catalogue.splits import Contained, NearBarcodes, Plan, Report, Stored
     from merian.taxonomy import Taxonomy, TaxonomyLock
     from merian.taxonomy.label_map import LabelMap
     from merian.taxonomy.migration import Move, Use
@@ -232,6 +232,7 @@ class Catalogue:
         plan: Plan,
         *,
         contained: Contained | None = None,
+        near: NearBarcodes | None = None,
         progress: Progress | None = None,
     ) -> Stored:
         """Divide the records, and keep the split; one that is there is never overwritten.
@@ -239,13 +240,14 @@ class Catalogue:
         Args:
             plan: What is asked.
             contained: Joins barcodes that lie within others; see `merian.audit.held`.
+            near: Finds near barcodes; see `merian.audit.near_barcodes`. None: not looked for.
             progress: Is told what is being done.
         """
         from merian.catalogue.splits import make_split  # noqa: PLC0415 - only where asked for
 
         if self.read_only:
             raise CatalogueError(f"{self.path}: is open for reading only")
-        return make_split(self._writer(), plan, contained, progress)
+        return make_split(self._writer(), plan, contained, near, progress)
 
     def splits(self) -> list[Stored]:
         """Return the splits that it holds."""
