@@ -143,7 +143,20 @@ def test_the_catalogue_takes_what_was_seen_once(
             "SELECT measurementValue FROM measurement JOIN media USING (mediaID) "
             "WHERE measurementType = 'picture fault' ORDER BY 1"
         ).fetch()
+        alike = opened.query(
+            "SELECT count(*), count(x.mediaID), count(m.mediaID), min(measurementValueNumeric) "
+            "FROM measurement m LEFT JOIN media x ON x.mediaID = m.measurementValue "
+            "WHERE measurementType = 'picture looks like'"
+        ).fetch()[0]
+        pixels = opened.query(
+            "SELECT count(*) FROM measurement WHERE measurementType = 'picture pixels'"
+        ).value()
     assert flags == [("blurred",), ("cut_by_edge",), ("empty",), ("fragmented",)]
+    count, *others, cosine = alike
+    assert others == [count, count]
+    assert count > 0
+    assert float(str(cosine)) >= 0.96
+    assert pixels == 15
     with (out / "scores.tsv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert len(rows) == 15

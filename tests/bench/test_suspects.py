@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from merian.bench.suspects import _drifted, _faults, run
+from merian.bench.suspects import _drifted, plant_faults, run
 
 
 def test_of_a_small_world_pseudogenes_are_found_and_good_records_kept():
@@ -20,7 +20,7 @@ def test_what_is_planted_is_what_it_says():
         (f"r{i}", "".join(chance.choices("ACGT", k=600)), ["p", "c", "o", f"f{i % 3}", "g", "s"])
         for i in range(9)
     ]
-    faults = _faults(rows, [("x", "ACGT" * 50, ["p"] * 6)], 5, random.Random(2))
+    faults = plant_faults(rows, [("x", "ACGT" * 50, ["p"] * 6)], 5, random.Random(2))
     assert {kind: len(planted) for kind, planted in faults.items()} == dict.fromkeys(faults, 5)
     texts = [text for _, text, _ in rows]
     for _, text, _ in faults["chimeras of two families"]:

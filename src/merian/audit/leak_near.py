@@ -14,7 +14,7 @@ from merian.audit.contain import Sequences
 from merian.barcode import WordIndex, align, best, build_index, query_words, score
 from merian.tensors import map_tensors, write_tensors
 
-__all__ = ["open_nearest", "write_searched"]
+__all__ = ["nearest_in", "open_nearest", "write_searched"]
 
 _ARRAYS, _TEXT = "searched.safetensors", "searched.text"
 _CANDIDATES = 8
@@ -56,8 +56,22 @@ def open_nearest(folder: str, distance: str) -> Callable[[list[str]], list[list[
     sequences = Sequences(text, start)
     sampling = int(arrays["sampling"][0])
     index = WordIndex(arrays["offset"], arrays["posting"], len(sequences), sampling)
+    one = nearest_in(sequences, index, float(distance))
+    return lambda queries: [one(query) for query in queries]
+
+
+def nearest_in(
+    sequences: Sequences, index: WordIndex, limit: float
+) -> Callable[[str], list[int] | None]:
+    """Return what finds the nearest sequence to one: its number, mismatches, columns, and strand.
+
+    Args:
+        sequences: What is searched.
+        index: Of their words.
+        limit: At most so large a share of the columns may differ.
+    """
     own = np.arange(len(sequences), dtype=np.int32)
-    limit = float(distance)
+    start = sequences.start
 
     def one(query: str) -> list[int] | None:
         found = best(score(query_words(query), [index]).summed, own, _CANDIDATES, 1)
@@ -73,4 +87,4 @@ def open_nearest(folder: str, distance: str) -> Callable[[list[str]], list[list[
         columns = (found, aligned.mismatches, aligned.overlap, aligned.reverse)
         return [int(column[row]) for column in columns]
 
-    return lambda queries: [one(query) for query in queries]
+    return one

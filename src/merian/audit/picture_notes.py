@@ -1,8 +1,10 @@
 """What an audit saw of pictures, written into their catalogue as measurements.
 
-Each picture gets what was measured of its object, and a row for each fault it is told for, so that
-a query can leave it out. A measurement's id is a hash of what it says: the same audit is never
-written twice, and another one, with other limits, stands beside it.
+Each picture gets what was measured of its object, the hash of its pixels, and a row for each fault
+it is told for, so that a query can leave it out. Of two that look alike the first says which the
+other is, so that a split can tell what stands in several parts. A measurement's id is a hash of
+what it says: the same audit is never written twice, and another one, with other limits, stands
+beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import IO
 from merian import __version__
 from merian.audit.pictures import PictureAudit
 from merian.catalogue import Catalogue, Chunk, Reading, Rows
+from merian.catalogue.splits.near_leaks import LOOKS_LIKE, PIXELS
 from merian.errors import InputError
 from merian.learn.pack_gather import is_catalogue
 
@@ -73,18 +76,24 @@ def _rows(done: PictureAudit, method: str) -> Iterator[list[object]]:
     """Return the measurements, picture by picture."""
     by = f"Merian {__version__}"
     found = done.con.execute(
-        f"SELECT id, flags, {', '.join(_MEASURED)} FROM item JOIN seen USING (n) "
-        "LEFT JOIN flag USING (n) ORDER BY id, n"
+        "WITH like_it AS (SELECT a AS n, list([i.id, cosine] ORDER BY i.id) AS others "
+        "FROM (SELECT a, b, printf('%.4f', cosine) AS cosine FROM pair) p "
+        "JOIN item i ON i.n = p.b GROUP BY a) "
+        f"SELECT id, flags, others, pixels, {', '.join(_MEASURED)} FROM item JOIN seen USING (n) "
+        "LEFT JOIN flag USING (n) LEFT JOIN like_it USING (n) ORDER BY id, n"
     )
     line = 0
     while batch := found.fetchmany(_BATCH):
-        for media, flags, *values in batch:
+        for media, flags, others, pixels, *values in batch:
             told: list[tuple[object, ...]] = [
                 (kind, f"{value:.6g}", value, unit)
                 for value, (kind, unit) in zip(values, _MEASURED.values(), strict=True)
                 if value is not None
             ]
             told += [(FLAG, flag, None, None) for flag in (flags or "").split(";") if flag]
+            if pixels:
+                told.append((PIXELS, pixels, None, None))
+            told += [(LOOKS_LIKE, o, float(cosine), "cosine") for o, cosine in others or []]
             for what in told:
                 row = (media, *what, method, by)
                 key = hashlib.blake2b(json.dumps(row).encode(), digest_size=10).hexdigest()

@@ -1,9 +1,10 @@
-"""How well audits find what is wrong: grades of BAGS, planted wrong labels, planted leaks.
+"""How well audits find what is wrong: grades of BAGS, planted wrong labels, BINs and leaks.
 
 Species are graded and held against the graded set of BAGS. In real references one record in a
 hundred is given another species' label, and the audit is asked for it; the real data has wrong
-labels of its own, and they count against the precision as if they were right. At last a test with
-planted leaks of every kind is held against a large training set, as a whole process on two cores.
+labels of its own, and they count against the precision as if they were right. In real COI BINs are
+swapped and badly read sequences added (see `planted_bins`). At last a test with planted leaks of
+every kind is held against a large training set, as a whole process on two cores.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from merian.audit import audit_reference
 from merian.bench.child import on_cores, run_child
+from merian.bench.planted_bins import audit_planted
 from merian.bench.plants import HOW, KINDS, plant_labels, write_labelled, write_leaks
 from merian.bench.yardstick import PLACE, SOURCES, chosen, load_yardstick, quietly
 from merian.errors import NotFoundError
@@ -26,6 +28,7 @@ __all__ = ["WORKING", "run"]
 WORKING = ("out",)  # settings that do not decide the data
 
 GRADED = Path("../shared/data/dna/coi_palaemonidae_bags/Palaemonidae.tsv")
+BINNED = Path("../shared/data/dna/coi_reference/coi_reference.tsv.gz")
 
 Figures = dict[str, dict[str, object]]
 
@@ -39,6 +42,9 @@ def run(
     seeds: str = "0,1,2",
     share: float = 0.01,
     real: bool = True,
+    binned: Path = BINNED,
+    swapped: int = 40,
+    added: int = 20,
     train: int = 1_000_000,
     test: int = 100_000,
     each: int = 1_000,
@@ -56,12 +62,16 @@ def run(
         seeds: Of the planted labels.
         share: Of the records that get a wrong label.
         real: Whether to measure on real data.
+        binned: Real COI with BINs, as a table.
+        swapped: How many BINs are swapped with any other, and as many with one of the same genus;
+            0 to leave BINs and badly read sequences out.
+        added: How many badly read sequences of each kind are added.
         train: How many synthetic training records; 0 to leave leaks out.
         test: How many test records.
         each: How many of them are leaks of each kind.
         cores: On which all run.
         out: A folder for what is made; a temporary one if not given.
-        seed: Of the leaks.
+        seed: Of the leaks, and of the BINs.
     """
     figures: Figures = {}
     with ExitStack() as stack:
@@ -73,6 +83,8 @@ def run(
         if train:
             figures |= _leaks(folder, train, test, each, seed)
         if real:
+            if swapped:
+                figures |= audit_planted(binned, yardstick, folder, swapped, added, seed)
             figures |= _grades(graded, bins)
             numbers = [int(text) for text in seeds.split(",") if text]
             for source in chosen(sources, SOURCES, "source"):

@@ -233,6 +233,7 @@ class _Asker:
         choice = Choice(alpha)
         library = Library.open(folder / "library")
         self._one = Identifier(library, choice)
+        self._promises = self._one.evidence.promises(choice)
         self._consensus = Consensus({"library": self._one.evidence}, choice)
         self._joint = self._consensus.joint
         sightings = read_sightings(folder / "met.csv")
@@ -265,6 +266,10 @@ class _Asker:
                 for one, share in zip(sequences, cut.tolist(), strict=True)
             ]
         answers, posterior = self._one.weigh(sequences)
+        # The last promise is of the shortest pieces.
+        promise = self._promises[0 if cut is None else -1]
+        needed = np.array([[*promise.thresholds.values()]])
+        with_place = np.array([self._consensus.decided([0, PLACE]).thresholds])
         found = []
         for number, (row, answer) in enumerate(zip(queries, answers, strict=True)):
             first, stop = posterior.offset[number : number + 2]
@@ -273,11 +278,7 @@ class _Asker:
             )
             spot = spot_of(float(row["latitude"]), float(row["longitude"]), row["date"])
             own = Posterior(np.array([0, len(witness.rung)]), witness.rung, witness.probability)
-            promises = self._one.evidence.promises(self._one.choice)
-            promise = promises[0 if cut is None else -1]  # the last is of the shortest pieces
-            needed = np.array([[*promise.thresholds.values()]])
             placed = self._consensus.posterior([witness], spot)
-            with_place = np.array([self._consensus.decided([0, PLACE]).thresholds])
             masked = self._masked(own, row["country"])
             stood = [
                 (answer.rank, answer.name),

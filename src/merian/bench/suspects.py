@@ -24,7 +24,7 @@ from merian.library.screening import CHIMERA
 from merian.world import Settings as WorldSettings
 from merian.world import make_world
 
-__all__ = ["run"]
+__all__ = ["plant_faults", "run"]
 
 _FAMILY = 3  # its place among the names of a row
 _DRIFT = (0.03, 0.07)
@@ -72,7 +72,7 @@ def _real(
     found: dict[str, list[bool]] = {}
     fell: list[bool] = []
     for seed in range(seeds):
-        faults = _faults(rows, other, count, random.Random(seed))  # noqa: S311 nothing secret
+        faults = plant_faults(rows, other, count, random.Random(seed))  # noqa: S311 nothing secret
         whole = [*rows, *(row for planted in faults.values() for row in planted)]
         aside = _aside(folder / f"{source}_{seed}", whole)
         for kind, planted in faults.items():
@@ -90,10 +90,17 @@ def _real(
     return figures
 
 
-def _faults(
+def plant_faults(
     rows: Sequence[Row], other: Sequence[Row], count: int, chance: random.Random
 ) -> Mapping[str, Sequence[Row]]:
-    """Return planted records, by what is wrong with them."""
+    """Return planted records, by what is wrong with them.
+
+    Args:
+        rows: The real ones; the fourth name of each is its family.
+        other: Of another gene.
+        count: How many of each kind.
+        chance: Of the choice.
+    """
     long = [row for row in rows if len(row[1]) >= 500 and row[2][_FAMILY]]
     length = Counter(len(row[1]) for row in long).most_common(1)[0][0]
     same = [row for row in long if len(row[1]) == length]  # the same stretch of the gene

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,16 +43,20 @@ _OPTIONS = {
 
 
 def export(
-    con: duckdb.DuckDBPyConnection, work: Path, what: str, path: Path, before: str = ""
+    con: duckdb.DuckDBPyConnection,
+    work: Path,
+    what: str,
+    path: Path,
+    views: Mapping[str, str] | None = None,
 ) -> int:
     """Write a table or a query's answer and return its number of rows.
 
     Args:
-        con: The catalogue's reading connection.
-        work: Where the file is made.
-        what: A table, or a query.
-        path: The file to write.
-        before: What is put before a query, ``WITH ...``; see `Catalogue.instead`.
+        con: The catalogue.
+        work: Where DuckDB writes first.
+        what: The name of a table, or a query.
+        path: The file.
+        views: What stands before tables (see `quiet_cursor`).
     """
     options = _OPTIONS.get(path.suffix.lower())
     if options is None:
@@ -59,12 +64,13 @@ def export(
             f"{path}: the suffix says how to write, and {path.suffix or 'none'!r} is not known; "
             f"use one of {', '.join(_OPTIONS)}"
         )
-    cursor = quiet_cursor(con)
+    cursor = quiet_cursor(con, views)
     try:
-        select = _ordered(cursor, before + what)
-        # Where it is made is another folder each time.
-        asked = before.replace(str(work), "") + what
-        run = run_id("export", {"what": asked, "runs": _runs(cursor)})
+        select = _ordered(cursor, what)
+        asked: dict[str, Any] = {"what": what, "runs": _runs(cursor)}
+        if views:  # where it is made is another folder each time
+            asked["views"] = {name: sql.replace(str(work), "") for name, sql in views.items()}
+        run = run_id("export", asked)
         mark = stamp("merian-table", "1.0", run, _lock(cursor))
         if path.suffix.lower() == ".parquet":
             options += f", KV_METADATA {{merian: {literal(json.dumps(mark))}}}"

@@ -8,14 +8,20 @@ never all in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import duckdb
 
 from merian.catalogue.schema import AS_WRITTEN, REJECTS, RUN, TABLES
 from merian.errors import CatalogueError, InputError, did_you_mean
 
-__all__ = ["Result", "ask", "quiet_cursor", "readable", "refuse"]
+__all__ = ["ITSELF", "STORED", "Result", "ask", "quiet_cursor", "readable", "refuse"]
+
+STORED = "catalogue.main"
+"""Where the tables themselves are, behind views of their names."""
+
+ITSELF = "itself"
+"""What a view that stands before a table calls what it stands before."""
 
 _BATCH = 10_000
 
@@ -67,16 +73,26 @@ class Result:
         return rows[0][0] if rows else None
 
 
-def quiet_cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Return a cursor that writes no progress of its own to where our answers go."""
+def quiet_cursor(
+    con: duckdb.DuckDBPyConnection, views: Mapping[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a cursor that writes no progress of its own to where our answers go.
+
+    Args:
+        con: The catalogue.
+        views: Name and query of what stands before tables, such as the parts of a split (see
+            `splits.part_views`).
+    """
     cursor = con.cursor()
     cursor.execute("SET enable_progress_bar = false").fetchall()
+    for name, sql in (views or {}).items():
+        cursor.execute(f"CREATE TEMP VIEW {name} AS {sql}").fetchall()
     return cursor
 
 
-def ask(con: duckdb.DuckDBPyConnection, sql: str) -> Result:
+def ask(con: duckdb.DuckDBPyConnection, sql: str, views: Mapping[str, str] | None = None) -> Result:
     """Run one query on a read-only connection."""
-    cursor = quiet_cursor(con)
+    cursor = quiet_cursor(con, views)
     try:
         cursor.execute(readable(cursor, sql))
     except duckdb.Error as error:

@@ -28,7 +28,7 @@ from merian.catalogue.export import export
 from merian.catalogue.info import describe
 from merian.catalogue.ingest import Progress, ingest
 from merian.catalogue.label_apply import Applied, apply_labels
-from merian.catalogue.query import Result, ask
+from merian.catalogue.query import ITSELF, STORED, Result, ask
 from merian.catalogue.schema import SCHEMA_VERSION
 from merian.catalogue.sources import Reading
 from merian.catalogue.summary import Info, Summary
@@ -39,7 +39,7 @@ from merian.stamp import check_stamp, stamp
 
 if TYPE_CHECKING:
     from merian.catalogue.clusters import ClusterName
-    from merian.catalogue.splits import Contained, Plan, Report, Stored
+    from merian.catalogue.splits import Contained, NearBarcodes, Plan, Report, Stored
     from merian.taxonomy import Taxonomy, TaxonomyLock
     from merian.taxonomy.label_map import LabelMap
     from merian.taxonomy.migration import Move, Use
@@ -73,14 +73,16 @@ class Catalogue:
     Attributes:
         path: Its folder.
         read_only: Whether it is open for reading only.
+        part: The parts of a split that all queries are about, as they were asked for.
     """
 
     def __init__(self, path: Path, *, read_only: bool, threads: int | None, memory: str) -> None:
+        self.part: str | None = None
+        self._views: dict[str, str] = {}  # that stand before the tables, in the order of making
         self.path, self.read_only, self._memory = path, read_only, memory
         self._threads = threads or os.cpu_count() or 1
         self._con: duckdb.DuckDBPyConnection | None = None
         self._writing = False
-        self._before = ""
         self._work = _work_folder(path)
         if read_only:
             self._reader()
@@ -120,6 +122,7 @@ class Catalogue:
         read_only: bool = False,
         threads: int | None = None,
         memory: str = _MEMORY,
+        part: str | None = None,
     ) -> Catalogue:
         """Open a catalogue.
 
@@ -129,6 +132,8 @@ class Catalogue:
             threads: How many to use; all cores unless told.
             memory: How much DuckDB may take; what does not fit is kept in the work folder. The
                 process takes some 100 MB more.
+            part: Of a split, to read nothing but its records: NAME:PART+PART, or NAME for all that
+                is not set aside.
         """
         path = Path(path).absolute()
         if not path.exists():
@@ -145,7 +150,10 @@ class Catalogue:
         except FormatError as error:
             raise CatalogueError(str(error)) from None
         upgrade(path, path / _DATABASE, path / _STAMP, SCHEMA_VERSION)
-        return cls(path, read_only=read_only, threads=threads, memory=memory)
+        opened = cls(path, read_only=read_only, threads=threads, memory=memory)
+        if part is not None:
+            opened._see(part)
+        return opened
 
     def close(self) -> None:
         """Let go of the database and its lock."""
@@ -227,6 +235,7 @@ class Catalogue:
         plan: Plan,
         *,
         contained: Contained | None = None,
+        near: NearBarcodes | None = None,
         progress: Progress | None = None,
     ) -> Stored:
         """Divide the records, and keep the split; one that is there is never overwritten.
@@ -234,13 +243,14 @@ class Catalogue:
         Args:
             plan: What is asked.
             contained: Joins barcodes that lie within others; see `merian.audit.held`.
+            near: Finds near barcodes; see `merian.audit.near_barcodes`. None: not looked for.
             progress: Is told what is being done.
         """
         from merian.catalogue.splits import make_split  # noqa: PLC0415 - only where asked for
 
         if self.read_only:
             raise CatalogueError(f"{self.path}: is open for reading only")
-        return make_split(self._writer(), plan, contained, progress)
+        return make_split(self._writer(), plan, contained, near, progress)
 
     def splits(self) -> list[Stored]:
         """Return the splits that it holds."""
@@ -294,25 +304,28 @@ class Catalogue:
 
     def query(self, sql: str) -> Result:
         """Answer one SQL query, which can read the tables and nothing else."""
-        return ask(self._reader(), self._before + sql)
+        return ask(self._reader(), sql, self._views)
 
     def write_table(self, what: str, path: Path | str) -> int:
         """Write a table, or the answer to a query, as the suffix says; return its rows."""
-        return export(self._reader(), self._work, what, Path(path), self._before)
+        return export(self._reader(), self._work, what, Path(path), self._views)
 
     @contextmanager
     def instead(self, table: str, sql: str) -> Iterator[None]:
         """Within this, queries find what a query gives in place of a table.
 
         Args:
-            table: The table. Queries must be plain SELECTs, and none may name it alone.
-            sql: What stands for it; there the table itself is ``main.TABLE``.
+            table: The table.
+            sql: What stands for it; there the table itself is called ``itself``.
         """
-        self._before = f"WITH {table} AS NOT MATERIALIZED ({sql}) "
+        there = self._views
+        own = there.get(table, f"SELECT * FROM {STORED}.{table}")
+        view = f"WITH {ITSELF} AS NOT MATERIALIZED ({own}) {sql}"
+        self._views = {**there, table: view}
         try:
             yield
         finally:
-            self._before = ""
+            self._views = there
 
     def lay_beside(
         self, name: str, columns: Sequence[str], rows: Iterable[Sequence[str | None]]
@@ -330,6 +343,18 @@ class Catalogue:
     def info(self) -> Info:
         """Return what it holds, in numbers."""
         return describe(self._reader(), self.path)
+
+    def _see(self, part: str) -> None:
+        """Let queries see some parts of a split alone."""
+        from merian.catalogue.splits.part_views import part_views  # noqa: PLC0415 - as above
+
+        try:
+            if not self.read_only:
+                raise CatalogueError(f"{self.path}: a part of it is open for reading only")
+            self.part, self._views = part, part_views(self.splits(), part)
+        except BaseException:
+            self.close()
+            raise
 
     # -- connections ----------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ def publish(
     date: str | None = None,
     media: Literal["none", "copy", "link"] = "none",
     media_url: str = "",
+    split: str | None = None,
     replace: bool = False,
     most: int = 3,
     json: bool = False,
@@ -66,6 +67,8 @@ def publish(
             package, and named from there; "link": they are named where they lie here.
         media_url: Where on the web the pictures that are copied will lie; the tables then name
             them there.
+        split: Publish some parts of a split alone: NAME:PART+PART, or NAME for all that is not set
+            aside. In the folder for the Hub each part has a table of its own.
         replace: Replace a folder that is there.
         most: How many findings of each kind are shown one by one.
         json: Print JSON.
@@ -79,8 +82,10 @@ def publish(
     from merian.report.publish import read_about, with_words
 
     if check is not None:
-        if catalogue is not None or out is not None:
-            raise InputError("--check looks at what is there; give it no catalogue and no --out")
+        if catalogue is not None or out is not None or split is not None:
+            raise InputError(
+                "--check looks at what is there; give it no catalogue, no --out and no --split"
+            )
         today = date or datetime.now(UTC).date().isoformat()
         with screen.working(f"Checking {check}", quiet):
             return _show(look(check, today, most), json)
@@ -99,7 +104,7 @@ def publish(
 
     with (
         screen.working(f"Publishing {catalogue}", quiet) as job,
-        Catalogue.open(catalogue, read_only=True) as opened,
+        Catalogue.open(catalogue, read_only=True, part=split) as opened,
     ):
         made = write(opened, out, said, media=media, media_url=media_url, most=most,
                      step=job.tell)  # fmt: skip

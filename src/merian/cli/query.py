@@ -29,6 +29,7 @@ def query(
     *,
     out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
     format: Format | None = None,
+    split: str | None = None,
     quiet: screen.Quiet = False,
 ) -> None:
     """Ask a catalogue in SQL.
@@ -38,11 +39,13 @@ def query(
         sql: The question: "SELECT family, count(*) FROM determination GROUP BY family".
         out: Write the answer into this file: .tsv, .csv, .json, .jsonl or .parquet.
         format: How to print: table, tsv, csv or json. On a screen a table, else tsv.
+        split: Ask of some parts of a split alone, as if nothing else were there: NAME:PART+PART,
+            or NAME for all that is not set aside. The column `split` of an occurrence is its part.
         quiet: Print the answer and nothing else.
     """
     from merian.catalogue import Catalogue
 
-    with Catalogue.open(catalogue, read_only=True) as opened:
+    with Catalogue.open(catalogue, read_only=True, part=split) as opened:
         if out is not None:
             with screen.working(f"Writing {out}", quiet):
                 rows = opened.write_table(sql, out)

@@ -78,12 +78,13 @@ def split(
     else:
         plan = _plan(name, by, preset, parts, folds, seed, rank, least, cut, metres, equal_barcodes)
         from merian.audit.held import joined
+        from merian.audit.near_barcodes import near_barcodes
 
         with (
             screen.working(f"Dividing {catalogue}", quiet) as job,
             Catalogue.open(catalogue) as opened,
         ):
-            made = opened.split(plan, contained=joined, progress=job.step)
+            made = opened.split(plan, contained=joined, near=near_barcodes, progress=job.step)
     if made.done_before:
         screen.say(f"{made.name}: is there already, made of the same in the same way", quiet)
     if made.settings["preset"] == "random":
@@ -193,8 +194,12 @@ def _print(made: Stored, quiet: bool) -> None:
         [
             (k.kind, k.shared, k.groups, k.records, k.tested, f"{100 * k.share:.1f} %")
             for k in made.leaks
+            if k.tested
         ],
     )
+    for leak in made.leaks:
+        if leak.note:
+            screen.say(f"{leak.kind}: {leak.note}", quiet)
     for note in made.notes:
         screen.say(f"note: {note}", quiet)
 

@@ -70,6 +70,8 @@ def write_path(catalogue: Catalogue, path: Path | str, format: str) -> int:
     runs = list(catalogue.query("SELECT runID, taxonomyLock FROM run ORDER BY runID"))
     locks = {str(lock) for _, lock in runs if lock}
     lock = json.loads(locks.pop()) if len(locks) == 1 else None
-    asked = {"format": format, "runs": [run for run, _ in runs]}
+    asked: dict[str, object] = {"format": format, "runs": [run for run, _ in runs]}
+    if catalogue.part is not None:
+        asked["part"] = catalogue.part
     stamp_beside(path, stamp(format, "1.0", run_id("export", asked), lock))
     return rows

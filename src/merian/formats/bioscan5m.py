@@ -295,4 +295,5 @@ FORMAT = Format(
     fake=_fake,
     lacks=lambda path: lacking_columns(path, ",", _SURE),
     suffix=".csv",
+    tells_parts=True,
 )

@@ -200,4 +200,5 @@ FORMAT = Format(
     lacks=_lacks,
     suffix=".coco.json",
     tested_on="flatbug's polygons, yellow sticky traps of Roboflow, BIOSCAN wells of TORAS",
+    tells_parts=True,
 )

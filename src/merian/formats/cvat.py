@@ -148,4 +148,5 @@ FORMAT = Format(
     lacks=_lacks,
     suffix=".xml",
     tested_on="2018 NEON beetles: 577 pictures with 11,655 boxes",
+    tells_parts=True,
 )

@@ -365,4 +365,5 @@ FORMAT = Format(
     lacks=_lacks,
     suffix=".parquet",
     tested_on="beetle measurements of beetle-traits (1,806 rows without pictures)",
+    tells_parts=True,
 )

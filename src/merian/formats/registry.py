@@ -65,6 +65,7 @@ class Format:
         tested_on: Real files that the tests read; empty means that the reader was written from
             the specification only, and `merian formats` says so.
         suffix: What `merian export` adds when no name is given.
+        tells_parts: Whether what is written says of each record which part of a split it is in.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Format:
     write: Callable[[Catalogue, Path], int] | None = None
     tested_on: str = ""
     suffix: str = ""
+    tells_parts: bool = False
 
 
 @cache

@@ -47,8 +47,9 @@ def write_divided(found: Report, out: Path) -> None:
     split = found.split
     tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
         "leaks": (
-            ("kind", "groups", "in_several_parts", "records_that_leak", "records_tested"),
-            [(k.kind, k.groups, k.shared, k.records, k.tested) for k in split.leaks],
+            ("kind", "groups", "in_several_parts", "records_that_leak", "records_tested",
+             "looked_at"),
+            [(k.kind, k.groups, k.shared, k.records, k.tested, k.note) for k in split.leaks],
         ),
         "pairs": (
             ("kind", "part", "other_part", "groups", "records", "other_records"), found.pairs,
@@ -76,7 +77,7 @@ def divided_page(found: Report) -> str:
     if split.settings.get("preset") == "random":
         parts.append(Note(_RANDOM))
     leaks = [
-        (k.kind, k.records, k.tested, round(100 * k.share, 1), k.shared, k.groups)
+        (k.kind, k.records, k.tested, round(100 * k.share, 1), k.shared, k.groups, k.note)
         for k in split.leaks
     ]
     pairs: list[Part] = [
@@ -92,7 +93,7 @@ def divided_page(found: Report) -> str:
             Section("What stands in several parts", [
                 Text(_ADVICE),
                 Table(("kind", "records leak", "of tested", "%", "groups in several parts",
-                       "of groups"), leaks),
+                       "of groups", "looked at"), leaks),
                 *(pairs if found.pairs else []),
             ]),
             Section("Taxa", [Table(("taxon", *split.parts), cells,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from merian.catalogue.splits.groups import KINDS, Contained
 from merian.catalogue.splits.leaks import Leak
+from merian.catalogue.splits.near_leaks import NearBarcodes
 from merian.catalogue.splits.plan import PARTS, PRESETS, Part, Plan, folds, parts_of
 from merian.catalogue.splits.store import (
     Report,
@@ -25,6 +26,7 @@ __all__ = [
     "PRESETS",
     "Contained",
     "Leak",
+    "NearBarcodes",
     "Part",
     "Plan",
     "Report",

@@ -8,6 +8,7 @@ records share it; a barcode is one, and so is a specimen. Parts that are set asi
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,9 @@ import duckdb
 from merian.catalogue.checks import literal
 from merian.catalogue.splits.groups import keyed
 
-__all__ = ["LOOKED_AT", "Leak", "find_leaks", "leaks_of_json", "pairs_of", "taxa_of"]
+__all__ = [
+    "LOOKED_AT", "Leak", "find_leaks", "json_of_leaks", "leaks_of_json", "pairs_of", "taxa_of",
+]  # fmt: skip
 
 LOOKED_AT = ("specimen", "barcode", "picture", "bin", "sample", "cruise", "instrument")
 """The kinds of groups that are looked at, the gravest first."""
@@ -32,6 +35,7 @@ class Leak:
         shared: How many of these are in several parts.
         records: Records outside the parts that learn, in groups that are in a part that learns.
         tested: All records outside the parts that learn that have such a group.
+        note: How much was looked at, where it was not all.
     """
 
     kind: str
@@ -39,6 +43,7 @@ class Leak:
     shared: int
     records: int
     tested: int
+    note: str = ""
 
     @property
     def share(self) -> float:
@@ -51,8 +56,13 @@ def leaks_of_json(text: str) -> list[Leak]:
     return [Leak(**one) for one in json.loads(text)]
 
 
-def find_leaks(con: duckdb.DuckDBPyConnection, fold: bool) -> tuple[list[Leak], str]:
-    """Return what stands in several parts, and the same as JSON.
+def json_of_leaks(leaks: Sequence[Leak]) -> str:
+    """Return leaks as they are stored."""
+    return json.dumps([asdict(leak) for leak in leaks])
+
+
+def find_leaks(con: duckdb.DuckDBPyConnection, fold: bool) -> list[Leak]:
+    """Return what stands in several parts.
 
     Args:
         con: The catalogue, with the temporary table ``sides`` (n, part, role).
@@ -74,8 +84,9 @@ SELECT (SELECT count(*) FILTER (size > 1) FROM g), (SELECT count(*) FILTER (part
 FROM s JOIN g USING (key)
 """).fetchall()[0]
         if row[3] or row[0]:
-            found.append(Leak(kind, *(int(value or 0) for value in row)))
-    return found, json.dumps([asdict(leak) for leak in found])
+            groups, shared, records, tested = (int(value or 0) for value in row)
+            found.append(Leak(kind, groups, shared, records, tested))
+    return found
 
 
 def pairs_of(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:

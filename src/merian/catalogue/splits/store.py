@@ -23,7 +23,15 @@ from merian.catalogue.splits.benthicnet import benthicnet
 from merian.catalogue.splits.bioscan5m import bioscan5m
 from merian.catalogue.splits.clibd import clibd
 from merian.catalogue.splits.given import by_dates, published
-from merian.catalogue.splits.leaks import Leak, find_leaks, leaks_of_json, pairs_of, taxa_of
+from merian.catalogue.splits.leaks import (
+    Leak,
+    find_leaks,
+    json_of_leaks,
+    leaks_of_json,
+    pairs_of,
+    taxa_of,
+)
+from merian.catalogue.splits.near_leaks import NearBarcodes, near_leaks
 from merian.catalogue.splits.placing import Placing
 from merian.catalogue.splits.plan import Plan, checked
 from merian.catalogue.splits.records import column, drop_tables, number_records
@@ -90,6 +98,7 @@ def make_split(
     con: duckdb.DuckDBPyConnection,
     plan: Plan,
     contained: groups.Contained | None = None,
+    near: NearBarcodes | None = None,
     progress: Progress | None = None,
 ) -> Stored:
     """Divide the records of a catalogue and keep the split.
@@ -98,6 +107,7 @@ def make_split(
         con: The catalogue, open for writing.
         plan: What is asked.
         contained: Joins barcodes that lie within others, where the plan wants it.
+        near: Finds barcodes that are nearly the same; None looks for no near duplicates.
         progress: Is told what is being done.
     """
     tell = progress or (lambda _what, _done: None)
@@ -118,9 +128,12 @@ def make_split(
             _refuse(before, plan, count, digest)
             return _again(before)
         tell("looking for leaks", count)
-        leaks, told = find_leaks(con, _folded(placing))
+        leaks = find_leaks(con, _folded(placing))
+        if near is not None:
+            tell("looking for near duplicates", count)
+            leaks += near_leaks(con, _folded(placing), near)
         tell("writing", count)
-        _write(con, plan, placing, digest, told, run, asked, started)
+        _write(con, plan, placing, digest, json_of_leaks(leaks), run, asked, started)
     finally:
         drop_tables(con)
     made = next(split for split in splits_of(con) if split.name == plan.name)

@@ -69,15 +69,15 @@ class Pictures:
             below: The path of the copied pictures from where that part lies.
         """
         if self.media == "link":
-            return "SELECT * FROM main.media"
+            return "SELECT * FROM itself"
         bare = f"regexp_extract(m.accessURI, {literal(_NAME)}, 1)"
         named = f"CASE WHEN {_LOCAL.format('m.accessURI')} THEN {bare} ELSE m.accessURI END"
         if not self.table:
-            return f"SELECT m.* REPLACE ({named} AS accessURI) FROM main.media m"
+            return f"SELECT m.* REPLACE ({named} AS accessURI) FROM itself m"
         root = literal(f"{self.url or below}/")
         return (
             f"SELECT m.* REPLACE (coalesce({root} || copied.place, {named}) AS accessURI) "
-            f"FROM main.media m LEFT JOIN {self.table} copied ON copied.mediaID = m.mediaID"
+            f"FROM itself m LEFT JOIN {self.table} copied ON copied.mediaID = m.mediaID"
         )
 
 
