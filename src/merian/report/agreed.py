@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from merian.errors import InputError
 from merian.files import check_outside, new_folder, write_json
 from merian.formats.delimited import write_delimited
-from merian.report.page import Figures, Note, Part, Section, Table, Text, page
+from merian.report.page import Figures, Note, Part, Points, Section, Table, Text, page
 from merian.stamp import run_id, stamp
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = ["PAGE", "agreed_page", "pair_rows", "write_agreed"]
 PAGE = "agreement.html"
 _HEADER, _FORMAT, _VERSION = "agreement.json", "merian-agreement", "1.0"
 _SHOWN = 40
+_DRAWN_PAIRS, _DRAWN = 6, 250  # points of each pair at most
 _PAIRS = ("trait", "unit", "pair", "scale", "n", "images")
 _NAMES = {"bias": "bias", "mae": "MAE", "rmse": "RMSE", "low": "lower limit",
           "high": "upper limit", "ccc": "concordance"}  # fmt: skip
@@ -117,6 +120,7 @@ def _trait(one: Agreement) -> Section:
     parts: list[Part] = [Figures(figures), Text(_HOW), _table(one, "own")]
     if any(pair.shared for pair in one.pairs):
         parts += [Text(_WHY), _parts(one), _table(one, "shared")]
+    parts.append(_apart(one))
     if ratings.aside:
         parts.append(
             Note(f"{len(ratings.aside):,} were set aside: {ratings.aside[0].reason}. "
@@ -140,6 +144,20 @@ def _table(one: Agreement, scale: str) -> Table:
                          *(_told(figures[name]) for name in _NAMES)))  # fmt: skip
     title = "Each with their own scale" if scale == "own" else "With one scale for both"
     return Table(("pair", "n", *_NAMES.values()), rows, title)
+
+
+def _apart(one: Agreement) -> Points:
+    """Return differences over sizes, as Bland and Altman draw them; of many things a part."""
+    ratings = one.ratings
+    series = []
+    for pair in one.pairs[:_DRAWN_PAIRS]:
+        columns = [ratings.raters.index(pair.one), ratings.raters.index(pair.other)]
+        both = ratings.value[:, columns]
+        both = both[np.isfinite(both).all(axis=1)]
+        both = both[:: -(-len(both) // _DRAWN)]
+        series.append((_pair(pair), both.mean(axis=1).tolist(), (both[:, 0] - both[:, 1]).tolist()))
+    unit = f", {ratings.unit}" if ratings.unit else ""
+    return Points("Differences over sizes", series, f"mean of both{unit}", f"difference{unit}")
 
 
 def _parts(one: Agreement) -> Table:
