@@ -338,3 +338,56 @@ def test_bad_sequences_are_set_aside_and_listed(tmp_path, capsys):
     assert {row["id"] for row in table(tmp_path / "out" / "set_aside.tsv")} == {"c", "d"}
     assert "2 set aside" in capsys.readouterr().out
     assert len([*(tmp_path / "out" / "cards").iterdir()]) == 1
+
+
+def two_kinds(folder: Path) -> tuple[Path, Path]:
+    """Write two species whose barcodes hang together and whose pictures differ.
+
+    The last specimen of each has a picture alone.
+    """
+    chance = np.random.default_rng(7)
+    letters = np.array(list("ACGT"))
+
+    def changed(text: np.ndarray, sites: np.ndarray) -> np.ndarray:
+        found = text.copy()
+        found[sites] = letters[(np.searchsorted(letters, found[sites]) + 1) % 4]
+        return found
+
+    order = chance.permutation(600)
+    first = letters[chance.integers(0, 4, 600)]
+    kinds = {"a": first, "b": changed(first, order[:4])}
+    rows, seen_as = [], []
+    for place, (kind, text) in enumerate(kinds.items()):
+        for number in range(6):
+            # Each has two or three bases of its own: 0.8 % within a species, 1.5 % between.
+            own = order[10 + 30 * place + 3 * number :][: 2 + number % 2]
+            sequence = "".join(changed(text, own)) if number < 5 else ""
+            rows.append((f"{kind}{number}", sequence))
+            seen_as.append(np.eye(16)[place] + chance.normal(0, 0.05, 16))
+    specimens = folder / "specimens.csv"
+    with specimens.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("occurrenceID", "sequence"), *rows])
+    seen = [(key, row) for (key, _), row in zip(rows, seen_as, strict=True)]
+    return specimens, vectors(folder / "pictures.parquet", seen)
+
+
+def groups_in(folder: Path) -> set[str]:
+    found: dict[str, list[str]] = {}
+    for row in table(folder / "members.tsv"):
+        found.setdefault(row["clusterCode"], []).append(row["recordID"])
+    return {" ".join(sorted(members)) for members in found.values()}
+
+
+def test_pictures_part_what_barcodes_leave_together_and_place_what_has_none(tmp_path):
+    specimens, pictures = two_kinds(tmp_path)
+    assert run("import", specimens, "--into", tmp_path / "cat", "-q") == 0
+    asked = ("discover", tmp_path / "cat", "-q", "-o")
+    assert run(*asked, tmp_path / "one", "--by", "barcodes") == 0
+    together = " ".join(f"{kind}{n}" for kind in "ab" for n in range(5))
+    assert groups_in(tmp_path / "one") == {together}
+    both = ("--by", "both", "--embeddings", pictures)
+    assert run(*asked, tmp_path / "two", *both, "--points") == 0
+    each = {" ".join(f"{kind}{n}" for n in range(6)) for kind in "ab"}
+    assert groups_in(tmp_path / "two") == each
+    assert "a5" in (tmp_path / "two" / "points.html").read_text(encoding="utf-8")
+    assert run(*asked, tmp_path / "no", *both, "--method", "ward") == 2

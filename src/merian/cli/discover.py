@@ -45,10 +45,11 @@ def discover(
     distance: float = 0.022,
     least: int = 2,
     agree: float = 0.5,
-    by: Literal["barcodes", "pictures"] | None = None,
+    by: Literal["barcodes", "pictures", "both"] | None = None,
     embeddings: Path | None = None,
     encoder: str | None = None,
     cards: int = 200,
+    points: bool = False,
     seed: int = 0,
     format: str | None = None,
     map: tuple[str, ...] = (),
@@ -76,10 +77,12 @@ def discover(
         distance: Of identity, the share of differing bases up to which sequences hang together.
         least: A cluster has so many specimens at least; the others are left alone.
         agree: A parent is stood by where more than this share of the members stand by it.
-        by: Of a catalogue, barcodes or pictures.
+        by: Of a catalogue, barcodes, pictures, or both: then groups of barcodes are parted where
+            their pictures differ, and records without a barcode go where their pictures belong.
         embeddings: Vectors of a catalogue's records, so that they need not be made.
         encoder: What makes them: as `merian embed` takes it.
         cards: Pages for so many clusters, the largest first.
+        points: Write points.html too: all vectors as points to move in, with their pictures.
         seed: Of what is drawn.
         format: The format of a file; found from its content if not given.
         map: What a column means, as column=term. Once or more often.
@@ -87,6 +90,8 @@ def discover(
         processes: How many make vectors.
         quiet: Print the answer and nothing else.
     """
+    from functools import partial
+
     from merian.discover.job import Asked, run_discover
     from merian.discover.run import Method
     from merian.discover.source import Source
@@ -100,10 +105,12 @@ def discover(
         library, out, all,
     )  # fmt: skip
     with screen.working("Discovering", quiet) as job:
-        done = run_discover(asked, write_pages, cards, job.step)
+        done = run_discover(asked, partial(write_pages, points=points), cards, job.step)
     for note in done.notes:
         screen.say(f"note: {note}", quiet)
     _print_run(done.found, done.out, quiet)
+    if points and done.found.subjects.vector is None:
+        screen.say("no points.html: sequences have no places; give --embeddings or --by", quiet)
     if done.appended is not None:
         appended = screen.counted(done.appended, "identification")
         print(screen.printable(f"{source}: {appended} appended"))

@@ -12,6 +12,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from merian import __version__
 from merian.catalogue import Catalogue
 from merian.catalogue.clusters import KEPT, PEOPLE_AND_MACHINES_SAY, ClusterName
@@ -27,7 +29,8 @@ from merian.image.addresses import address_of, region_of
 from merian.taxonomy import read_label
 
 __all__ = [
-    "evidence_hash", "keep", "kept", "pictures_of", "said_in", "sequences_in", "with_evidence",
+    "evidence_hash", "keep", "kept", "pictures_of", "said_in", "sequences_in", "together",
+    "with_evidence",
 ]  # fmt: skip
 
 _MEMORY = "1GB"
@@ -98,6 +101,24 @@ def with_evidence(
         pictures or subjects.files,
         {**barcodes.called, **subjects.called},
         [*barcodes.aside, *subjects.aside] if subjects is not barcodes else barcodes.aside,
+        subjects.both,
+    )
+
+
+def together(barcodes: Subjects, shown: Subjects) -> Subjects:
+    """Return all records that have a barcode or the vector of a picture, with both of each.
+
+    Args:
+        barcodes: With sequences.
+        shown: With the vectors of pictures.
+    """
+    assert shown.vector is not None
+    ids = sorted({*barcodes.ids, *shown.ids})
+    place = {record: number for number, record in enumerate(ids)}
+    vector = np.full((len(ids), shown.vector.shape[1]), np.nan, np.float32)
+    vector[[place[record] for record in shown.ids]] = shown.vector
+    return Subjects(
+        ids, (), vector, shown.encoder, shown.files, shown.called, shown.aside, both=True
     )
 
 

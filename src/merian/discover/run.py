@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.discover.clustering import Clustering, group
 from merian.discover.landing import AGREE, land
 from merian.discover.matching import match
 from merian.discover.merging import grown
@@ -27,13 +28,16 @@ __all__ = ["Beside", "Discovered", "Method", "Progress", "discover"]
 
 Progress = Callable[[str, float, float | None], None]
 
+_IDENTITY = ("identity", "together")  # methods that compare sequences
+
 
 @dataclass(frozen=True)
 class Method:
     """How records are grouped.
 
     Attributes:
-        name: identity (of sequences), ward, hdbscan or k-means; "" for what suits the records.
+        name: identity (of sequences), together (identity, then pictures), ward, hdbscan or
+            k-means; "" for what suits the records.
         clusters: How many; found if None.
         reduce: none, pca or umap.
         seed: Of what is drawn.
@@ -53,17 +57,24 @@ class Method:
     def of(self, subjects: Subjects) -> Method:
         """Return the method with its name, or say why it does not suit."""
         name = self.name or ("ward" if subjects.vector is not None else "identity")
+        if subjects.both:
+            if self.name not in ("", "identity", "together"):
+                raise InputError(
+                    f"--method {name} is for vectors of one kind; of barcodes and pictures the "
+                    "barcodes are grouped by identity, and the pictures refine that"
+                )
+            name = "together"
         if name == "identity" and not subjects.sequence:
             raise InputError(
                 "--method identity is for sequences, and these are vectors; leave it out, or give "
                 "the sequences"
             )
-        if name != "identity" and subjects.vector is None:
+        if name not in _IDENTITY and subjects.vector is None:
             raise InputError(
                 f"--method {name} is for vectors, and these are sequences; `merian embed` makes "
                 "vectors of them, or leave --method out"
             )
-        if name == "identity" and self.clusters is not None:
+        if name in _IDENTITY and self.clusters is not None:
             raise InputError(
                 "--clusters is for vectors; sequences hang together up to a distance: --distance"
             )
@@ -74,7 +85,7 @@ class Method:
         """What decides the result, for a stamp."""
         return {
             "method": self.name,
-            **({"distance": self.distance} if self.name == "identity" else
+            **({"distance": self.distance} if self.name in _IDENTITY else
                {"clusters": self.clusters, "reduce": self.reduce, "seed": self.seed}),
             "least": self.least, "agree": self.agree,
         }  # fmt: skip
@@ -203,18 +214,10 @@ def _grouped(
     subjects: Subjects, method: Method, progress: Progress
 ) -> tuple[NDArray[np.int32], dict[int, float], dict[str, Any]]:
     """Return the cluster of each record, how stable each is, and what the method says of itself."""
-    if method.name == "identity":
-        from merian.discover.sequences import Identity, by_identity  # noqa: PLC0415 - loads scipy
-
-        found = by_identity(
-            subjects.sequence,
-            Identity(distance=method.distance, tree=False),
-            progress=lambda what, done: progress(what, done, None),
-        )
+    if method.name in _IDENTITY:
+        found = _by_identity(subjects, method, progress)
     else:
         assert subjects.vector is not None
-        from merian.discover.clustering import group  # noqa: PLC0415 - loads scipy
-
         found = group(
             subjects.vector, method.name, clusters=method.clusters, reduce=method.reduce,
             seed=method.seed,
@@ -226,6 +229,26 @@ def _grouped(
         "left": {why: int(count) for why, count in found.left.items()},
     }  # fmt: skip
     return np.asarray(found.label, np.int32), support, told
+
+
+def _by_identity(subjects: Subjects, method: Method, progress: Progress) -> Clustering:
+    """Return groups of sequences, refined by pictures where there are any to refine them."""
+    from merian.discover.sequences import Identity, by_identity  # noqa: PLC0415 - loads scipy
+
+    def grouped(distance: float) -> Clustering:
+        return by_identity(
+            subjects.sequence,
+            Identity(distance=distance, tree=False),
+            progress=lambda what, done: progress(what, done, None),
+        )
+
+    if method.name == "identity":
+        return grouped(method.distance)
+    from merian.discover.joined import FINER, with_pictures  # noqa: PLC0415 - as above
+
+    assert subjects.vector is not None
+    finer = grouped(FINER) if method.distance > FINER else None
+    return with_pictures(grouped(method.distance), subjects.vector, finer)
 
 
 def _plain(value: Any) -> Any:

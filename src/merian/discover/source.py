@@ -26,7 +26,7 @@ from merian.library.from_catalogue import is_catalogue
 
 __all__ = ["Given", "Source", "opened"]
 
-_KINDS = ("barcodes", "pictures")
+_KINDS = ("barcodes", "pictures", "both")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Source:
         answers: A table of answers about its records; None where a catalogue says it, or nobody.
         embeddings: Vectors of a catalogue's records; None if they are to be made.
         encoder: What makes them.
-        kind: barcodes or pictures, of a catalogue; found if None.
+        kind: barcodes, pictures or both, of a catalogue; found if None.
         sequences: Whether a catalogue's barcodes are compared as they are, without vectors.
         options: How a file is read.
         format: Its format.
@@ -119,15 +119,24 @@ def _of_file(source: Source, path: Path, notes: list[str]) -> Subjects:
 def _of_catalogue(source: Source, path: Path, progress: Progress) -> Subjects:
     """Return the records of a catalogue by the evidence that was asked for."""
     if source.kind not in (None, *_KINDS):
-        raise InputError(f"--by {source.kind}: expected {' or '.join(_KINDS)}")
+        raise InputError(f"--by {source.kind}: expected one of {', '.join(_KINDS)}")
     barcodes = in_catalogue.sequences_in(path)
     shown = in_catalogue.pictures_of(path)
     kind = source.kind
     if kind is None:
         kind = "barcodes" if barcodes.ids and 2 * len(barcodes) >= len(shown) else "pictures"
-    if source.embeddings is None and not (barcodes.ids if kind == "barcodes" else shown):
-        raise InputError(f"{path}: the catalogue holds no {kind}, and so nothing to group")
-    if source.embeddings is not None:
+    needed = ["barcodes"] if kind != "pictures" else []
+    needed += ["pictures"] if kind != "barcodes" else []
+    if source.embeddings is not None:  # they stand for what they were made of
+        needed = ["barcodes"] if kind == "both" else []
+    for what in needed:
+        if not (barcodes.ids if what == "barcodes" else shown):
+            raise InputError(f"{path}: the catalogue holds no {what}, and so nothing to group")
+    if kind == "both":
+        seen = (from_embeddings(source.embeddings) if source.embeddings is not None
+                else _embedded(source, path, "pictures", progress))  # fmt: skip
+        found = in_catalogue.together(barcodes, seen)
+    elif source.embeddings is not None:
         found = from_embeddings(source.embeddings)
     elif kind == "barcodes" and source.sequences and source.encoder is None:
         found = barcodes

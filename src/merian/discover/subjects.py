@@ -40,6 +40,7 @@ class Subjects:
         files: Where pictures of records lie, by record.
         called: Other ids of a record, as those of its sequence: the record.
         aside: What was set aside: file, line, id and reason.
+        both: Whether they are grouped by sequences and vectors together, and not by vectors alone.
     """
 
     ids: Sequence[str]
@@ -49,15 +50,18 @@ class Subjects:
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     called: Mapping[str, str] = field(default_factory=dict)
     aside: Sequence[tuple[str, str, str, str]] = ()
+    both: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def there(self) -> NDArray[np.bool_]:
         """Return which records have what they are to be grouped by."""
-        if self.vector is not None:
-            return np.asarray(~np.isnan(self.vector).any(axis=1))
-        return np.array([bool(text) for text in self.sequence], bool)
+        texts = np.array([bool(text) for text in self.sequence], bool)
+        if self.vector is None:
+            return texts
+        seen = np.asarray(~np.isnan(self.vector).any(axis=1))
+        return seen | texts if self.both else seen
 
     def only(self, chosen: NDArray[np.bool_]) -> Subjects:
         """Return some of the records."""
@@ -70,6 +74,7 @@ class Subjects:
             self.files,
             self.called,
             self.aside,
+            self.both,
         )
 
 

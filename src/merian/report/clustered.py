@@ -15,6 +15,7 @@ from merian.discover.registry import Cluster
 from merian.discover.run import Discovered
 from merian.discover.source import Given
 from merian.files import write_text
+from merian.report.clustered_points import write_points
 from merian.report.page import (
     Figures,
     Gallery,
@@ -44,7 +45,9 @@ _NOT_NEW = (
 )
 
 
-def write_pages(found: Discovered, given: Given, folder: Path, cards: int, run: str) -> None:
+def write_pages(
+    found: Discovered, given: Given, folder: Path, cards: int, run: str, *, points: bool = False
+) -> None:
     """Write the page of all clusters and a card for each of the largest.
 
     Args:
@@ -53,6 +56,7 @@ def write_pages(found: Discovered, given: Given, folder: Path, cards: int, run: 
         folder: Where to.
         cards: How many clusters get a card.
         run: The id of the run.
+        points: Whether a page of all vectors as points is written too.
     """
     mark = stamp(FORMAT, VERSION, run)
     shown: list[tuple[Card, bytes]] = []
@@ -63,6 +67,8 @@ def write_pages(found: Discovered, given: Given, folder: Path, cards: int, run: 
         text = card_page(card, pictures, mark)
         write_text(folder / _CARDS / f"{card.cluster.code}.html", text)
     write_text(folder / "clusters.html", _whole(found, shown, mark))
+    if points:
+        write_points(found, folder, run)
 
 
 # -- all clusters ---------------------------------------------------------------------------------
