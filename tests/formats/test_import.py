@@ -49,6 +49,7 @@ COUNTS = {
     "fasta": {"occurrence": 40, "sequence": 40, "identification": 40},
     "fasta-coidb": {"occurrence": 20, "sequence": 20, "identification": 20},
     "fasta-qiime": {"occurrence": 20, "sequence": 20, "identification": 20},
+    "flatbug": {"occurrence": 5, "media": 6, "measurement": 15},
     "flowcam": {"event": 1, "occurrence": 4, "media": 5, "identification": 3,
                 "measurement": 24},
     "hf-imagefolder": {"event": 9, "occurrence": 9, "media": 8, "identification": 9,
@@ -87,8 +88,8 @@ SET_ASIDE = {
 }  # fmt: skip
 # Values of rows that were kept.
 WITHOUT_VALUE = {
-    "flowcam": 1, "hf-imagefolder": 1, "hf-parquet": 1, "ifcb": 1, "webdataset": 2, "zooimage": 1,
-    "zooprocess": 1,
+    "flatbug": 1, "flowcam": 1, "hf-imagefolder": 1, "hf-parquet": 1, "ifcb": 1, "webdataset": 2,
+    "zooimage": 1, "zooprocess": 1,
 }  # fmt: skip
 
 

@@ -196,7 +196,7 @@ occurrenceID VARCHAR what was named (exactly one of these four is set)
 materialEntityID VARCHAR what was named
 mediaID VARCHAR what was named
 nucleotideSequenceID VARCHAR what was named
-identificationType VARCHAR the evidence: label, media, nucleotideSequence, consensus, cluster ...
+identificationType VARCHAR evidence: label, media, nucleotideSequence, geography, consensus, cluster
 agentType VARCHAR human or machine; a human's stands above a machine's
 verbatimIdentification VARCHAR the label as it came, character by character
 scientificName VARCHAR the name at the lowest rank supported, without qualifier or authorship

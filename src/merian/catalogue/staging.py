@@ -103,7 +103,7 @@ class Staging:
         return int(self.run(sql)[0][0])
 
     def has(self, name: str) -> bool:
-        """Return whether rows were taken into ``name``, a table ``new_<table>``."""
+        """Return whether rows were taken into ``name``, or kept under it."""
         return name in self._taken
 
     def columns(self, table: str) -> list[str]:
@@ -123,6 +123,11 @@ class Staging:
             if column not in have and column != "ord":
                 self.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
         self.run(f"INSERT INTO {name} BY NAME {rows}")
+
+    def keep(self, name: str, rows: str) -> None:
+        """Keep rows, as SQL, for what comes later."""
+        self.run(f"CREATE OR REPLACE TABLE {name} AS {rows}")
+        self._taken.add(name)
 
     def load(self, reading: Reading) -> None:
         """Stage all sources."""
