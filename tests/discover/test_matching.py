@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from merian.discover.matching import match
 from merian.discover.merging import grown, merge, promote, undo
 from merian.discover.names import name_of
 from merian.discover.registry import Cluster, Registry
+from merian.discover.tables import rows_of
 from merian.errors import InputError, NotFoundError
 
 WHO = {"by": "A. Person", "at": "2026-05-01"}
@@ -184,3 +187,21 @@ def test_over_many_runs_no_code_is_lost_or_given_twice_and_rows_do_not_matter(la
                 groups.setdefault(place, set()).add(straight.current(straight.code[record]))
         assert all(len(codes) == 1 for codes in groups.values())
         assert len({code for codes in groups.values() for code in codes}) == len(groups)
+
+
+def _seconds(count: int) -> float:
+    """Return how long two runs with so many clusters take, and what is then asked of each."""
+    records = [f"r{n:06}" for n in range(2 * count)]
+    label = (np.arange(2 * count) // 2).astype(np.int32)
+    began = process_time()
+    registry = Registry()
+    for name in ("first", "second"):
+        found = match(records, label, registry)
+        registry = grown(registry, found, frozenset(records), describe, name)
+        assert len(rows_of(registry)["cluster"]) == len(registry.standing()) == count
+    return process_time() - began
+
+
+def test_ten_times_as_many_clusters_take_about_ten_times_as_long():
+    few = min(_seconds(800) for _ in range(2))
+    assert _seconds(8000) < 35 * few  # where each cluster looks at each, some eighty times

@@ -55,10 +55,12 @@ def match(records: Sequence[str], label: NDArray[np.int32], former: Registry) ->
     shared = _shared(label, was, len(known))
     label = _kept_apart(label, was, shared, former, known)
     shared = _shared(label, was, len(known))
+    most: dict[int, tuple[int, int]] = {}  # by former code: members shared, less the cluster
+    for (new, old), n in shared.items():
+        most[old] = max(most.get(old, (0, 0)), (n, -new))
     heirs: dict[int, list[tuple[int, int]]] = {}  # by cluster: members shared, former code
-    for place in sorted({old for _, old in shared}):
-        claims = [(n, -new) for (new, old), n in shared.items() if old == place]
-        heirs.setdefault(-max(claims)[1], []).append((max(claims)[0], place))
+    for old, (n, new) in sorted(most.items()):
+        heirs.setdefault(-new, []).append((n, old))
     return _codes(records, label, count, shared, heirs, former, known)
 
 
@@ -123,6 +125,9 @@ def _codes(
     joined: dict[str, str] = {}
     found: dict[str, str] = {}
     age = {code: former.clusters[code].founded for code in known}
+    origins: dict[int, list[str]] = {}
+    for new, old in shared:
+        origins.setdefault(new, []).append(known[old])
     for new in sorted(range(count), key=lambda n: (-len(members[n]), min(members[n], default=""))):
         if not members[new]:
             continue
@@ -136,7 +141,7 @@ def _codes(
         else:
             code = code_of(members[new], taken)
             taken.add(code)
-            fresh[code] = tuple(sorted(known[old] for (n, old) in shared if n == new))
+            fresh[code] = tuple(sorted(origins.get(new, ())))
         found |= dict.fromkeys(members[new], code)
     for record, place in zip(records, label.tolist(), strict=True):
         if place <= -2:
