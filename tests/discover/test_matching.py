@@ -99,6 +99,22 @@ def test_a_merge_by_a_person_holds_in_later_runs_and_can_be_undone():
     assert back.history[:-1] == after.history
 
 
+def test_a_merger_that_a_run_finds_too_is_counted_once_and_can_still_be_undone():
+    first = run(Registry(), ["abcd", "ef", "gh"])
+    one, two, three = (one.code for one in first.standing())
+    merged = merge(first, [one, two], **WHO)
+    after = run(merged, ["abcdefx", "gh"])
+    assert groups_of(after) == {one: "abcdefx", three: "gh"}
+    assert after.whole(one).specimens == 7
+    assert run(after, ["abcdefx", "gh"]) == after
+    back = undo(after, merged.history[-1].number, **WHO)
+    assert groups_of(back) == {one: "abcdx", two: "ef", three: "gh"}
+    # The code that others were merged into is held too: no run puts it under another one.
+    named = promote(merged, three, "Aus bus", **WHO)
+    assert groups_of(run(named, ["abcdgh", "ef"])) == {one: "abcdef", three: "gh"}
+    assert groups_of(run(named, ["abghcd", "ef"])) == {one: "abcdef", three: "gh"}
+
+
 def test_clusters_that_people_have_named_are_never_joined_by_a_run():
     first = run(Registry(), ["abc", "de"])
     large, small = (one.code for one in first.standing())
