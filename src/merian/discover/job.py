@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.discover import in_catalogue
-from merian.discover.folder import check_folder, read_folder, write_run
+from merian.discover.folder import check_decisions, check_folder, read_folder, write_run
 from merian.discover.middles import kin_of
 from merian.discover.run import Discovered, Method, Progress, discover
 from merian.discover.source import Given, Source, opened
@@ -76,6 +76,7 @@ def run_discover(asked: Asked, pages: Pages, cards: int, progress: Progress) -> 
     if out is None:
         raise InputError("say where tables and pages go: -o FOLDER")
     former = in_catalogue.kept(given.catalogue) if given.catalogue else read_folder(out)
+    check_decisions(out, former)
     method = asked.method.of(given.subjects)
     settings = {**method.settings, "all": asked.everything}
     hashes = {**given.hashes, **{f"library {name}": one.hash for name, one in shelf.items()}}
@@ -88,6 +89,7 @@ def run_discover(asked: Asked, pages: Pages, cards: int, progress: Progress) -> 
     with new_folder(out) as folder:
         write_run(found, folder, run, hashes)
         pages(found, given, folder, cards, run)
+        check_decisions(out, former)  # again, as people may have decided something meanwhile
         if given.catalogue is not None:
             # Last, and in one transaction: what fails before it has changed nothing.
             appended = in_catalogue.keep(found.registry, given.catalogue, run, settings, hashes)
