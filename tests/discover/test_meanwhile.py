@@ -1,4 +1,4 @@
-"""What people decide while a run is looking, or in a copy of what it writes, is never lost."""
+"""What people decide while a run is looking, or in what it has written, is never lost."""
 
 from __future__ import annotations
 
@@ -53,6 +53,35 @@ def test_what_was_merged_meanwhile_is_not_overwritten(where, barcodes, tmp_path)
     assert [e.action for e in read_kept(kept).history] == ["founded", "founded", "merged"]
     run_discover(asked, lambda *_: None, 0, lambda *_: None)
     assert [one.specimens for one in read_kept(kept).standing()] == [6]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("clusters.tsv", "\t2\n", "\t2.0 May\n", "cannot be read"),
+        ("clusters.tsv", "MRN-", "../../MRN-", "where the code of a cluster was"),
+        ("members.tsv", "\tMRN-", "\tMRN-9", "have no row for it"),
+        ("history.tsv", "\n1\t", "\n\t", "cannot be read"),
+    ],
+    ids=["number", "path", "unknown", "none"],
+)
+def test_tables_that_something_else_has_changed_are_told_in_one_line(
+    file, old, new, said, barcodes, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    assert run("discover", barcodes, "-o", out, "-q") == 0
+    text = (out / file).read_text()
+    assert old in text
+    (out / file).write_text(text.replace(old, new))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for words in (["list", out], [barcodes, "-o", out]):
+        capsys.readouterr()
+        assert run("discover", *words) == 2
+        error = capsys.readouterr().err
+        assert f"{out}: " in error
+        assert said in error
+        assert error.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
 def test_a_folder_with_decisions_of_its_own_is_not_replaced(barcodes, tmp_path, capsys):

@@ -59,9 +59,13 @@ def read_folder(folder: Path) -> Registry:
     clusters = _rows(folder / _TABLES["cluster"], CLUSTERS)
     members = _rows(folder / _TABLES["clusterMember"], MEMBERS)
     history = _rows(folder / _TABLES["clusterHistory"], HISTORY)
-    return read_registry(
-        clusters, ((row["recordID"], row["clusterCode"]) for row in members), history
-    )
+    pairs = ((row["recordID"], row["clusterCode"]) for row in members)
+    try:
+        return read_registry(clusters, pairs, history)
+    except FormatError as error:
+        if error.path is not None:
+            raise
+        raise FormatError(str(error), path=folder) from None
 
 
 def check_decisions(folder: Path, known: Registry) -> None:
