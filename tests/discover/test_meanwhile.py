@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.discover.folder import read_folder
 from merian.discover.job import Asked, run_discover
@@ -82,6 +83,28 @@ def test_tables_that_something_else_has_changed_are_told_in_one_line(
         assert said in error
         assert error.count("\n") == 1
     assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_the_later_word_of_a_person_stands_above_a_promoted_name(barcodes, tmp_path):
+    catalogue = tmp_path / "catalogue"
+    assert run("import", barcodes, "--into", catalogue, "-q") == 0
+    assert run("discover", catalogue, "-q") == 0
+    code = read_kept(catalogue).code["a0"]
+    words = ("--name", "Aus bus", "--who", "A. Person", "--date", "2026-05-01")
+    assert run("discover", "promote", catalogue, code, *words, "-q") == 0
+    later = tmp_path / "later.csv"
+    later.write_text(
+        "occurrenceID,scientificName,identifiedBy,dateIdentified\n"
+        "a0,Aus cus,An Expert,2026-06-01\na1,Aus cus,An Expert,2026-04-01\n"
+    )
+    assert run("import", later, "--into", catalogue, "-q") == 0
+    with Catalogue.open(catalogue, read_only=True) as opened:
+        sql = "SELECT occurrenceID, scientificName FROM determination ORDER BY 1"
+        assert opened.query(sql).fetch() == [
+            ("a0", "Aus cus"),
+            ("a1", "Aus bus"),
+            ("a2", "Aus bus"),
+        ]
 
 
 def test_a_folder_with_decisions_of_its_own_is_not_replaced(barcodes, tmp_path, capsys):
