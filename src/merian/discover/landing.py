@@ -83,7 +83,8 @@ def land(said: Standing, members: NDArray[np.int64], agree: float = AGREE) -> La
         if not here.any():
             continue
         # The names of this rank alone, as all names of all records may be very many.
-        names, which = np.unique(name[here, rank], return_inverse=True)
+        numbers, which = np.unique(name[here, rank], return_inverse=True)
+        names = [said.names[number] for number in numbers.tolist()]
         mass = np.bincount(which, probability[here, rank])
         standing = np.bincount(which, depth[here] >= rank)
         # What more stand by goes before what is more probable, so that the path holds.
@@ -92,12 +93,12 @@ def land(said: Standing, members: NDArray[np.int64], agree: float = AGREE) -> La
             key=lambda n: (
                 -standing[n] if standing[n] > agree * len(members) else 0,
                 -mass[n],
-                said.names[names[n]],
+                names[n],
             ),
         )
         share = float(standing[order[0]]) / len(members)
         bound = min(bound, float(mass[order[0]]) / len(members))
-        best = int(names[order[0]])
+        best = int(numbers[order[0]])
         path.append(Guess(called, said.names[best], bound, share))
         # A lineage that lacks this rank says nothing against what is below.
         lacking = int((within & (name[:, rank] < 0) & (depth > rank)).sum()) / len(members)
