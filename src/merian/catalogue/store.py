@@ -9,10 +9,7 @@ process left in its work folder is swept away by the next writer, which then kno
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +25,7 @@ from merian.catalogue.export import export
 from merian.catalogue.info import describe
 from merian.catalogue.ingest import Progress, ingest
 from merian.catalogue.label_apply import Applied, apply_labels
+from merian.catalogue.opening import WORK, explained, shut_in, work_folder
 from merian.catalogue.query import ITSELF, STORED, Result, ask
 from merian.catalogue.schema import SCHEMA_VERSION
 from merian.catalogue.sources import Reading
@@ -48,9 +46,7 @@ __all__ = ["Catalogue"]
 
 _FORMAT = "merian-catalogue"
 _DATABASE, _STAMP = "catalogue.duckdb", "merian.json"
-_WORK = ".work-"
 _MEMORY = "1600MB"
-_TOKEN = secrets.token_hex(6)
 
 # DuckDB lets one process open a file twice; two imports at once must still be refused.
 _WRITERS: set[Path] = set()
@@ -83,7 +79,7 @@ class Catalogue:
         self._threads = threads or os.cpu_count() or 1
         self._con: duckdb.DuckDBPyConnection | None = None
         self._writing = False
-        self._work = _work_folder(path)
+        self._work = work_folder(path)
         if read_only:
             self._reader()
             return
@@ -91,7 +87,7 @@ class Catalogue:
             raise CatalogueError(f"{path}: is open for writing in this process already; close it")
         self._writer()
         _WRITERS.add(path)
-        for left in path.glob(f"{_WORK}*"):
+        for left in path.glob(f"{WORK}*"):
             if left != self._work:
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -380,7 +376,7 @@ class Catalogue:
                 },
             )
             assert self._con is not None
-            _shut_in(self._con, self._work)
+            shut_in(self._con, self._work)
         assert self._con is not None
         return self._con
 
@@ -392,45 +388,10 @@ class Catalogue:
             self._con.execute(f"SET threads = {self._threads}").fetchall()
             self._con.execute(f"SET memory_limit = {literal(self._memory)}").fetchall()
         except duckdb.Error as error:
-            raise _explained(self.path, error) from None
+            raise explained(self.path, error) from None
         self._writing = writing
 
     def _disconnect(self) -> None:
         if self._con is not None:
             self._con.close()
             self._con = None
-
-
-def _work_folder(path: Path) -> Path:
-    """Return where this process puts what it needs for a while.
-
-    The name is the same for all catalogues that a process opens at one path, because DuckDB
-    opens a file twice only with the same settings.
-    """
-    parent = path if os.access(path, os.W_OK) else Path(tempfile.gettempdir())
-    return parent / f"{_WORK}{os.getpid()}-{_TOKEN}"
-
-
-def _shut_in(con: duckdb.DuckDBPyConnection, work: Path) -> None:
-    """Take away access to all files but those in the work folder; it cannot be had again."""
-    if con.execute("SELECT current_setting('enable_external_access')").fetchall()[0][0]:
-        con.execute("SET allowed_directories = [" + literal(work) + "]").fetchall()
-        con.execute("SET enable_external_access = false").fetchall()
-
-
-def _explained(path: Path, error: duckdb.Error) -> CatalogueError:
-    """Return why the database cannot be opened, and what to do."""
-    text = str(error)
-    if "lock" in text.lower():
-        holder = re.search(r"PID (\d+)", text)
-        who = f"process {holder[1]}" if holder else "another process"
-        return CatalogueError(
-            f"{path}: is in use by {who}. One process may write, or several may read; wait until "
-            "it is done, or end it"
-        )
-    if "different configuration" in text:
-        return CatalogueError(
-            f"{path}: is open in this process in the other mode (reading or writing); close it "
-            "first"
-        )
-    return CatalogueError(f"{path}: the database cannot be opened: {text.splitlines()[0]}")
