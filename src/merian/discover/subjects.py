@@ -118,10 +118,10 @@ def _from_folder(folder: Path) -> Subjects:
     opened = open_embeddings(folder)
     files = [file for number in opened.shards for file in opened.files(number)]
     reasons = [
-        (file, "", key, reason)
+        (names[row], "", keys[row], reason)
         for number in opened.shards
+        for keys, names in [(opened.shard(number)[0], opened.files(number))]
         for row, reason in sorted(opened.reasons(number).items())
-        for key, file in [(opened.shard(number)[0][row], opened.files(number)[row])]
     ]
     return of_vectors(
         opened.records(), opened.vectors().astype(np.float32), str(opened.encoder["id"]), files,
