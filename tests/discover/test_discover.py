@@ -318,6 +318,7 @@ def test_no_markup_of_data_is_ever_executed(tmp_path):
         (["missing.fasta", "-o", "out"], "missing.fasta"),
         (["empty.fasta", "-o", "out"], "is empty"),
         (["q.fasta"], "say where tables and pages go"),
+        (["empty.fasta"], "say where tables and pages go"),  # before anything is read
         (["q.fasta", "-o", "full"], "holds other things"),
         (["q.fasta", "-o", "out", "--method", "ward"], "is for vectors"),
         (["q.fasta", "-o", "out", "--clusters", "3"], "is for vectors"),

@@ -13,6 +13,7 @@ from merian.discover.run import Discovered, Method, Progress, discover
 from merian.discover.source import Given, Source, opened
 from merian.errors import InputError
 from merian.files import new_folder
+from merian.library.from_catalogue import is_catalogue
 from merian.library.shelf import open_shelf
 from merian.stamp import run_id
 
@@ -70,11 +71,12 @@ def run_discover(asked: Asked, pages: Pages, cards: int, progress: Progress) -> 
     progress("reading", 0, None)
     if asked.out is not None:
         check_folder(asked.out)
+    elif asked.source.path.exists() and not is_catalogue(asked.source.path):
+        raise InputError("say where tables and pages go: -o FOLDER")
     shelf = open_shelf(asked.libraries, pictures=True) if asked.libraries else {}
     given = opened(asked.source, progress)
     out = asked.out or (given.catalogue and given.catalogue / "runs" / "discover")
-    if out is None:
-        raise InputError("say where tables and pages go: -o FOLDER")
+    assert out is not None
     former = in_catalogue.kept(given.catalogue) if given.catalogue else read_folder(out)
     check_decisions(out, former)
     method = asked.method.of(given.subjects)
