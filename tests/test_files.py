@@ -76,3 +76,22 @@ def test_a_file_in_the_way_is_named(tmp_path):
             pass
     with pytest.raises(InputError, match="is a file"):
         fill(tmp_path / "file", "one")
+
+
+def test_a_stop_while_a_folder_is_replaced_leaves_the_one_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    with new_folder(path) as part:
+        (part / "kept").write_text("by hand")
+    rename = Path.rename
+
+    def stopped(self, target):
+        if self.suffix == ".part":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as within:
+        within.setattr(Path, "rename", stopped)
+        with pytest.raises(KeyboardInterrupt), new_folder(path) as part:
+            (part / "new").touch()
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+    assert (path / "kept").read_text() == "by hand"

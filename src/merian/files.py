@@ -121,8 +121,13 @@ def new_folder(path: Path | str) -> Iterator[Path]:
         part.chmod(0o755)
         if path.exists():
             old = part.with_suffix(".old")
-            path.rename(old)
-            part.rename(path)
+            try:
+                path.rename(old)
+                part.rename(path)
+            except BaseException:  # stopped in between: what was there is all that there is
+                if old.exists() and not path.exists():
+                    old.rename(path)
+                raise
             shutil.rmtree(old, ignore_errors=True)
         else:
             part.rename(path)

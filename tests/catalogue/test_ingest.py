@@ -485,3 +485,12 @@ def test_more_sources_than_an_import_can_count_are_refused(tmp_path: Path) -> No
         pytest.raises(FormatError, match=r"8,192 tables, and an import takes 8,191; import it in"),
     ):
         catalogue.ingest(Reading("drawn", tuple(sources), ()))
+
+
+def test_an_event_of_before_is_filled_in_with_what_comes_later(catalogue, make):
+    place = {"occurrenceID": "a", "eventID": "E"}
+    catalogue.ingest(make([place], name="first.csv"))
+    more = {"occurrenceID": "b", "eventID": "E", "decimalLatitude": "5", "decimalLongitude": "6"}
+    catalogue.ingest(make([more], name="second.csv"))
+    sql = "SELECT eventID, decimalLatitude, decimalLongitude FROM event"
+    assert catalogue.query(sql).fetch() == [("E", 5.0, 6.0)]

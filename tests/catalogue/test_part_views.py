@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,6 +201,18 @@ def test_a_note_says_where_parts_have_no_place(whole: Path, tmp_path: Path, caps
     assert "fasta has no place for the part" in " ".join(capsys.readouterr().err.split())
     assert main([*asked, "--split", "s:train"]) == 0
     assert "no place" not in capsys.readouterr().err
+
+
+def test_of_clusters_a_part_has_its_own_members(whole: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(whole, tmp_path / "catalogue")
+    members = sorted(one for part in PARTS for one in records(path, part))
+    with Catalogue.open(path) as opened:
+        tables = {"cluster": [], "clusterHistory": [],
+                  "clusterMember": [(one, "MRN-0aaaaa") for one in members]}  # fmt: skip
+        opened.keep_clusters(tables, [], {"runID": "r", "arguments": {}, "inputs": {}})
+    with Catalogue.open(path, read_only=True, part="s:test") as opened:
+        found = {str(one) for (one,) in opened.query("SELECT recordID FROM clusterMember")}
+    assert found == records(path, "test")
 
 
 def test_query_and_publish_take_a_part(whole: Path, tmp_path: Path, capsys) -> None:

@@ -266,6 +266,21 @@ def test_names_stay_in_a_folder_and_its_merger_is_kept(blobs, tmp_path):
     assert (out / "cards" / f"{codes[0]}.html").is_file()
 
 
+def test_ids_with_tabs_and_line_breaks_are_found_again(blobs, tmp_path):
+    out, text = tmp_path / "out", "".join(np.random.default_rng(2).choice([*"ACGT"], 300))
+    with (tmp_path / "q.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("occurrenceID", "sequence"), *((f'a\t"{n}"', text) for n in range(3))]
+        )
+    odd = vectors(tmp_path / "v.parquet", [(f"{key}\t\n'", v) for key, v in blobs])
+    for source in (tmp_path / "q.csv", odd):
+        folder = out / source.stem
+        assert run("discover", source, "-o", folder, "-q") == 0
+        before = read_folder(folder)
+        assert run("discover", source, "-o", folder, "-q") == 0
+        assert read_folder(folder) == before
+
+
 class Tags(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -303,11 +318,16 @@ def test_no_markup_of_data_is_ever_executed(tmp_path):
         (["missing.fasta", "-o", "out"], "missing.fasta"),
         (["empty.fasta", "-o", "out"], "is empty"),
         (["q.fasta"], "say where tables and pages go"),
+        (["empty.fasta"], "say where tables and pages go"),  # before anything is read
         (["q.fasta", "-o", "full"], "holds other things"),
         (["q.fasta", "-o", "out", "--method", "ward"], "is for vectors"),
         (["q.fasta", "-o", "out", "--clusters", "3"], "is for vectors"),
         (["q.fasta", "-o", "out", "--agree", "0.2"], "expected a share"),
         (["q.fasta", "-o", "out", "--by", "pictures"], "is for catalogues"),
+        (["q.fasta", "-o", "out", "--encoder", "effnet"], "is for catalogues"),
+        (["q.fasta", "-o", "out", "--reduce", "umap"], "is for vectors"),
+        (["q.fasta", "-o", "out", "--cards", "-1"], "expected 0 or more"),
+        (["v.parquet", "-o", "out", "--distance", "0.01"], "is for the identity of sequences"),
         (["none", "-o", "out"], "holds no"),
         (["list", "full"], "is neither a catalogue"),
         (["list", "none"], "holds no clusters"),
@@ -320,6 +340,7 @@ def test_what_cannot_be_done_is_said_in_one_line(words, said, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     Path("empty.fasta").touch()
     Path("q.fasta").write_text(">a\n" + "ACGT" * 50 + "\n>b\n" + "ACGT" * 50 + "\n")
+    vectors(Path("v.parquet"), [(key, np.ones(16, np.float32)) for key in "ab"])
     Path("full").mkdir()
     Path("full/other").touch()
     Catalogue.create("none").close()

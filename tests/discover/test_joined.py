@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from merian.bench.clustering_world import found_again
 from merian.discover.clustering import Clustering
-from merian.discover.joined import beside_each_other, with_pictures
+from merian.discover.joined import _nearest, beside_each_other, with_pictures
 from merian.discover.tree import numbered
 from merian.errors import InputError
 
@@ -142,3 +144,13 @@ def test_a_species_is_found_again_by_the_cluster_that_holds_most_of_it():
     assert share.tolist() == pytest.approx([9 / 12, 4 / 5])
     assert found_again(np.full(17, -1, np.int32), species)[2].tolist() == [0, 0]
     assert found_again(label[:4], species[:4])[0].tolist() == []
+
+
+def test_looking_among_many_takes_little_memory():
+    among = np.random.default_rng(1).normal(size=(40_000, 2)).astype(np.float32)
+    tracemalloc.start()
+    near = _nearest(among[:600], among)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (near[:, 0] == np.arange(600)).all()
+    assert peak < 2e8  # 600 rows of distances at once are 2e8, and their order as much again

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,3 +101,14 @@ def test_it_never_grows_more_sure_on_the_way_down_nor_hangs_on_the_order(drawn):
         assert stood > len(rows) / 2
         most = max(one.get(f"p_{found.parent.rank}", 0) for one in rows)
         assert found.parent.probability <= most + 1e-6
+
+
+def test_a_cluster_of_two_among_a_million_names_is_as_small_as_among_two():
+    said = standing([row("a", ALL, "genus"), row("b", ALL, "genus")])
+    many = replace(said, names=[*said.names, *map(str, range(1_000_000))])
+    tracemalloc.start()
+    found = land(many, np.arange(2))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == land(said, np.arange(2))
+    assert peak < 1_000_000

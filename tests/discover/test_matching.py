@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from merian.discover.matching import match
 from merian.discover.merging import grown, merge, promote, undo
 from merian.discover.names import name_of
 from merian.discover.registry import Cluster, Registry
+from merian.discover.tables import rows_of
 from merian.errors import InputError, NotFoundError
 
 WHO = {"by": "A. Person", "at": "2026-05-01"}
@@ -94,6 +97,22 @@ def test_a_merge_by_a_person_holds_in_later_runs_and_can_be_undone():
     assert sorted(groups_of(back).values()) == ["abcx", "de", "fg"]
     assert [entry.action for entry in back.history[-2:]] == ["merged", "undone"]
     assert back.history[:-1] == after.history
+
+
+def test_a_merger_that_a_run_finds_too_is_counted_once_and_can_still_be_undone():
+    first = run(Registry(), ["abcd", "ef", "gh"])
+    one, two, three = (one.code for one in first.standing())
+    merged = merge(first, [one, two], **WHO)
+    after = run(merged, ["abcdefx", "gh"])
+    assert groups_of(after) == {one: "abcdefx", three: "gh"}
+    assert after.whole(one).specimens == 7
+    assert run(after, ["abcdefx", "gh"]) == after
+    back = undo(after, merged.history[-1].number, **WHO)
+    assert groups_of(back) == {one: "abcdx", two: "ef", three: "gh"}
+    # The code that others were merged into is held too: no run puts it under another one.
+    named = promote(merged, three, "Aus bus", **WHO)
+    assert groups_of(run(named, ["abcdgh", "ef"])) == {one: "abcdef", three: "gh"}
+    assert groups_of(run(named, ["abghcd", "ef"])) == {one: "abcdef", three: "gh"}
 
 
 def test_clusters_that_people_have_named_are_never_joined_by_a_run():
@@ -184,3 +203,21 @@ def test_over_many_runs_no_code_is_lost_or_given_twice_and_rows_do_not_matter(la
                 groups.setdefault(place, set()).add(straight.current(straight.code[record]))
         assert all(len(codes) == 1 for codes in groups.values())
         assert len({code for codes in groups.values() for code in codes}) == len(groups)
+
+
+def _seconds(count: int) -> float:
+    """Return how long two runs with so many clusters take, and what is then asked of each."""
+    records = [f"r{n:06}" for n in range(2 * count)]
+    label = (np.arange(2 * count) // 2).astype(np.int32)
+    began = process_time()
+    registry = Registry()
+    for name in ("first", "second"):
+        found = match(records, label, registry)
+        registry = grown(registry, found, frozenset(records), describe, name)
+        assert len(rows_of(registry)["cluster"]) == len(registry.standing()) == count
+    return process_time() - began
+
+
+def test_ten_times_as_many_clusters_take_about_ten_times_as_long():
+    few = min(_seconds(800) for _ in range(2))
+    assert _seconds(8000) < 35 * few  # where each cluster looks at each, some eighty times

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merian.catalogue import Catalogue
+from merian.catalogue import Catalogue, Reading, Rows
 from merian.cli import main
 from merian.errors import InputError
 from merian.formats import read_path
@@ -198,6 +198,28 @@ def test_the_verb_prints_writes_and_says_what_is_wrong(tmp_path, capsys):
     assert main(["agreement", str(tmp_path / "empty.csv")]) == 2
 
 
+def test_wrong_patterns_and_rounds_are_told_and_json_knows_no_nan(tmp_path, capsys):
+    rows = [{"subject": f"a_{n}", "rater": who, "value": n + 1, "unit": "mm", "image": "a"}
+            for n in range(3) for who in "XY"]  # fmt: skip
+    path = str(table(tmp_path, rows))
+    for words, said in (
+        (["--image-pattern", "("], "cannot be read"),
+        (["--image-pattern", "a_"], "has no group"),
+        (["--rounds", "-1"], "expected 1 or more"),
+    ):
+        assert main(["agreement", path, *words]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+    assert main(["agreement", path, "--json", "-q"]) == 0
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    (told,) = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert told["pairs"][0]["own"]["bias"]["low"] is None  # one picture has no interval
+
+
 @real
 def test_the_three_who_measured_the_beetles_of_2018():
     found = read_ratings(BEETLES, Columns(image_pattern=r"(.+)_\d+"))
@@ -233,3 +255,25 @@ def test_a_catalogue_tells_the_same_as_its_table(tmp_path):
             assert p.own["bias"].value == pytest.approx(q.own["bias"].value)
             assert p.shared["rmse"].value == pytest.approx(q.shared["rmse"].value)
             assert p.images == q.images
+
+
+def test_measurements_of_a_catalogue_without_a_unit_are_compared(tmp_path):
+    source = tmp_path / "source"
+    source.write_text("made here")
+    tables = {
+        "occurrence": {"occurrenceID": ["O1"]},
+        "measurement": {
+            "measurementID": ["1", "2"], "occurrenceID": ["O1", "O1"],
+            "measurementDeterminedBy": ["X", "Y"], "measurementType": ["setae", "setae"],
+            "measurementValue": ["4", "5"],
+        },
+    }  # fmt: skip
+    rows = [
+        Rows(source, name, [{"line": list(range(len(next(iter(of.values()))))), **of}])
+        for name, of in tables.items()
+    ]
+    with Catalogue.create(tmp_path / "cat") as opened:
+        opened.ingest(Reading("test", rows, (source,)))
+    (found,) = read_ratings(tmp_path / "cat")
+    assert found.value.tolist() == [[4, 5]]
+    assert found.unit == ""

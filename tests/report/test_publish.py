@@ -517,6 +517,23 @@ def test_pictures_are_named_where_they_lie_or_will_lie_on_the_web(
     assert not (tmp_path / "no").exists()
 
 
+def test_a_file_that_is_no_picture_is_not_copied(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.key"
+    secret.write_text("of nobody else")
+    media: list[dict[str, object]] = [
+        {"mediaID": "M", "accessURI": str(secret), "license": "CC0"}
+    ]  # fmt: skip
+    with Catalogue.create(tmp_path / "catalogue") as made:
+        source = tmp_path / "source"
+        source.write_text("x")
+        tables = (rows("media", media, source), rows("occurrence", [{"occurrenceID": "O"}], source))
+        made.ingest(Reading("drawn", tables, (source,)))
+        told = publish(made, tmp_path / "copy", ABOUT, media="copy")
+    assert "Not copied, since they cannot be read as pictures: 1." in told.notes
+    held = [file for file in (tmp_path / "copy").rglob("*") if file.is_file()]
+    assert not any(b"of nobody else" in file.read_bytes() for file in held)
+
+
 def test_pictures_within_files_and_on_the_web(tmp_path: Path) -> None:
     """A member of a zip is copied out, a web address stays, a file that is gone is told."""
     picture = tmp_path / "a.png"

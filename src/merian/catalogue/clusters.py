@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ import numpy as np
 from merian import __version__
 from merian.catalogue.definitions import STANDING, STANDS_FIRST
 from merian.catalogue.schema import AS_WRITTEN, quoted
+from merian.errors import CatalogueError
 
 __all__ = ["KEPT", "OTHERS_SAY", "PEOPLE_AND_MACHINES_SAY", "VERB", "ClusterName", "write_clusters"]
 
@@ -92,6 +94,7 @@ def write_clusters(
     clock = datetime.now(UTC).replace(tzinfo=None)
     con.execute("BEGIN TRANSACTION").fetchall()
     try:
+        _check_known(con, tables["clusterHistory"])
         for name, table in KEPT.items():
             _fill(con, name, table.columns, [field.type for field in table.fields], tables[name])
         columns = ("clusterCode", *_SAYS)
@@ -112,6 +115,21 @@ def write_clusters(
     finally:
         con.execute("DROP TABLE IF EXISTS clusterSays").fetchall()
     return int(after - before)
+
+
+def _check_known(con: duckdb.DuckDBPyConnection, history: Sequence[Sequence[object]]) -> None:
+    """Make sure that all that the catalogue tells of clusters is in the history that replaces it.
+
+    While a run was looking, a person may have merged what it knows as two.
+    """
+    columns = ", ".join(map(quoted, KEPT["clusterHistory"].columns))
+    told = con.execute(f"SELECT {columns} FROM clusterHistory ORDER BY entryNumber").fetchall()
+    for stands, given in zip_longest(told, history[: len(told)]):
+        if given is None or [*map(_text, stands)] != [*map(_text, given)]:
+            raise CatalogueError(
+                f"the clusters were changed meanwhile (entry {stands[0]}: {stands[2]} "
+                f"{stands[1]}); nothing was written, run it again"
+            )
 
 
 def _fill(

@@ -111,7 +111,7 @@ def _leave_out_known(staging: Staging, name: str) -> int:
             if column != key:
                 _reject_difference(staging, name, column)
         if name == "event":
-            staging.keep("more_event", "SELECT * FROM known")
+            staging.lay_aside("more_event", "SELECT * FROM known")
         staging.run(f"DELETE FROM {table} WHERE {k} IN (SELECT {k} FROM known)")
         if name == "occurrence" and "eventID" not in staging.terms("record"):
             _drop_events_of_known(staging)

@@ -15,12 +15,12 @@ _PACKED = {("sequence", "sequence"): " USING COMPRESSION zstd"} | {
     for name in ("media", "sequence", "identification", "measurement")
 }
 
-# Which identification stands first: a human's stands above a machine's, then the cluster that
-# something without a name was put into, then the later one, then the consensus above single
-# evidence.
+# Which identification stands first: a human's stands above a machine's, then of machines the
+# cluster that something without a name was put into, then the later one (also where a human has
+# named a whole cluster before), then the consensus above single evidence.
 STANDS_FIRST = """
         agentType = 'human' DESC NULLS LAST,
-        identificationType = 'cluster' DESC NULLS LAST,
+        coalesce(identificationType = 'cluster' AND agentType <> 'human', false) DESC,
         regexp_extract(dateIdentified, '^[0-9]{4}.*') DESC NULLS LAST,
         identificationType = 'consensus' DESC NULLS LAST,
         identificationID

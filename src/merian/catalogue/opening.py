@@ -1,4 +1,7 @@
-"""Opening a catalogue's database: a folder to work in, a shut door, and words for a fault."""
+"""A catalogue's database as it is opened: where it works, what it may see, why it does not open.
+
+Reference: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from merian.errors import CatalogueError
 __all__ = ["WORK", "explained", "shut_in", "work_folder"]
 
 WORK = ".work-"
-"""How the folders begin that a process works in."""
+"""How the name of a folder begins in which a process works."""
 
 _TOKEN = secrets.token_hex(6)
 

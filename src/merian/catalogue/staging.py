@@ -103,8 +103,13 @@ class Staging:
         return int(self.run(sql)[0][0])
 
     def has(self, name: str) -> bool:
-        """Return whether rows were taken into ``name``, or kept under it."""
+        """Return whether there is ``name``, a table ``new_<table>`` or one that was laid aside."""
         return name in self._taken
+
+    def lay_aside(self, name: str, rows: str) -> None:
+        """Keep rows, as SQL, in a table of their own."""
+        self.run(f"CREATE OR REPLACE TABLE {name} AS {rows}")
+        self._taken.add(name)
 
     def columns(self, table: str) -> list[str]:
         """Return the columns of a table but its place."""
@@ -123,11 +128,6 @@ class Staging:
             if column not in have and column != "ord":
                 self.run(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
         self.run(f"INSERT INTO {name} BY NAME {rows}")
-
-    def keep(self, name: str, rows: str) -> None:
-        """Keep rows, as SQL, for what comes later."""
-        self.run(f"CREATE OR REPLACE TABLE {name} AS {rows}")
-        self._taken.add(name)
 
     def load(self, reading: Reading) -> None:
         """Stage all sources."""

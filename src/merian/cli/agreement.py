@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from merian.cli import screen
+from merian.errors import InputError
 
 if TYPE_CHECKING:
     from merian.measure.agreement import Agreement
@@ -62,6 +63,8 @@ def agreement(
     from merian.measure.agreement import agreement as agree
     from merian.measure.ratings import Columns, read_ratings
 
+    if rounds < 1:
+        raise InputError(f"--rounds {rounds}: expected 1 or more")
     columns = Columns(subject, rater, method, trait, value, pixels, unit, image, image_pattern)
     with screen.working("Comparing", quiet):
         found = [

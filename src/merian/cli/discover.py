@@ -97,7 +97,7 @@ def discover(
     from merian.discover.source import Source
     from merian.report.clustered import write_pages
 
-    _check(least, agree, clusters)
+    _check(least, agree, clusters, cards)
     asked = Asked(
         Source(source, answers, embeddings, encoder, by, method in (None, "identity"),
                options_of(format, map, set), format, processes),
@@ -116,7 +116,7 @@ def discover(
         print(screen.printable(f"{source}: {appended} appended"))
 
 
-def _check(least: int, agree: float, clusters: int | None) -> None:
+def _check(least: int, agree: float, clusters: int | None, cards: int) -> None:
     """Say what is wrong with numbers before anything is read."""
     if least < 1:
         raise InputError(f"--least {least}: expected 1 or more")
@@ -129,6 +129,8 @@ def _check(least: int, agree: float, clusters: int | None) -> None:
         raise InputError(
             f"--clusters {clusters}: expected 1 or more; leave it out to have it found"
         )
+    if cards < 0:
+        raise InputError(f"--cards {cards}: expected 0 or more")
 
 
 def _print_run(found: Discovered, out: Path, quiet: bool) -> None:

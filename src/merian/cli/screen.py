@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,8 +68,17 @@ def say(text: str, quiet: bool = False) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON, the same bytes for the same value."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    """Print a value as JSON, the same bytes for the same value; what is no number is null."""
+    print(json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str))
+
+
+def _finite(value: object) -> object:
+    """Return a value as JSON can hold it: it knows neither NaN nor infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def print_table(

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from merian.discover.registry import Registry
+from merian.discover.registry import Entry, Registry
 from merian.discover.run import Discovered
 from merian.discover.tables import CLUSTERS, HISTORY, MEMBERS, read_registry, rows_of
 from merian.errors import FormatError, InputError
@@ -30,6 +30,7 @@ __all__ = [
     "FORMAT",
     "HEADER",
     "VERSION",
+    "check_decisions",
     "check_folder",
     "read_folder",
     "write_folder",
@@ -58,9 +59,34 @@ def read_folder(folder: Path) -> Registry:
     clusters = _rows(folder / _TABLES["cluster"], CLUSTERS)
     members = _rows(folder / _TABLES["clusterMember"], MEMBERS)
     history = _rows(folder / _TABLES["clusterHistory"], HISTORY)
-    return read_registry(
-        clusters, ((row["recordID"], row["clusterCode"]) for row in members), history
-    )
+    pairs = ((row["recordID"], row["clusterCode"]) for row in members)
+    try:
+        return read_registry(clusters, pairs, history)
+    except FormatError as error:
+        if error.path is not None:
+            raise
+        raise FormatError(str(error), path=folder) from None
+
+
+def check_decisions(folder: Path, known: Registry) -> None:
+    """Make sure that a folder tells of no decision of people that is lost when it is replaced.
+
+    Args:
+        folder: It; it need not be there.
+        known: What takes its place.
+    """
+    told = {_of(entry) for entry in known.history}
+    for entry in read_folder(folder).history:
+        if entry.agent == "human" and _of(entry) not in told:
+            raise InputError(
+                f"{folder}: entry {entry.number} of its history ({entry.code} {entry.action} by "
+                f"{entry.by}) would be lost, as it was decided there alone, or meanwhile; run it "
+                "again, or name another folder with -o"
+            )
+
+
+def _of(entry: Entry) -> tuple[object, ...]:
+    return entry.number, entry.action, entry.code, entry.others, entry.by, entry.at
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merian.discover import in_catalogue
-from merian.discover.folder import check_folder, read_folder, write_run
+from merian.discover.folder import check_decisions, check_folder, read_folder, write_run
 from merian.discover.middles import kin_of
 from merian.discover.run import Discovered, Method, Progress, discover
 from merian.discover.source import Given, Source, opened
 from merian.errors import InputError
 from merian.files import new_folder
+from merian.library.from_catalogue import is_catalogue
 from merian.library.shelf import open_shelf
 from merian.stamp import run_id
 
@@ -70,12 +71,14 @@ def run_discover(asked: Asked, pages: Pages, cards: int, progress: Progress) -> 
     progress("reading", 0, None)
     if asked.out is not None:
         check_folder(asked.out)
+    elif asked.source.path.exists() and not is_catalogue(asked.source.path):
+        raise InputError("say where tables and pages go: -o FOLDER")
     shelf = open_shelf(asked.libraries, pictures=True) if asked.libraries else {}
     given = opened(asked.source, progress)
     out = asked.out or (given.catalogue and given.catalogue / "runs" / "discover")
-    if out is None:
-        raise InputError("say where tables and pages go: -o FOLDER")
+    assert out is not None
     former = in_catalogue.kept(given.catalogue) if given.catalogue else read_folder(out)
+    check_decisions(out, former)
     method = asked.method.of(given.subjects)
     settings = {**method.settings, "all": asked.everything}
     hashes = {**given.hashes, **{f"library {name}": one.hash for name, one in shelf.items()}}
@@ -88,6 +91,7 @@ def run_discover(asked: Asked, pages: Pages, cards: int, progress: Progress) -> 
     with new_folder(out) as folder:
         write_run(found, folder, run, hashes)
         pages(found, given, folder, cards, run)
+        check_decisions(out, former)  # again, as people may have decided something meanwhile
         if given.catalogue is not None:
             # Last, and in one transaction: what fails before it has changed nothing.
             appended = in_catalogue.keep(found.registry, given.catalogue, run, settings, hashes)

@@ -39,7 +39,7 @@ _SOME = 3  # records of a part that looks like something
 _RIGHT = 0.9  # of those with a barcode that pictures would place rightly, or they place none
 _JUDGED, _ASKED = 1024, 4096  # records at most
 _KIN = 5  # whose blocks stand for one that is missing, and who say where an item goes
-_BLOCK = 1024
+_BLOCK, _AT_ONCE = 1024, 1 << 22  # rows, and distances that are held at a time
 _NO_BARCODE = "no barcode, and no pictures that agree"
 
 
@@ -125,10 +125,11 @@ def _nearest(asked: Floats, among: Floats, count: int = _KIN) -> Numbers:
     count = min(count, len(among))
     square = (among.astype(np.float64) ** 2).sum(axis=1)
     found = np.empty((len(asked), count), np.int64)
-    for start in range(0, len(asked), _BLOCK):
-        some = asked[start : start + _BLOCK]
+    rows = max(1, min(_BLOCK, _AT_ONCE // max(1, len(among))))
+    for start in range(0, len(asked), rows):
+        some = asked[start : start + rows]
         gap = square - 2 * (some @ among.T).astype(np.float64)
-        found[start : start + _BLOCK] = np.argsort(gap, axis=1, kind="stable")[:, :count]
+        found[start : start + rows] = np.argsort(gap, axis=1, kind="stable")[:, :count]
     return found
 
 

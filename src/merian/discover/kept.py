@@ -45,6 +45,9 @@ def write_kept(path: Path, registry: Registry, arguments: Mapping[str, object]) 
     if is_catalogue(path):
         run = run_id("discover", {"arguments": arguments, "known": rows_of(registry)})
         return in_catalogue.keep(registry, path, run, arguments)
+    catalogue = path.resolve().parent.parent
+    if is_catalogue(catalogue):
+        raise InputError(f"{path}: shows what the catalogue knows; give that: {catalogue}")
     with new_folder(path) as folder:
         shutil.copytree(path, folder, dirs_exist_ok=True)
         write_folder(registry, folder)

@@ -82,20 +82,23 @@ def land(said: Standing, members: NDArray[np.int64], agree: float = AGREE) -> La
         here = within & (name[:, rank] >= 0)
         if not here.any():
             continue
-        mass = np.bincount(name[here, rank], probability[here, rank], len(said.names))
-        standing = np.bincount(name[here & (depth >= rank), rank], minlength=len(said.names))
+        # The names of this rank alone, as all names of all records may be very many.
+        numbers, which = np.unique(name[here, rank], return_inverse=True)
+        names = [said.names[number] for number in numbers.tolist()]
+        mass = np.bincount(which, probability[here, rank])
+        standing = np.bincount(which, depth[here] >= rank)
         # What more stand by goes before what is more probable, so that the path holds.
         order = sorted(
-            np.unique(name[here, rank]).tolist(),
+            range(len(names)),
             key=lambda n: (
                 -standing[n] if standing[n] > agree * len(members) else 0,
                 -mass[n],
-                said.names[n],
+                names[n],
             ),
         )
-        best = order[0]
-        share = float(standing[best]) / len(members)
-        bound = min(bound, float(mass[best]) / len(members))
+        share = float(standing[order[0]]) / len(members)
+        bound = min(bound, float(mass[order[0]]) / len(members))
+        best = int(numbers[order[0]])
         path.append(Guess(called, said.names[best], bound, share))
         # A lineage that lacks this rank says nothing against what is below.
         lacking = int((within & (name[:, rank] < 0) & (depth > rank)).sum()) / len(members)

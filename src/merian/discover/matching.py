@@ -8,12 +8,13 @@ were of former clusters: these it was split from. Records that were not looked a
 where they are.
 
 What people have decided holds. A code that a person has promoted or merged stands before others;
-where a new cluster would join two of them, each keeps the members that it had.
+where a new cluster would join two of them, each keeps the members that it had, also where the two
+are merged already: so that a merger can be undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,13 +54,16 @@ def match(records: Sequence[str], label: NDArray[np.int32], former: Registry) ->
     was = np.array([number.get(former.code.get(record, ""), -1) for record in records], np.int64)
     count = int(label.max(initial=-1)) + 1
     shared = _shared(label, was, len(known))
-    label = _kept_apart(label, was, shared, former, known)
+    held = _held(former)
+    label = _kept_apart(label, was, shared, held, known)
     shared = _shared(label, was, len(known))
+    most: dict[int, tuple[int, int]] = {}  # by former code: members shared, less the cluster
+    for (new, old), n in shared.items():
+        most[old] = max(most.get(old, (0, 0)), (n, -new))
     heirs: dict[int, list[tuple[int, int]]] = {}  # by cluster: members shared, former code
-    for place in sorted({old for _, old in shared}):
-        claims = [(n, -new) for (new, old), n in shared.items() if old == place]
-        heirs.setdefault(-max(claims)[1], []).append((max(claims)[0], place))
-    return _codes(records, label, count, shared, heirs, former, known)
+    for old, (n, new) in sorted(most.items()):
+        heirs.setdefault(-new, []).append((n, old))
+    return _codes(records, label, count, shared, heirs, former, held)
 
 
 def _shared(
@@ -74,19 +78,18 @@ def _shared(
     }
 
 
-def _is_held(former: Registry, code: str) -> bool:
-    """Return whether a person has decided about a code."""
-    root = former.current(code)
-    return bool(former.clusters[root].promoted) or any(
-        one.by_hand for one in (former.clusters[code], former.clusters[root])
-    )
+def _held(former: Registry) -> set[str]:
+    """Return the codes that a person has decided about."""
+    chosen = {code for code, one in former.clusters.items() if one.promoted or one.by_hand}
+    chosen |= {former.current(code) for code in chosen}
+    return {code for code in former.clusters if code in chosen or former.current(code) in chosen}
 
 
 def _kept_apart(
     label: NDArray[np.int32],
     was: NDArray[np.int64],
     shared: Mapping[tuple[int, int], int],
-    former: Registry,
+    held: Collection[str],
     known: Sequence[str],
 ) -> NDArray[np.int32]:
     """Take members out of clusters that would join what people keep apart.
@@ -94,16 +97,13 @@ def _kept_apart(
     They are marked -2 less the number of their code, which they keep.
     """
     found = label.copy()
-    held: dict[int, list[tuple[int, int]]] = {}
+    claims: dict[int, list[tuple[int, int]]] = {}
     for (new, old), n in shared.items():
-        if _is_held(former, known[old]):
-            held.setdefault(new, []).append((-n, old))
-    for new, claims in held.items():
-        first, *others = [old for _, old in sorted(claims)]
-        root = former.current(known[first])
-        for old in others:
-            if former.current(known[old]) != root:
-                found[(label == new) & (was == old)] = -2 - old
+        if known[old] in held:
+            claims.setdefault(new, []).append((-n, old))
+    for new, by_size in claims.items():
+        for _, old in sorted(by_size)[1:]:
+            found[(label == new) & (was == old)] = -2 - old
     return found
 
 
@@ -114,20 +114,24 @@ def _codes(
     shared: Mapping[tuple[int, int], int],
     heirs: Mapping[int, Sequence[tuple[int, int]]],
     former: Registry,
-    known: Sequence[str],
+    held: Collection[str],
 ) -> Matched:
     """Choose the code of each cluster, given which former codes it is the heir of."""
+    known = list(former.clusters)
     members = _members(records, label, count)
     taken = set(known)
     fresh: dict[str, tuple[str, ...]] = {}
     joined: dict[str, str] = {}
     found: dict[str, str] = {}
     age = {code: former.clusters[code].founded for code in known}
+    origins: dict[int, list[str]] = {}
+    for new, old in shared:
+        origins.setdefault(new, []).append(known[old])
     for new in sorted(range(count), key=lambda n: (-len(members[n]), min(members[n], default=""))):
         if not members[new]:
             continue
         claims = [(n, known[old]) for n, old in heirs.get(new, ())]
-        order = sorted(claims, key=lambda c: (not _is_held(former, c[1]), -c[0], age[c[1]], c[1]))
+        order = sorted(claims, key=lambda c: (c[1] not in held, -c[0], age[c[1]], c[1]))
         if order:
             code = order[0][1]
             for _, other in order[1:]:
@@ -136,7 +140,7 @@ def _codes(
         else:
             code = code_of(members[new], taken)
             taken.add(code)
-            fresh[code] = tuple(sorted(known[old] for (n, old) in shared if n == new))
+            fresh[code] = tuple(sorted(origins.get(new, ())))
         found |= dict.fromkeys(members[new], code)
     for record, place in zip(records, label.tolist(), strict=True):
         if place <= -2:

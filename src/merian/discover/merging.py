@@ -32,10 +32,14 @@ def grown(
         run: Its id.
     """
     history = list(former.history)
+    first = numbered(former.history) - len(history)
+
+    def following() -> int:
+        return first + len(history)
 
     def add(action: str, code: str, others: Sequence[str] = (), name: str = "", before: str = ""
             ) -> None:  # fmt: skip
-        entry = Entry(numbered(history), action, code, tuple(others), name, before, by=run)
+        entry = Entry(following(), action, code, tuple(others), name, before, by=run)
         history.append(entry)
 
     code = _placed(former, found, seen)
@@ -47,7 +51,7 @@ def grown(
         before = clusters.get(one)
         told = describe(one, members[one])
         if before is None:
-            clusters[one] = replace(told, founded=numbered(history))
+            clusters[one] = replace(told, founded=following())
             origin = found.fresh[one]
             add("split" if origin else "founded", one, origin, told.provisional)
             continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from merian.discover.names import name_of
 from merian.errors import InputError, NotFoundError, did_you_mean
@@ -146,12 +147,7 @@ class Registry:
         more, as none of them makes a taxon less probable than one below it.
         """
         own = self.clusters[code]
-        added = [
-            one
-            for one in self.clusters.values()
-            if one.by_hand and one.code != code and self.current(one.code) == code
-        ]
-        parts = [own, *added]
+        parts = [own, *(self.clusters[c] for c in self.aliases(code) if self.clusters[c].by_hand)]
         parts = [part for part in parts if part.specimens] or parts[:1]
         if parts == [own]:
             return own
@@ -177,9 +173,18 @@ class Registry:
             measure=near.measure,
         )
 
-    def aliases(self, code: str) -> list[str]:
+    def aliases(self, code: str) -> Sequence[str]:
         """Return the codes that go by another one now."""
-        return [c for c in self.clusters if c != code and self.current(c) == code]
+        return self._aliases.get(code, ())
+
+    @cached_property
+    def _aliases(self) -> Mapping[str, Sequence[str]]:
+        """The codes that go by each other one now; made once, as all clusters are asked for."""
+        found: dict[str, list[str]] = {}
+        for code, one in self.clusters.items():
+            if one.into:
+                found.setdefault(self.current(code), []).append(code)
+        return found
 
     def members(self) -> dict[str, list[str]]:
         """Return the records of each cluster that is no alias, in ascending order."""

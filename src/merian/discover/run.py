@@ -78,6 +78,13 @@ class Method:
             raise InputError(
                 "--clusters is for vectors; sequences hang together up to a distance: --distance"
             )
+        if name in _IDENTITY and self.reduce != "none":
+            raise InputError(f"--reduce {self.reduce} is for vectors, and not for identity")
+        if name not in _IDENTITY and self.distance != Method.distance:
+            raise InputError(
+                f"--distance {self.distance:g} is for the identity of sequences; --clusters says "
+                f"how many groups {name} is to make of vectors"
+            )
         return replace(self, name=name)
 
     @property

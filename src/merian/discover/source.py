@@ -82,8 +82,13 @@ def opened(source: Source, progress: Progress) -> Given:
     catalogue = path if is_catalogue(path) else None
     if catalogue is not None:
         subjects = _of_catalogue(source, path, progress)
-    elif source.embeddings is not None or source.kind is not None:
-        word = "--embeddings" if source.embeddings is not None else "--by"
+    elif wrong := [
+        word
+        for word, given in (("--embeddings", source.embeddings), ("--by", source.kind),
+                            ("--encoder", source.encoder))
+        if given is not None
+    ]:  # fmt: skip
+        word = wrong[0]
         raise InputError(
             f"{word} is for catalogues, and {path} is none; give the vectors themselves"
         )

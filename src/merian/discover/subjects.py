@@ -27,6 +27,8 @@ __all__ = ["Subjects", "from_embeddings", "from_sequences", "is_embeddings", "of
 
 Floats = NDArray[np.float32]
 
+_BREAKS = str.maketrans("\t\r\n", "   ")
+
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
@@ -87,10 +89,17 @@ def from_sequences(queries: Queries) -> Subjects:
             if isinstance(found, Reject):
                 line = "" if found.line is None else str(found.line)
                 aside.append((str(found.file), line, found.id, found.reason))
-            elif isinstance(found, Query) and len(found.sequence) > len(best.get(found.id, "")):
-                best[found.id] = found.sequence
+            elif isinstance(found, Query) and len(found.sequence) > len(
+                best.get(key := _one_line(found.id), "")
+            ):
+                best[key] = found.sequence
     ids = sorted(best)
     return Subjects(ids, [best[key] for key in ids], aside=aside)
+
+
+def _one_line(text: str) -> str:
+    """Return an id as tables without quotes hold it, so that it is found again in them."""
+    return text.translate(_BREAKS)
 
 
 def is_embeddings(path: Path) -> bool:
@@ -109,10 +118,10 @@ def _from_folder(folder: Path) -> Subjects:
     opened = open_embeddings(folder)
     files = [file for number in opened.shards for file in opened.files(number)]
     reasons = [
-        (file, "", key, reason)
+        (names[row], "", keys[row], reason)
         for number in opened.shards
+        for keys, names in [(opened.shard(number)[0], opened.files(number))]
         for row, reason in sorted(opened.reasons(number).items())
-        for key, file in [(opened.shard(number)[0][row], opened.files(number)[row])]
     ]
     return of_vectors(
         opened.records(), opened.vectors().astype(np.float32), str(opened.encoder["id"]), files,
@@ -206,6 +215,7 @@ def of_vectors(
         items: The ids of pictures or sequences, in the same order.
         aside: What was set aside.
     """
+    records = [_one_line(record) for record in records]
     ids, number = np.unique(np.array(records, dtype=object).astype(str), return_inverse=True)
     number = number.reshape(-1)
     total = np.zeros((len(ids), vectors.shape[1]), np.float64)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
+from merian.discover.names import CODE
 from merian.discover.registry import Cluster, Entry, Registry
+from merian.errors import FormatError
 
 __all__ = ["CLUSTERS", "HISTORY", "MEMBERS", "read_registry", "rows_of"]
 
@@ -23,6 +25,9 @@ HISTORY = (
 )  # fmt: skip
 
 Row = tuple[Any, ...]
+_One = TypeVar("_One", Cluster, Entry)
+_TOLD = 100  # letters of a row that cannot be read
+_NEXT = "; give the tables as `merian discover` wrote them"
 
 
 def rows_of(registry: Registry) -> dict[str, list[Row]]:
@@ -61,11 +66,35 @@ def read_registry(
     members: Iterable[tuple[str, str]],
     history: Iterable[Mapping[str, Any]],
 ) -> Registry:
-    """Return the registry of rows that may be texts, or None where a cell is empty."""
-    found = [_cluster(row) for row in clusters]
+    """Return the registry of rows that may be texts, or None where a cell is empty.
+
+    Raises:
+        FormatError: A table was changed by something else, so that they no longer fit.
+    """
+    found = [_read(_cluster, row, "cluster") for row in clusters]
     found.sort(key=lambda one: (one.founded, one.code))
-    entries = sorted((_entry(row) for row in history), key=lambda entry: entry.number)
-    return Registry({one.code: one for one in found}, dict(members), tuple(entries))
+    made = [_read(_entry, row, "clusterHistory") for row in history]
+    registry = Registry(
+        {one.code: one for one in found}, dict(members),
+        tuple(sorted(made, key=lambda entry: entry.number)),
+    )  # fmt: skip
+    for code in {one.into for one in found if one.into}.union(registry.code.values()):
+        if code not in registry.clusters:
+            raise FormatError(f"the tables of clusters name {code}, but have no row for it{_NEXT}")
+    return registry
+
+
+def _read(read: Callable[[Mapping[str, Any]], _One], row: Mapping[str, Any], table: str) -> _One:
+    try:
+        found = read(row)
+    except (AttributeError, TypeError, ValueError) as error:
+        cells = "; ".join("" if cell is None else str(cell) for cell in row.values())
+        raise FormatError(
+            f"{table} has a row that cannot be read ({error}): {cells[:_TOLD]}{_NEXT}"
+        ) from None
+    if not CODE.fullmatch(found.code):
+        raise FormatError(f"{table} has {found.code!r} where the code of a cluster was{_NEXT}")
+    return found
 
 
 def _cluster(row: Mapping[str, Any]) -> Cluster:

@@ -329,8 +329,9 @@ def _doubts(ratings: Ratings, one: int, other: int, rows: NDArray[np.int64]) -> 
             f"{x[at]:.4g} and {y[at]:.4g} {ratings.unit}: apart by {np.expm1(abs(apart[at])):.0%} "
             "more than these two are as a rule; swapped, rolled, or not the same thing",
         ))  # fmt: skip
-    for number in np.unique(ratings.image[rows]).tolist():
-        here = ratings.image[rows] == number
+    order = np.argsort(ratings.image[rows], kind="stable")
+    numbers, first = np.unique(ratings.image[rows][order], return_index=True)
+    for number, here in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
         a, b = x[here], y[here]
         if len(a) < _LEAST_ON_A_PICTURE or a.std() == 0 or b.std() == 0:
             continue

@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,9 +30,6 @@ from merian.errors import InputError
 from merian.files import existing
 from merian.measure.units import MILLIMETRES
 from merian.taxonomy.name_table import read_name_table
-
-if TYPE_CHECKING:
-    import duckdb
 
 __all__ = ["Columns", "Ratings", "SetAside", "read_ratings"]
 
@@ -138,6 +135,7 @@ def read_ratings(path: Path | str, columns: Columns | None = None) -> list[Ratin
     """
     path = existing(Path(path), "table of measurements, or catalogue")
     columns = columns or Columns()
+    _check_pattern(columns.image_pattern)
     with tempfile.TemporaryDirectory(prefix="merian-agreement-") as work:
         con = connect(memory=_MEMORY, spill=Path(work) / "spill")
         try:
@@ -156,6 +154,24 @@ def read_ratings(path: Path | str, columns: Columns | None = None) -> list[Ratin
     return found
 
 
+def _check_pattern(pattern: str) -> None:
+    """Make sure that a pattern can be read, and has a group that is the picture."""
+    if not pattern:
+        return
+    try:
+        with connect(threads=1) as con:  # whose patterns know less than Python's
+            con.execute("SELECT regexp_extract('', ?, 1)", [pattern]).fetchall()
+        groups = re.compile(pattern).groups
+    except (duckdb.Error, re.error) as error:
+        why = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
+        raise InputError(f"--image-pattern {pattern!r}: cannot be read: {why}") from None
+    if not groups:
+        raise InputError(
+            f"--image-pattern {pattern!r}: has no group; put what is the picture in brackets, as "
+            "in '(.+)_[0-9]+'"
+        )
+
+
 def _of_catalogue(con: duckdb.DuckDBPyConnection, path: Path, work: Path) -> None:
     """Make the table of ratings from the measurements of a catalogue."""
     table = work / "measured.parquet"
@@ -164,8 +180,8 @@ def _of_catalogue(con: duckdb.DuckDBPyConnection, path: Path, work: Path) -> Non
     con.execute(f"CREATE VIEW measured AS SELECT * FROM read_parquet({literal(str(table))})")
     con.execute(f"""
         CREATE TABLE rating AS
-        SELECT v.subject, {_named("v.rater", "v.method")} AS rater, v.trait, v.value, v.unit,
-               p.value AS pixels, v.image
+        SELECT v.subject, {_named("v.rater", "v.method")} AS rater, v.trait, v.value,
+               coalesce(v.unit, '') AS unit, p.value AS pixels, v.image
         FROM measured v LEFT JOIN measured p
           ON p.unit = 'px' AND (p.subject, p.rater, p.method, p.trait)
            = (v.subject, v.rater, v.method, v.trait)

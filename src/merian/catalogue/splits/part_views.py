@@ -95,6 +95,7 @@ OR (x.occurrenceID IS NULL AND x.mediaID IS NULL AND (
 """,
     "determination": f"SELECT * FROM {_MAIN}.determination WHERE occurrenceID IN {_IN}",
     "placement": f"SELECT * FROM {_MAIN}.placement WHERE recordID IN {_IN}",
+    "clusterMember": f"SELECT * FROM {_MAIN}.clusterMember WHERE recordID IN {_IN}",
 }  # in this order: some stand on those before
 
 

@@ -11,7 +11,6 @@ Reference: https://huggingface.co/docs/hub/datasets-image
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,7 +21,7 @@ from merian.containers import BadAddressError, container_of, is_there, read_addr
 from merian.errors import InputError
 from merian.formats.delimited import literal, write_delimited
 from merian.formats.flat import rows
-from merian.pictures import BadPictureError, facts
+from merian.pictures import BadPictureError, opened
 from merian.report.publish.licences import Licence, read_licence
 
 if TYPE_CHECKING:
@@ -166,24 +165,22 @@ class _Copying:
             if not why:
                 return self._take(address)
         except (BadAddressError, BadPictureError, OSError):
-            why = "they cannot be read"
+            why = "they cannot be read as pictures"
         self.left[why] = self.left.get(why, 0) + 1
         return ""
 
     def _take(self, address: str) -> str:
         name, member = container_of(address)
-        content = read_address(address) if member else b""
+        content = read_address(address)
+        with opened(content) as picture:  # an address may name any file that lies here
+            kind = picture.format or ""
         suffix = PurePosixPath(member or name).suffix.lower()
         if not suffix or "/" in suffix:  # a cell of a parquet, pixels in a row
-            kind = facts(content or Path(name).read_bytes()).format
             suffix = _SUFFIXES.get(kind, f".{kind.lower()}")
         place = f"{self.copied // 1000:04d}/{self.copied:07d}{suffix}"
         target = self.folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        if member:
-            target.write_bytes(content)
-        else:
-            shutil.copyfile(name, target)
+        target.write_bytes(content)
         self.copied += 1
         return place
 
