@@ -59,7 +59,10 @@ def unzip(path: Path, folder: Path, keep: Callable[[str], bool] = _everything) -
     allowed = _allowance(path)
     try:
         with zipfile.ZipFile(path) as packed:
-            members = [m for m in packed.infolist() if not m.is_dir() and keep(m.filename)]
+            told = packed.infolist()
+            if not all(m.filename for m in told):
+                raise zipfile.BadZipFile("a file in it has no name")
+            members = [m for m in told if not m.is_dir() and keep(m.filename)]
             _check_count(len(members), path)
             for member in members:
                 with packed.open(member) as source:

@@ -161,7 +161,7 @@ def _within(chance: Chance, content: bytes) -> tuple[bytes, list[str]]:
     if content.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
             members = old.infolist()
-            chosen = chance.choice([m for m in members if not m.is_dir()])
+            chosen = chance.choice([m for m in members if not m.filename.endswith("/")])
             done = []
             for member in members:
                 inner = old.read(member)
