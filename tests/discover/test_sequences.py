@@ -20,7 +20,9 @@ from merian.errors import InputError
 from merian.learn.agreement import adjusted_mutual_information
 from merian.nucleotides import reverse_complement
 
-REFERENCE = Path("/work/shared/data/dna/coi_reference/coi_reference.tsv.gz")
+REFERENCE = (
+    Path(__file__).resolve().parents[3] / "shared/data/dna/coi_reference/coi_reference.tsv.gz"
+)
 LETTERS = np.array([*"ACGT"])
 
 
