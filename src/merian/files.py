@@ -29,6 +29,7 @@ if sys.platform != "win32":
 
 __all__ = [
     "check_outside",
+    "check_replaceable",
     "content_hash",
     "existing",
     "find_encoding",
@@ -69,6 +70,24 @@ def check_outside(path: Path | str) -> None:
             f"{path}: is where you are, and would be replaced; go to another folder and name it "
             "from there"
         )
+
+
+def check_replaceable(
+    out: Path, header: str, what: str, holds: str = "the tables and the page"
+) -> None:
+    """Make sure that a folder may be written: it is not there, is empty, or is an earlier result.
+
+    Args:
+        out: The folder.
+        header: The file by which an earlier result is known.
+        what: What such a result is.
+        holds: What is to stand in it.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder for {holds}")
+    if out.is_dir() and any(out.iterdir()) and not (out / header).is_file():
+        raise InputError(f"{out}: holds other things than {what}. Name a new folder")
+    check_outside(out)
 
 
 @contextmanager

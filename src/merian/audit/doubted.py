@@ -16,7 +16,7 @@ from merian.audit.strangers import strangers
 from merian.library import Reference
 from merian.taxonomy import NONE
 
-__all__ = ["doubted", "foreign", "source_of"]
+__all__ = ["doubted", "foreign", "lone_rows", "source_of"]
 
 _FAR = 0.25  # nearest relatives are never so far in a marker that an index finds
 _CONNECTED = 0.9  # of all sequences: only where so many hang together, does one apart say anything
@@ -92,11 +92,11 @@ def foreign(
     for entry in sorted(among.keys() - told):
         rank, taxon = among[entry]
         why = f"its ten nearest species are of another {rank}"
-        rows += _lone(records, near, entry, why, records.name(taxon))
+        rows += lone_rows(records, near, entry, why, records.name(taxon))
     apart, remark = _apart(records, near)
     for entry in apart:
         if entry not in told and entry not in among:
-            rows += _lone(records, near, entry, "near nothing of its claimed group", "")
+            rows += lone_rows(records, near, entry, "near nothing of its claimed group", "")
     finding = Finding(
         name="foreign",
         title="Sequences of something else",
@@ -115,10 +115,10 @@ def foreign(
     return finding, remark
 
 
-def _lone(
-    records: Records, near: Near, entry: int, why: str, better: str
+def lone_rows(
+    records: Records, near: Near, entry: int, why: str, told: str
 ) -> list[tuple[object, ...]]:
-    """Return a row for each record of an entry that has nothing of its own kind near."""
+    """Return a row for each record of an entry: why, its name, what is told, and the nearest."""
     pairs = near.of(entry)
     nearest, example = None, ""
     if pairs.stop > pairs.start:
@@ -127,7 +127,7 @@ def _lone(
         example = _called(records, int(near.other[at]))
     claimed = records.name(int(records.library.node[entry]))
     return [
-        (why, claimed, better, *place_of(record), nearest, example)
+        (why, claimed, told, *place_of(record), nearest, example)
         for record in records.of_entry(entry)
     ]
 

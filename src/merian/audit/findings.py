@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from merian.errors import InputError
-from merian.files import check_outside, write_json
+from merian.files import check_replaceable, write_json
 from merian.formats.delimited import write_delimited
 from merian.library.reading import Reject
 from merian.stamp import run_id, stamp
@@ -89,11 +88,7 @@ class Audit:
 
 def check_out(out: Path) -> None:
     """Make sure that a folder may be written: it is not there, is empty, or is an earlier audit."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder for the tables and the page")
-    if out.is_dir() and any(out.iterdir()) and not (out / HEADER).is_file():
-        raise InputError(f"{out}: holds other things than an audit. Name a new folder")
-    check_outside(out)
+    check_replaceable(out, HEADER, "an audit")
 
 
 def write_tables(audit: Audit, folder: Path) -> None:

@@ -22,8 +22,7 @@ from merian.audit.label_homonyms import Sources, homonyms, plain_words
 from merian.audit.label_ids import identifiers, read_ids, registers
 from merian.audit.label_prior import strangers
 from merian.audit.label_witness import Witness, read_homonyms
-from merian.errors import InputError
-from merian.files import check_outside, write_json
+from merian.files import check_replaceable, write_json
 from merian.formats.delimited import write_delimited
 from merian.stamp import run_id, stamp
 from merian.taxonomy.label_errata import completed, is_applied
@@ -205,11 +204,7 @@ def _notes(
 
 def check_folder(out: Path) -> None:
     """Make sure that a folder may be written: it is not there, is empty, or an earlier result."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder for the table and the page")
-    if out.is_dir() and any(out.iterdir()) and not (out / HEADER).is_file():
-        raise InputError(f"{out}: holds other things than findings. Name a new folder")
-    check_outside(out)
+    check_replaceable(out, HEADER, "findings", "the table and the page")
 
 
 def write_lint(done: LabelLint, folder: Path) -> None:

@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from merian.audit.clusters import linked
+from merian.audit.doubted import lone_rows
 from merian.audit.findings import Finding
 from merian.audit.near import Near
-from merian.audit.records import PLACE, Records, place_of
+from merian.audit.records import PLACE, Records
 from merian.library.frames import read_groups
 from merian.library.frames_loops import OPEN, SHIFTED
 from merian.library.index import open_indexes
 from merian.library.relatives import Flocks, Known, beside, is_shifted
 from merian.library.relatives import Near as Relatives
 from merian.library.screening import FAR, INDEL, SHIFT, STOPS
-from merian.taxonomy import NONE
 
 __all__ = ["TURNED", "misread"]
 
@@ -65,7 +65,7 @@ def misread(records: Records, near: Near) -> tuple[Finding, set[int]]:
     rows = [
         row
         for entry, reason in sorted((why | other).items())
-        for row in _rows(records, near, entry, reason, markers[entry])
+        for row in lone_rows(records, near, entry, reason, markers[entry])
     ]
     finding = Finding(
         name="misread",
@@ -176,23 +176,3 @@ def _turned(near: Near, count: int) -> list[int]:
     told = (as_is != turned) & (those >= _LEAST) & (those > _MOST * (mine + those))
     found: list[int] = np.flatnonzero(told).tolist()
     return found
-
-
-def _rows(
-    records: Records, near: Near, entry: int, why: str, marker: str
-) -> list[tuple[object, ...]]:
-    """Return a row for each record of an entry."""
-    pairs = near.of(entry)
-    nearest, example = None, ""
-    if pairs.stop > pairs.start:
-        at = pairs.start + int(np.argmin(near.distance[pairs]))
-        nearest = float(near.distance[at])
-        other = int(near.other[at])
-        name = records.name(int(records.library.node[other]))
-        example = f"{records.of_entry(other)[0].id} ({name})"
-    node = int(records.library.node[entry])
-    claimed = records.name(node) if node != NONE else ""
-    return [
-        (why, claimed, marker, *place_of(record), nearest, example)
-        for record in records.of_entry(entry)
-    ]

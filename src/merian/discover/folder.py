@@ -22,7 +22,7 @@ from merian.discover.registry import Entry, Registry
 from merian.discover.run import Discovered
 from merian.discover.tables import CLUSTERS, HISTORY, MEMBERS, read_registry, rows_of
 from merian.errors import FormatError, InputError
-from merian.files import open_text, write_json
+from merian.files import check_replaceable, open_text, write_json
 from merian.formats.delimited import write_delimited
 from merian.stamp import check_stamp, stamp
 
@@ -45,10 +45,7 @@ _TABLES = {"cluster": "clusters.tsv", "clusterMember": "members.tsv",
 
 def check_folder(folder: Path) -> None:
     """Make sure that a folder may be written: it is not there, is empty, or is one of ours."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder for the tables and the pages")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / HEADER).is_file():
-        raise InputError(f"{folder}: holds other things than clusters. Name a new folder")
+    check_replaceable(folder, HEADER, "clusters", "the tables and the pages")
 
 
 def read_folder(folder: Path) -> Registry:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from merian.errors import InputError
-from merian.files import check_outside, new_folder, write_json
+from merian.files import check_replaceable, new_folder, write_json
 from merian.formats.delimited import write_delimited
 from merian.report.page import Figures, Note, Part, Points, Section, Table, Text, page
 from merian.stamp import run_id, stamp
@@ -48,11 +47,7 @@ def write_agreed(found: Sequence[Agreement], source: Path, out: Path) -> None:
         source: What was read.
         out: The folder: a new one, an empty one, or one that was written so before.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder for the tables and the page")
-    if out.is_dir() and any(out.iterdir()) and not (out / _HEADER).is_file():
-        raise InputError(f"{out}: holds other things than an agreement. Name a new folder")
-    check_outside(out)
+    check_replaceable(out, _HEADER, "an agreement")
     columns, rows = pair_rows(found)
     tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
         "pairs": (columns, rows),

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merian.errors import InputError
-from merian.files import check_outside, new_folder, write_json
+from merian.files import check_replaceable, new_folder, write_json
 from merian.formats.delimited import write_delimited
 from merian.report.page import Figures, Name, Note, Part, Section, Table, Text, page
 from merian.stamp import run_id, stamp
@@ -39,11 +38,7 @@ def write_divided(found: Report, out: Path) -> None:
         found: The split, looked at closely.
         out: The folder: a new one, an empty one, or one that was written so before.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder for the tables and the page")
-    if out.is_dir() and any(out.iterdir()) and not (out / _HEADER).is_file():
-        raise InputError(f"{out}: holds other things than a split. Name a new folder")
-    check_outside(out)
+    check_replaceable(out, _HEADER, "a split")
     split = found.split
     tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
         "leaks": (
