@@ -115,16 +115,15 @@ class DelimitedTable:
         width = len(source.columns)
         fits = f"len(f) {'<=' if source.padded else '='} {width}"
         has_quote = f"contains(raw, {literal(source.quote)})" if file.has_quotes else "false"
-        fields = ", ".join(
-            field_value(f"f[{i}]", source.nulls, trim=False) + f" AS {quoted(c)}"
-            for i, c in enumerate(source.columns, 1)
-        )
+        # One expression for the whole list: DuckDB plans one for each of 1,800 columns for 40 s.
+        value = f"list_transform(f, lambda x: {field_value('x', source.nulls, trim=False)})"
+        fields = ", ".join(f"v[{i}] AS {quoted(c)}" for i, c in enumerate(source.columns, 1))
         try:
             self.staging.run(
                 f"CREATE TABLE {self._table} AS SELECT CAST(NULL AS BIGINT) AS line__, "
                 f"CASE WHEN {_BLANK} THEN '' WHEN {has_quote} OR NOT {fits} THEN raw END "
-                f"AS rest__, {fields} FROM (SELECT raw, {_split('raw', source.delimiter)} AS f "
-                f"FROM {self._lines(file)})"
+                f"AS rest__, {fields} FROM (SELECT raw, f, {value} AS v FROM (SELECT raw, "
+                f"{_split('raw', source.delimiter)} AS f FROM {self._lines(file)}))"
             )
         except duckdb.Error as error:
             reason = str(error).splitlines()
@@ -157,9 +156,9 @@ class DelimitedTable:
         lines = self.staging.count(f"SELECT count(*) FROM {self._table}")
         names = [f"c{i}" for i in range(len(self.source.columns))]
         select = "CAST(line AS BIGINT) AS line__, " + ", ".join(
-            field_value(n, self.source.nulls) + f" AS {quoted(c)}"
-            for n, c in zip(names, self.source.columns, strict=True)
+            f"{n} AS {quoted(c)}" for n, c in zip(names, self.source.columns, strict=True)
         )
+        nothing = {"", *self.source.nulls}
         self.staging.run("CREATE OR REPLACE TABLE taken (line BIGINT)")
         before = self.staging.count(
             f"SELECT count(*) FROM {self._table} WHERE rest__ IS NULL OR rest__ <> ''"
@@ -173,7 +172,9 @@ class DelimitedTable:
             good = [(first, fields) for first, _, fields in batch if fields is not None]
             if good:
                 columns: dict[str, Sequence[object]] = {"line": [first for first, _ in good]}
-                split = zip(*(fields for _, fields in good), strict=True)
+                values = ([text.strip(" ") for text in fields] for _, fields in good)
+                told = ([None if text in nothing else text for text in row] for row in values)
+                split = zip(*told, strict=True)
                 columns.update(zip(names, split, strict=True))
                 self.staging.append(self._table, columns, select)
             self.staging.step(f"reading {self.source.called.name}", count)

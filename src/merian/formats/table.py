@@ -36,6 +36,8 @@ from merian.formats.table_terms import guess
 
 __all__ = ["FORMAT"]
 
+_NAMED = 60  # columns that a note names; a damaged file has thousands
+
 
 def _sniff(path: Path) -> int:
     """Return 2 for a table with columns that are known, 1 for any other table."""
@@ -153,7 +155,9 @@ def _tell(mapping: TableMapping, table: str) -> list[str]:
     if mapping.guessed:
         notes.append(f"guessed: {', '.join(mapping.guessed)}")
     if mapping.left:
-        notes.append(f"ignored (give --map column=term to keep one): {', '.join(mapping.left)}")
+        left = ", ".join(mapping.left[:_NAMED])
+        more = f" and {len(mapping.left) - _NAMED:,} more" if len(mapping.left) > _NAMED else ""
+        notes.append(f"ignored (give --map column=term to keep one): {left}{more}")
     if table != "record":
         notes.append(f"the rows are {table}s, not specimens")
     return notes
