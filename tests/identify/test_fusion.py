@@ -228,13 +228,15 @@ class Biota:
         drawn = self.random.normal(0, 1, len(rungs)) + sharp * (rungs == true)
         return rungs, prior + sharp * drawn
 
-    def evidence(self, kind, sharp, records=3):
-        rows = []
+    def evidence(self, kind, sharp, records=3, piece=None):
+        """Evidence of a kind; that of pieces, where there are any, is less sharp."""
+        rows, sharpness = [], [sharp] + [piece] * (piece is not None)
         for entry in range(len(self.ladder.path)):
             for _ in range(records):
                 rows += [
-                    (entry, level, *self.scores(entry, level, sharp)) for level in (4, 3, 2, 1)
-                ]
+                    (entry, level, *self.scores(entry, level, one), number)
+                    for level in (4, 3, 2, 1) for number, one in enumerate(sharpness)
+                ]  # fmt: skip
         offset = np.cumsum([0, *(len(r[2]) for r in rows)])
         own = np.array([r[0] for r in rows])
         level = np.array([r[1] for r in rows])
@@ -244,7 +246,7 @@ class Biota:
             offset, np.concatenate([r[2] for r in rows]),
             np.concatenate([r[3] for r in rows]).astype(np.float32),
             strata.of_outcomes(RANKS)[level], path[:, 3], np.ones(len(rows), np.float32), true,
-            np.zeros(len(rows), np.int8), path[:, 4],
+            np.array([r[4] for r in rows], np.int8), path[:, 4],
         )  # fmt: skip
         promises = lambda choice: (promise_of(simulated, self.ladder, choice),)  # noqa: E731
         return SimpleNamespace(
@@ -260,22 +262,27 @@ def world():
     return biota, Consensus(evidence, Choice(0.1))
 
 
-def answers(biota, consensus, level_of, count=1500):
-    """Draw fresh records, and return how many are wrong, by genus, and how many name a species."""
+def answers(biota, consensus, level_of, count=1500, piece=None):
+    """Draw fresh records, and return how many are wrong, by genus, and how many name a species.
+
+    Their barcodes are pieces if it is told how sharp these are.
+    """
     wrong, named = {}, 0
-    promise = consensus.together([0, 1]).promise
-    thresholds = np.array([[*promise.thresholds.values()]])
     for n in range(count):
         entry = int(biota.random.integers(len(biota.ladder.path)))
         witnesses, deepest = [], 0
-        for library, sharp in enumerate((3.0, 2.0)):
+        for library, sharp in enumerate((piece or 3.0, 2.0)):
             level = level_of(library, n)
             deepest = max(deepest, level)
             rungs, scores = biota.scores(entry, level, sharp)
             own = posterior_of(scores, np.array([0, len(rungs)]), rungs, biota.ladder)
             absent = biota.ladder.path[entry, level + 1] if level < 4 else ROOT
             absent = ROOT if absent == ROOT else int(consensus.joint.to[library][absent])
-            witnesses.append(Witness.of(consensus.joint, library, rungs, own.probability, absent))
+            short = piece is not None and library == 0
+            witnesses.append(
+                Witness.of(consensus.joint, library, rungs, own.probability, absent, piece=short)
+            )
+        thresholds = consensus.decided([0, 1]).thresholds(witnesses)
         posterior = consensus.posterior(witnesses)
         chains = chains_of(posterior, consensus.joint.ladder)
         depth = int(stands(chains, consensus.joint.ladder, thresholds)[0])
@@ -301,12 +308,31 @@ def test_the_promise_of_a_consensus_is_kept_whoever_has_the_species(world, level
     assert error <= 0.1 + 0.03
 
 
+def test_a_promise_is_kept_with_pieces_and_costs_whole_barcodes_nothing(world):
+    biota, without = world
+    evidence = {
+        "b": biota.evidence("barcode", 3.0, piece=1.2), "p": biota.evidence("picture", 2.0),
+    }  # fmt: skip
+    consensus = Consensus(evidence, Choice(0.1))
+    for level in (4, 3):
+        error, _ = answers(biota, consensus, lambda _library, _n, level=level: level, piece=1.2)
+        assert error <= 0.1 + 0.03
+    decided = consensus.decided([0, 1])
+    assert decided.pieces[-1] >= decided.whole[-1]
+    whole, piece = (
+        answers(biota, consensus, lambda _library, _n: 4, piece=sharp)[1] for sharp in (None, 1.2)
+    )
+    before = answers(biota, without, lambda _library, _n: 4)[1]
+    assert whole > before - 0.05
+    assert whole > piece + 0.1
+
+
 def test_two_say_more_than_one(world):
     biota, consensus = world
     _, named = answers(biota, consensus, lambda _library, _n: 4)
     single = []
     for library in (0, 1):
-        own = consensus.together([library]).promise
+        own = consensus.together([library]).promise()
         evidence = [*consensus._evidence][library]
         simulated = evidence.simulated.taken(evidence.simulated.stratum == 0)
         posterior = posterior_of(
@@ -338,7 +364,7 @@ def test_libraries_of_earlier_versions_promise_nothing_together(world):
     kept = {k: v for k, v in vars(old.simulated).items() if k != "own"}
     old.simulated = Simulations(**kept)
     consensus = Consensus({"b": old, "p": biota.evidence("picture", 2.0, records=1)}, Choice())
-    assert not consensus.together([0, 1]).promise.holds
+    assert not consensus.together([0, 1]).promise().holds
 
 
 def test_two_kinds_by_one_library_have_a_species_or_lack_it_together(world):
@@ -346,8 +372,9 @@ def test_two_kinds_by_one_library_have_a_species_or_lack_it_together(world):
     evidence = {"b": biota.evidence("barcode", 3.0), "p": biota.evidence("picture", 2.0)}
     evidence["p"].library = evidence["b"].library
     one = Consensus(evidence, Choice(0.1))
-    assert len(one.together([0, 1]).promises) == 2  # of whole barcodes, and of pieces
-    assert len(consensus.together([0, 1]).promises) == 6  # or one of both alone has the species
+    for told, cases in ((one, 1), (consensus, 3)):  # or one of both alone has the species
+        together = told.together([0, 1])
+        assert len(together.whole) == len(together.pieces) == cases
     for level in (4, 3):
         error, _ = answers(biota, one, lambda _library, _n, level=level: level, 500)
         assert error <= 0.1 + 0.03

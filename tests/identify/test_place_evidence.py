@@ -76,7 +76,7 @@ def test_a_place_is_weighed_bounded_and_promised_for(small, met, tmp_path):
         assert (halves <= np.log(100) + 1e-9).all()  # no odds change a hundredfold
     # The promise is chosen with place in it, and no simulated stratum is worse than promised.
     for together in (says, says_not):
-        for promise in together.promises:
+        for promise in (*together.whole, *together.pieces):
             assert all(stratum.error <= 0.05 for stratum in promise.strata if stratum.genera >= 5)
 
 

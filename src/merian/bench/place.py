@@ -265,24 +265,25 @@ class _Asker:
                 one[int(share * max(0, len(one) - _PIECE)) :][:_PIECE]
                 for one, share in zip(sequences, cut.tolist(), strict=True)
             ]
-        answers, posterior = self._one.weigh(sequences)
+        answers, posterior, length = self._one.weigh(sequences)
         # The last promise is of the shortest pieces.
         promise = self._promises[0 if cut is None else -1]
         needed = np.array([[*promise.thresholds.values()]])
-        with_place = np.array([self._consensus.decided([0, PLACE]).thresholds])
+        decided = self._consensus.decided([0, PLACE])
         found = []
         for number, (row, answer) in enumerate(zip(queries, answers, strict=True)):
             first, stop = posterior.offset[number : number + 2]
             witness = Witness.of(
-                self._joint, 0, posterior.rung[first:stop], posterior.probability[first:stop]
-            )
+                self._joint, 0, posterior.rung[first:stop], posterior.probability[first:stop],
+                piece=bool(length[number]),
+            )  # fmt: skip
             spot = spot_of(float(row["latitude"]), float(row["longitude"]), row["date"])
             own = Posterior(np.array([0, len(witness.rung)]), witness.rung, witness.probability)
             placed = self._consensus.posterior([witness], spot)
             masked = self._masked(own, row["country"])
             stood = [
                 (answer.rank, answer.name),
-                self._answer(placed, with_place),
+                self._answer(placed, decided.thresholds([witness])),
                 self._answer(masked, needed),
             ]
             found.append(self._judged(row, int(cell[number]), (own, placed, masked), stood))

@@ -55,17 +55,18 @@ class Together:
 
     Attributes:
         worth: Of the prior, of what each library says, and, where they count, of place and date.
-        promises: For records of which all lack as much, then, for each of the libraries, of which
-            it alone has the species; each time with whole barcodes, then with pieces.
+        whole: Promises for records of which all lack as much, then, for each of the libraries, of
+            which it alone has the species; each as strict as those before. The barcodes are whole.
+        pieces: The same where a barcode is but a piece; as strict as all of whole ones.
     """
 
     worth: Floats
-    promises: tuple[Promise, ...]
+    whole: tuple[Promise, ...]
+    pieces: tuple[Promise, ...] = ()
 
-    @property
-    def promise(self) -> Promise:
-        """What holds in all cases: the last has the strictest thresholds."""
-        return self.promises[-1]
+    def promise(self, *, piece: bool = True) -> Promise:
+        """Return what holds in all cases that a record may be: the last has the strictest."""
+        return (self.pieces or self.whole if piece else self.whole)[-1]
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,18 @@ class Decided:
 
     Attributes:
         worth: Of the prior, and of what each library says.
-        thresholds: By rank, the probability that is needed to stand there.
+        whole: By rank, the probability that is needed to stand there.
+        pieces: The same where a barcode is but a piece.
     """
 
     worth: list[float]
-    thresholds: list[float]
+    whole: list[float]
+    pieces: list[float]
+
+    def thresholds(self, witnesses: Sequence[Witness]) -> Floats:
+        """Return what is needed of a record of which something is said."""
+        needed = self.pieces if any(one.piece for one in witnesses) else self.whole
+        return np.array([needed])
 
 
 @dataclass(frozen=True)
@@ -146,8 +154,11 @@ class Consensus:
         key = tuple(sorted(set(libraries)))
         if key not in self.told:
             found = self._together(key)
-            needed = [float(one) for one in found.promise.thresholds.values()]
-            self.told[key] = Decided(found.worth.tolist(), needed)
+            needed = [
+                [float(one) for one in found.promise(piece=piece).thresholds.values()]
+                for piece in (False, True)
+            ]
+            self.told[key] = Decided(found.worth.tolist(), *needed)
         return self.told[key]
 
     def posterior(self, witnesses: Sequence[Witness], spot: Spot | None = None) -> Posterior:
@@ -195,9 +206,11 @@ class Consensus:
         if len(libraries) == 1 and place is None:
             # Several pictures, or barcodes, by one library: they count by their mean, and are held
             # to what is promised for the least of one. That this is enough is not simulated.
-            own = self._evidence[libraries[0]].promises(self.choice)[-1]
-            needed = {rank: own.thresholds.get(rank, _NEVER) for rank in ladder.ranks}
-            return Together(usual[1:], (replace(own, thresholds=needed),))
+            whole, *pieces = (
+                replace(own, thresholds={r: own.thresholds.get(r, _NEVER) for r in ladder.ranks})
+                for own in self._evidence[libraries[0]].promises(self.choice)
+            )
+            return Together(usual[1:], (whole,), tuple(pieces))
         records = self._simulate(libraries, place)
         said = [fuse(self.joint, one.witnesses, self._priors) for one in records]
         offset = np.cumsum([0, *(len(one.rung) for one in said)]).astype(np.int64)
@@ -236,23 +249,28 @@ class Consensus:
             offset, described.rung, scores.astype(np.float32), stratum, genus, weight, true,
             case.astype(np.int8),
         )  # fmt: skip
-        return Together(found[1:], self._promised(libraries, simulated))
+        return Together(found[1:], *self._promised(libraries, simulated))
 
-    def _promised(self, libraries: tuple[int, ...], simulated: Simulations) -> tuple[Promise, ...]:
-        """Choose the promise of each case, each at least as strict as those before."""
+    def _promised(
+        self, libraries: tuple[int, ...], simulated: Simulations
+    ) -> tuple[tuple[Promise, ...], tuple[Promise, ...]]:
+        """Choose the promise of each case, with whole barcodes and with pieces.
+
+        Whether a barcode is a piece is seen; the case is not, so each is as strict as those before.
+        """
         promises: list[Promise] = []
         cases = {0, *(1 + alone for alone, _ in self._apart(libraries))}
         every = _case(1 + len(libraries), ())
         blocks = 2 if simulated.length.max(initial=0) >= every else 1  # a whole cube was left out
-        for case in range(blocks * every):
-            if case % 2 and not any(self._evidence[n].kind == "barcode" for n in libraries):
-                continue  # of pictures there are no pieces
-            if case % every // 2 not in cases:
-                continue
+        asked = [case for case in range(blocks * every) if case % every // 2 in cases]
+        whole = [case for case in asked if case % 2 == 0]
+        barcodes = any(self._evidence[number].kind == "barcode" for number in libraries)
+        pieces = [case for case in asked if case % 2] if barcodes else []
+        for case in (*whole, *pieces):
             least = np.array([*promises[-1].thresholds.values()]) if promises else None
             part = simulated.taken(simulated.length == case)
             promises.append(promise_of(part, self.joint.ladder, self.choice, least))
-        return tuple(promises)
+        return tuple(promises[: len(whole)]), tuple(promises[len(whole) :])
 
     def _simulate(
         self, libraries: tuple[int, ...], place: PlaceEvidence | None

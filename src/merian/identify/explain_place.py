@@ -97,9 +97,9 @@ def place_said(panel: RecordPanel, library: str, sequence: str, spot: Spot) -> P
     consensus, identifier = panel.consensus, panel.identifiers[library]
     if consensus.place is None:
         raise InputError("no list of sightings was given")
-    answers, posterior = identifier.weigh([sequence])
+    answers, posterior, length = identifier.weigh([sequence])
     usual = as_usual(posterior, identifier.ladder, expanded(panel.choice.novelty))
-    part = Part(library, "", "", answers[0], posterior, usual, 0)
+    part = Part(library, "", "", answers[0], posterior, usual, 0, bool(length[0]))
     number = [*panel.identifiers].index(library)
     witnesses = [Witness.of(consensus.joint, number, *part.usually)]
     alone, both = consensus.posterior(witnesses), consensus.posterior(witnesses, spot)

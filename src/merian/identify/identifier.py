@@ -93,15 +93,17 @@ class Identifier:
         """
         return self.weigh(queries)[0] if queries else []
 
-    def weigh(self, queries: Sequence[Any]) -> tuple[list[Determination], Posterior]:
-        """Return what each query is, and how probable everything is that it may be.
+    def weigh(
+        self, queries: Sequence[Any]
+    ) -> tuple[list[Determination], Posterior, NDArray[np.int8]]:
+        """Return what each query is, how probable all is that it may be, and which promise held.
 
         Args:
             queries: One at least, as for `identify`.
         """
         found = self._answer(queries)
         answers = [self._determination(found, number) for number in range(len(queries))]
-        return answers, found.posterior
+        return answers, found.posterior, found.asked.length
 
     def estimate_novelty(self, queries: Sequence[Any]) -> tuple[float, float, float, float]:
         """Return the mix of strata under which these queries are most probable.

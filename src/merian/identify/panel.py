@@ -107,7 +107,7 @@ class Panel:
         told: dict[str, object] = {"library": name} if self.several else {}
         if not self.in_full:
             return [answer_line(found, told) for found in one.identify(sequences)]
-        found, posterior = one.weigh(sequences)
+        found, posterior, _ = one.weigh(sequences)
         lines = []
         for number, answer in enumerate(found):
             part = slice(posterior.offset[number], posterior.offset[number + 1])

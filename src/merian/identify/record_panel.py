@@ -137,14 +137,14 @@ class RecordPanel:
         ]
         for names in self._usual_sets():
             both = [self._number[name] for name in names]
-            told = self.consensus.together(both).promises[0].lines()
+            told = self.consensus.together(both).whole[0].lines()
             lines += [f"{' and '.join(names)} together: {line}" for line in told]
         if self.consensus.place is not None:
             names = [*self.identifiers]
             for both in self._usual_numbers():
                 if PLACE in both:
                     who = " and ".join(names[number] for number in both if number != PLACE)
-                    told = self.consensus.together(both).promise.lines()
+                    told = self.consensus.together(both).promise(piece=False).lines()
                     lines += [f"{who} with place and date: {line}" for line in told]
         return lines
 
@@ -226,10 +226,11 @@ class RecordPanel:
         parts: list[list[Part]],
     ) -> None:
         one = self.identifiers[name]
-        answers, posterior = one.weigh(queries)
+        answers, posterior, length = one.weigh(queries)
         usual = as_usual(posterior, one.ladder, strata.expanded(self.choice.novelty))
         for place, ((number, key, picture), answer) in enumerate(zip(rows, answers, strict=True)):
-            parts[number].append(Part(name, key, picture, answer, posterior, usual, place))
+            piece = bool(length[place])
+            parts[number].append(Part(name, key, picture, answer, posterior, usual, place, piece))
 
     # -- pictures -------------------------------------------------------------------------------
 
@@ -333,12 +334,15 @@ class RecordPanel:
     def _together(self, parts: Sequence[Part], spot: Spot | None) -> Determination:
         """Return the consensus of several answers, or of one with its place."""
         consensus, joint = self.consensus, self.consensus.joint
-        witnesses = [Witness.of(joint, self._number[part.library], *part.usually) for part in parts]
+        witnesses = [
+            Witness.of(joint, self._number[part.library], *part.usually, piece=part.piece)
+            for part in parts
+        ]
         posterior = rounded(consensus.posterior(witnesses, spot))
         chains = chains_of(posterior, joint.ladder)
         numbers = [one.library for one in witnesses]
         decided = consensus.decided(numbers if spot is None else [*numbers, PLACE])
-        depth = stands(chains, joint.ladder, np.array([decided.thresholds]))
+        depth = stands(chains, joint.ladder, decided.thresholds(witnesses))
         matches = [m for part in parts for m in part.answer.matches[:_TOLD]]
         found = Found("consensus", matches, says=[says(part) for part in parts])
         answer = self._teller.determination(posterior, chains, int(depth[0]), 0, found)

@@ -31,6 +31,7 @@ class Part:
     posterior: Posterior
     usual: Posterior  # the same where novelty is as usual
     number: int  # of the query in these
+    piece: bool  # whether a barcode is but a piece
 
     @property
     def outcomes(self) -> _Outcomes:
