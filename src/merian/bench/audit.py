@@ -59,7 +59,7 @@ def run(
         graded: The graded set of BAGS.
         bins: How many species a BIN holds in all of BOLD, as BAGS has it, if it is at hand.
         sources: In which labels are planted, with commas between.
-        seeds: Of the planted labels.
+        seeds: Of the planted labels; none to leave these out.
         share: Of the records that get a wrong label.
         real: Whether to measure on real data.
         binned: Real COI with BINs, as a table.
@@ -87,7 +87,7 @@ def run(
                 figures |= audit_planted(binned, yardstick, folder, swapped, added, seed)
             figures |= _grades(graded, bins)
             numbers = [int(text) for text in seeds.split(",") if text]
-            for source in chosen(sources, SOURCES, "source"):
+            for source in chosen(sources, SOURCES, "source") if numbers else ():
                 figures |= _mislabels(yardstick, folder, source, numbers, share)
     return figures
 

@@ -36,7 +36,7 @@ Array = NDArray[Any]
 
 METHODS = ("ward", "hdbscan", "k-means")
 EXACT = 50_000  # rows; above, Ward's tree is one of cells
-NO_VECTOR, NOISE = "no vector", "noise"
+NO_VECTOR, NOISE, FEW = "no vector", "noise", "too few to tell"
 DIRECTIONS = 20  # of the graph, in which the number of groups is judged
 _TOO_FEW = 4  # items, of which no number of groups is found
 _EQUAL = 1e-6  # what is all within this is one group
@@ -139,8 +139,13 @@ def group(
     if clusters is None and tree is not None and len(there) >= _TOO_FEW:
         parts = resampled(space[asked], lambda some: ward(some).into, seed)
         clusters, chosen = _number(unit, space, tree, asked, reduce, near, parts)
-    inside = _grouped(space, tree, method, clusters or 1, smallest, seed)
-    if not support or len(there) < 2:
+    enough = len(there) >= _TOO_FEW or clusters is not None or method == "hdbscan"
+    if enough or _equal(space):
+        why = NOISE
+        inside = _grouped(space, tree, method, clusters or 1, smallest, seed)
+    else:
+        why, inside = FEW, np.full(len(there), -1, np.int64)
+    if not support or len(there) < 2 or why == FEW:
         parts = None
     elif parts is None or method != "ward":
         parts = resampled(space[asked], lambda some: _cut_of(some, method, smallest, seed), seed)
@@ -148,10 +153,10 @@ def group(
         parts = Resampled(tuple(there[asked[some]] for some in parts.rows), parts.cuts)
     label = np.full(len(rows), -1, np.int64)
     label[there] = inside
-    left = {NO_VECTOR: len(rows) - len(there), NOISE: int((inside < 0).sum())}
+    left = {NO_VECTOR: len(rows) - len(there), why: int((inside < 0).sum())}
     found = Clustering(
         numbered(label), method, settings, chosen, np.empty(0, np.float32),
-        {why: many for why, many in left.items() if many},
+        {reason: many for reason, many in left.items() if many},
         tree if method == "ward" else None, there, parts,
     )  # fmt: skip
     return replace(found, support=found.support_of(found.label))
@@ -181,6 +186,11 @@ def _number(
         seen = graph_space(graph, DIRECTIONS)
     most = min(len(asked) // 2, tree.finest)
     return found_by(seen, most, lambda count: tree.into(count)[asked], parts)
+
+
+def _equal(space: Array) -> bool:
+    """Return whether all rows are the same."""
+    return bool(len(space)) and float(np.abs(space - space[:1]).max()) <= _EQUAL
 
 
 def _grouped(
