@@ -252,6 +252,31 @@ def test_embeddings_with_answers_and_the_order_of_rows(blobs, tmp_path):
     assert {row["recordID"][0] for row in table(every / "members.tsv")} == set("abcd")
 
 
+def test_one_tree_is_cut_at_every_rank_that_is_known(blobs, tmp_path):
+    answers = tmp_path / "answers.tsv"
+    lines = ["id\torder\tp_order\tgenus\tp_genus\trank\tname"]
+    of = {"a": ("Ao", "Aus"), "b": ("Ao", "Bus"), "c": ("Co", "Cus")}
+    for key, _ in blobs:
+        if key[0] in of:
+            order, genus = of[key[0]]
+            lines.append(f"{key}\t{order}\t0.9\t{genus}\t0.9\tgenus\t{genus}")
+    answers.write_text("\n".join(lines) + "\n")
+    near = [(k, v + 12 * (k[0] in "cd") * np.eye(16, dtype=np.float32)[0]) for k, v in blobs]
+    source, out = vectors(tmp_path / "v.parquet", near), tmp_path / "out"
+    assert run("discover", source, "--answers", answers, "-o", out, "-q") == 0
+    told = json.loads((out / "discover.json").read_text())["ranks"]
+    assert [*told] == ["order", "genus"]
+    assert told["order"]["groups"] < told["genus"]["groups"]
+    groups = {(row["rank"], row["recordID"]): row["group"] for row in table(out / "ranks.tsv")}
+    assert len({groups["genus", f"{kind}{n}"] for kind in "abc" for n in range(8)}) == 3
+    above = {}
+    for (rank, record), group in groups.items():
+        if rank == "genus":
+            above.setdefault(group, set()).add(groups["order", record])
+    assert all(len(orders) == 1 for orders in above.values())  # a genus lies within one order
+    assert all(0 < float(row["support"]) <= 1 for row in table(out / "ranks.tsv"))
+
+
 def test_names_stay_in_a_folder_and_its_merger_is_kept(blobs, tmp_path):
     out = tmp_path / "out"
     few = [row for row in blobs if row[0][0] in "ab"]

@@ -4,6 +4,8 @@
     clusters.tsv   a row for every code that was ever given: name, parent, nearest species ...
     members.tsv    a row for every record that is in a cluster
     history.tsv    what became of clusters, and why; rows are added and never changed
+    ranks.tsv      of a tree, the group of every record at each rank that is known of some, and
+                   how well it is found again
     alone.tsv      the records that were left alone, and those without anything to go by
     set_aside.tsv  what could not be read, with its line and the reason
 
@@ -17,6 +19,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from merian.discover.registry import Entry, Registry
 from merian.discover.run import Discovered
@@ -39,6 +43,7 @@ __all__ = [
 
 FORMAT, VERSION, HEADER = "merian-clusters", "1.0", "discover.json"
 _MEMBERS = (*MEMBERS, "goesBy", "name")
+_RANKED = ("recordID", "rank", "group", "support")
 _TABLES = {"cluster": "clusters.tsv", "clusterMember": "members.tsv",
            "clusterHistory": "history.tsv"}  # fmt: skip
 
@@ -123,6 +128,8 @@ def write_run(found: Discovered, folder: Path, run: str, inputs: dict[str, Any])
     write_folder(found.registry, folder)
     alone = [(record, "like no other, or too few are") for record in found.alone]
     write_delimited(folder / "alone.tsv", ("recordID", "reason"), alone, "\t")
+    if found.cuts:
+        write_delimited(folder / "ranks.tsv", _RANKED, _at_ranks(found), "\t")
     aside = found.subjects.aside
     if aside:
         columns = ("file", "line", "id", "reason")
@@ -134,6 +141,11 @@ def write_run(found: Discovered, folder: Path, run: str, inputs: dict[str, Any])
             "inputs": inputs,
             "settings": found.method.settings,
             "grouping": found.told,
+            "ranks": {
+                rank: {"groups": cut.count, "agreement": round(cut.agreement, 4),
+                       "named": cut.named}
+                for rank, cut in found.cuts.items()
+            },
             "counts": {
                 "records": found.looked_at, "named": found.named, "without": found.bare,
                 "set_aside": len(aside), "grouped": len(found.code), "alone": len(found.alone),
@@ -141,3 +153,12 @@ def write_run(found: Discovered, folder: Path, run: str, inputs: dict[str, Any])
             },
         },
     )  # fmt: skip
+
+
+def _at_ranks(found: Discovered) -> Iterator[tuple[object, ...]]:
+    """Return the group of each record at each rank, counted from 1, and its support."""
+    for rank, cut in found.cuts.items():
+        support = [None if np.isnan(one) else round(float(one), 4) for one in cut.support]
+        for record, group in zip(found.subjects.ids, cut.label.tolist(), strict=True):
+            if group >= 0:
+                yield record, rank, group + 1, support[group]

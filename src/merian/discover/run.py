@@ -19,8 +19,9 @@ from merian.discover.matching import match
 from merian.discover.merging import grown
 from merian.discover.middles import Kin, Middle, Nearest, beside, middle_of
 from merian.discover.names import name_of
+from merian.discover.ranks import RankCut, at_ranks
 from merian.discover.registry import Cluster, Registry
-from merian.discover.standing import Standing, nothing_said
+from merian.discover.standing import RANKS, Standing, nothing_said
 from merian.discover.subjects import Subjects
 from merian.errors import InputError
 
@@ -131,6 +132,7 @@ class Discovered:
         method: How it was done.
         told: What the grouping says of itself: the scores of what was tried, and so on.
         before: What was known before.
+        cuts: The same tree cut at each rank of which the records stand by two names or more.
     """
 
     registry: Registry
@@ -144,6 +146,7 @@ class Discovered:
     method: Method
     told: Mapping[str, Any] = field(default_factory=dict)
     before: Registry = field(default_factory=Registry)
+    cuts: Mapping[str, RankCut] = field(default_factory=dict)
 
     @property
     def alone(self) -> list[str]:
@@ -182,8 +185,10 @@ def discover(
     if not len(some):
         raise InputError(_nothing(len(subjects), unnamed, there))
     progress("grouping", 0, None)
-    label, support, told = _grouped(some, method, progress)
-    label = _large_enough(label, method.least)
+    clustering = _grouped(some, method, progress)
+    support = dict(enumerate(np.asarray(clustering.support, np.float64).tolist()))
+    label = _large_enough(np.asarray(clustering.label, np.int32), method.least)
+    cuts = at_ranks(clustering, {rank: told_of.stood_by(rank) for rank in RANKS})
     progress("naming clusters", 0, None)
     found = match(some.ids, label, former)
     place = {record: number for number, record in enumerate(some.ids)}
@@ -203,7 +208,7 @@ def discover(
     registry = grown(former, found, frozenset(some.ids), describe, run)
     return Discovered(
         registry, some, told_of, found.code, about, len(subjects), int((~unnamed).sum()),
-        int((unnamed & ~there).sum()), method, told, former,
+        int((unnamed & ~there).sum()), method, _told(clustering), former, cuts,
     )  # fmt: skip
 
 
@@ -217,25 +222,24 @@ def _nothing(count: int, unnamed: NDArray[np.bool_], there: NDArray[np.bool_]) -
     return f"{missing:,} records have no name, and none of them a sequence or a vector to go by"
 
 
-def _grouped(
-    subjects: Subjects, method: Method, progress: Progress
-) -> tuple[NDArray[np.int32], dict[int, float], dict[str, Any]]:
-    """Return the cluster of each record, how stable each is, and what the method says of itself."""
+def _grouped(subjects: Subjects, method: Method, progress: Progress) -> Clustering:
+    """Return the cluster of each record."""
     if method.name in _IDENTITY:
-        found = _by_identity(subjects, method, progress)
-    else:
-        assert subjects.vector is not None
-        found = group(
-            subjects.vector, method.name, clusters=method.clusters, reduce=method.reduce,
-            seed=method.seed,
-        )  # fmt: skip
-    support = dict(enumerate(np.asarray(found.support, np.float64).tolist()))
+        return _by_identity(subjects, method, progress)
+    assert subjects.vector is not None
+    return group(
+        subjects.vector, method.name, clusters=method.clusters, reduce=method.reduce,
+        seed=method.seed,
+    )  # fmt: skip
+
+
+def _told(found: Clustering) -> dict[str, Any]:
+    """Return what a grouping says of itself."""
     tried = [{key: _plain(value) for key, value in asdict(one).items()} for one in found.chosen]
-    told = {
+    return {
         "method": found.method, "settings": dict(found.settings), "tried": tried,
         "left": {why: int(count) for why, count in found.left.items()},
     }  # fmt: skip
-    return np.asarray(found.label, np.int32), support, told
 
 
 def _by_identity(subjects: Subjects, method: Method, progress: Progress) -> Clustering:

@@ -51,6 +51,15 @@ class Standing:
         """Which records stand by no species."""
         return np.asarray(self.depth < _SPECIES)
 
+    def stood_by(self, rank: str) -> list[str | None]:
+        """Return the name that each record stands by at a rank; None for those that do not."""
+        place = RANKS.index(rank)
+        there = (self.depth >= place) & (self.name[:, place] >= 0)
+        return [
+            self.names[number] if told else None
+            for number, told in zip(self.name[:, place].tolist(), there.tolist(), strict=True)
+        ]
+
     def only(self, chosen: NDArray[np.bool_]) -> Standing:
         """Return what is said of some of the records."""
         at = np.flatnonzero(chosen)

@@ -36,7 +36,7 @@ from merian.identify.simulations import Simulations
 __all__ = ["PLACE", "Consensus", "Decided", "Together"]
 
 _PAIRS = 12_000  # simulated records at most, for each set of libraries
-_DRAWS = 8  # of what each library says of a species, where it was asked about several records
+_DRAWS = 8  # of pairs of what libraries say of a species, where they were asked several times
 _PULL = 20.0  # of the worth of evidence towards 1
 _FAST = 1e6  # the same, of what is not weighed anew
 _ALIKE = 3.0  # the records of one species say as much as one in so many of independent ones
@@ -212,6 +212,8 @@ class Consensus:
             )
             return Together(usual[1:], (whole,), tuple(pieces))
         records = self._simulate(libraries, place)
+        if place is not None and place.placed:  # once without the site, once without its cube
+            records = [one for one in records for _ in range(2)]
         said = [fuse(self.joint, one.witnesses, self._priors) for one in records]
         offset = np.cumsum([0, *(len(one.rung) for one in said)]).astype(np.int64)
         empty = np.empty((0, len(usual)))
@@ -224,7 +226,10 @@ class Consensus:
                 pull[1:] = _FAST  # what it says was weighed when it was built
             pull = np.append(pull, np.full(COLUMNS, _PULL))
             usual = np.append(usual, np.zeros(COLUMNS))  # what a place is worth a library must say
-            drawn = place.draw([one.species for one in records], [one.absent for one in records])
+            drawn = place.draw(
+                [one.species for one in records], [one.absent for one in records],
+                np.arange(len(records)) % 2 > 0,
+            )  # fmt: skip
             number = np.repeat(np.arange(len(records)), np.diff(offset))
             rows = np.concatenate([rows, place.simulated_rows(drawn, number, rung)], axis=1)
             case += drawn.block * _case(1 + len(libraries), ())
@@ -309,8 +314,12 @@ class Consensus:
 
         def drawn(asked: Sequence[int]) -> Iterator[tuple[Witness, ...]]:
             lists = [one[absent] for one, absent in zip(known, asked, strict=True)]
-            for _ in range(min(_DRAWS, max(map(len, lists)))):
-                yield tuple(some[int(random.integers(len(some)))] for some in lists)
+            most = max(map(len, lists))
+            turns = [random.permutation(len(some)).tolist() for some in lists]
+            for draw in range(min(_DRAWS, most) if len(lists) > 1 else most):
+                yield tuple(
+                    some[turn[draw % len(some)]] for some, turn in zip(lists, turns, strict=True)
+                )
 
         # What all lack is the same taxon, or it is one alone that has the species.
         every = [absent for absent in known[0] if all(absent in one for one in known)]

@@ -164,17 +164,19 @@ class PlaceEvidence:
             return bool(np.isin(species, self._species))
         return bool(self._first[species + 1] > self._first[species])
 
-    def draw(self, species: Sequence[int], absent: Sequence[int]) -> Drawn:
+    def draw(
+        self, species: Sequence[int], absent: Sequence[int], block: NDArray[np.bool_]
+    ) -> Drawn:
         """Return where and when simulated records were found.
 
         Args:
             species: Of each; `has` says yes to it.
             absent: What the libraries are to lack of each, and so the list too; ROOT for nothing.
+            block: Of each, whether the list is to lack the whole cube about it.
         """
         random = np.random.default_rng(_SEED)
         count = len(species)
         unmet = random.random(count) < _UNMET
-        block = random.random(count) < 1 / 2
         pick = random.random(count)
         gone = np.where(np.array(absent, np.int64) != ROOT, absent, np.where(unmet, species, ROOT))
         if not self.placed:
