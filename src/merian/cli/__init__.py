@@ -23,6 +23,7 @@ from merian.cli import (
     agreement,
     audit,
     bench,
+    counts,
     demo,
     discover,
     doctor,
@@ -78,6 +79,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "explain": explain.explain,
         "promise": promise.app,
         "discover": discover.app,
+        "counts": counts.counts,
     },
     "Measure": {
         "agreement": agreement.agreement,

@@ -1,0 +1,221 @@
+"""How many of each kind samples hold, from answers of which some are wrong.
+
+Counting answers is biased: a rare kind beside a common one is mostly the common one's errors. So
+what is true of the things that nobody has looked at is drawn, again and again, from all that is
+known: how often each kind is answered as what (the same for all samples, learnt from the things
+that somebody validated and from what the answers say of their own doubt), and what each sample is
+made of. The counts that come out of it have an interval that admits both the errors and how few
+were validated. Which things are validated may hang on their answer and their sample, so validating
+the rare answers first is right; it must not hang on how they look.
+
+What a detector missed is added where somebody has counted by hand: of n that were found, as many
+more as its recall makes likely. What it took for a thing and is none is a kind of its own, that of
+no name.
+
+Reference: data augmentation by Tanner & Wong, JASA 1987; how many more to validate is Neyman's
+allocation over the answers (JRSS 1934) with the correction for small populations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import InputError
+
+__all__ = ["Composition", "Counts", "Recall", "compose", "more_to_validate"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_SURE = 0.8  # of the answers to a kind of which nothing is known; a guess that weighs as one thing
+_DOUBTS = 10.0  # things; what the answers' own probabilities of a kind weigh at most
+_BURN, _DRAWS, _CHAINS = 200, 1000, 2
+_INTERVAL = (0.025, 0.975)
+_NORMAL = 1.96
+_AT_ONCE = 2_000_000  # cells of a draw that are in memory
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Answers about the things of samples, and the truth of some of them.
+
+    Attributes:
+        samples: Their names.
+        kinds: What things may be.
+        answers: What is answered: kinds, and whatever else (a higher taxon, nothing).
+        unseen: int64[samples, answers]; things that nobody has validated.
+        seen: int64[samples, kinds, answers]; things that somebody has.
+        doubts: float64[kinds, answers]; how probable each kind is by the answers' own
+            probabilities, summed over things; None where they tell none.
+    """
+
+    samples: Sequence[str]
+    kinds: Sequence[str]
+    answers: Sequence[str]
+    unseen: Ints
+    seen: Ints
+    doubts: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Recall:
+    """How many things of each kind a detector found and missed, where somebody counted by hand."""
+
+    found: Ints
+    missed: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """What samples hold.
+
+    Attributes:
+        counts: What it was made of.
+        mean: float64[samples, kinds]; how many there are.
+        low: float64[samples, kinds]; of the interval of 95 %.
+        high: The same.
+        truth: float64[samples, kinds, answers]; how probable each kind is of an answer.
+        agree: The largest ratio of the spread over all chains to that within them; near 1 where
+            enough was drawn (Gelman & Rubin's, for the total of each kind).
+    """
+
+    counts: Counts
+    mean: Floats
+    low: Floats
+    high: Floats
+    truth: Floats
+    agree: float
+
+
+def compose(counts: Counts, recall: Recall | None = None, seed: int = 0) -> Composition:
+    """Return how many of each kind samples hold.
+
+    Args:
+        counts: The answers.
+        recall: What a detector finds, by kind; None where things were not detected but given.
+        seed: Of what is drawn.
+    """
+    if not counts.seen.any() and counts.doubts is None:
+        raise InputError(
+            "nothing tells how often the answers are wrong: no thing was validated, and the "
+            "answers have no probabilities"
+        )
+    chains = [_chain(counts, recall, seed + number) for number in range(_CHAINS)]
+    drawn = np.concatenate([chain[0] for chain in chains])
+    low, high = np.quantile(drawn, _INTERVAL, axis=0)
+    truth = np.mean([chain[1] for chain in chains], axis=0)
+    return Composition(
+        counts, drawn.mean(axis=0), low, high, truth,
+        _agreement([chain[0].sum(axis=1) for chain in chains]),
+    )  # fmt: skip
+
+
+def _chain(counts: Counts, recall: Recall | None, seed: int) -> tuple[Floats, Floats]:
+    """Return draws of the counts, [draws, samples, kinds], and how probable kinds are by answer."""
+    random = np.random.default_rng(seed)
+    samples, kinds, answers = counts.seen.shape
+    before = _before(counts)
+    known = counts.seen.sum(axis=2)
+    sample, answer = np.nonzero(counts.unseen)
+    many = counts.unseen[sample, answer]
+    confusion = (before + counts.seen.sum(axis=0)) / (before + counts.seen.sum(axis=0)).sum(
+        axis=1, keepdims=True
+    )
+    share = np.full((samples, kinds), 1 / kinds)
+    steps = range(0, len(sample), max(1, _AT_ONCE // kinds))
+    drawn = np.empty((_DRAWS, samples, kinds))
+    truth = np.zeros((samples, kinds, answers))
+    for turn in range(_BURN + _DRAWS):
+        held = counts.seen.sum(axis=0).astype(np.float64)
+        inside = known.astype(np.float64)
+        for start in steps:
+            part = slice(start, start + steps.step)
+            likely = share[sample[part]] * confusion[:, answer[part]].T
+            likely /= likely.sum(axis=1, keepdims=True)
+            kept = random.multinomial(many[part], likely)
+            np.add.at(inside, sample[part], kept)
+            np.add.at(held.T, answer[part], kept)
+            if turn >= _BURN:
+                truth[sample[part], :, answer[part]] += likely
+        confusion = _dirichlet(random, before + held)
+        share = _dirichlet(random, inside + 1 / kinds)
+        if turn >= _BURN:
+            drawn[turn - _BURN] = inside + _missed(random, inside, recall)
+    return drawn, truth / _DRAWS
+
+
+def _before(counts: Counts) -> Floats:
+    """Return what is believed of the answers to each kind before anything is validated."""
+    own = np.array([[kind == answer for answer in counts.answers] for kind in counts.kinds])
+    others = np.where(own, 0.0, 1.0)
+    others /= np.maximum(others.sum(axis=1, keepdims=True), 1)
+    named = own.any(axis=1, keepdims=True)
+    found: Floats = np.where(named, _SURE * own + (1 - _SURE) * others, others)
+    if counts.doubts is not None:
+        total = counts.doubts.sum(axis=1, keepdims=True)
+        found += counts.doubts * np.minimum(1, _DOUBTS / np.maximum(total, 1e-12))
+    return found + 1e-6
+
+
+def _dirichlet(random: np.random.Generator, weight: Floats) -> Floats:
+    """Return shares that sum to 1 in each row."""
+    drawn = np.maximum(random.standard_gamma(weight), 1e-300)
+    found: Floats = drawn / drawn.sum(axis=1, keepdims=True)
+    return found
+
+
+def _missed(random: np.random.Generator, inside: Floats, recall: Recall | None) -> Floats:
+    """Return how many more of each kind there are than were found."""
+    if recall is None:
+        return np.zeros_like(inside)
+    # A kind that was hardly counted by hand is found about as often as all are.
+    usual = (recall.found.sum() + 0.5) / (recall.found.sum() + recall.missed.sum() + 1)
+    share = random.beta(recall.found + usual, recall.missed + (1 - usual) + 1e-9)
+    some = np.zeros_like(inside)
+    there = inside > 0
+    odds = np.broadcast_to(np.clip(share, 1e-3, 1.0), inside.shape)[there]
+    some[there] = random.negative_binomial(inside[there], odds)
+    return some
+
+
+def _agreement(totals: Sequence[Floats]) -> float:
+    """Return the largest potential scale reduction of several chains, [draws, kinds] each."""
+    each = np.stack(totals)
+    draws = each.shape[1]
+    within = each.var(axis=1, ddof=1).mean(axis=0)
+    between = draws * each.mean(axis=1).var(axis=0, ddof=1)
+    some = within > 1e-9
+    if not some.any():
+        return 1.0
+    whole = (draws - 1) / draws * within[some] + between[some] / draws
+    return float(np.sqrt(whole / within[some]).max())
+
+
+def more_to_validate(found: Composition, precision: float) -> Ints:
+    """Return how many more things of each sample and answer to validate, [samples, answers].
+
+    With so many every count is known to within a share of itself, and never asked closer than to
+    one thing.
+
+    Args:
+        found: What is known now.
+        precision: Half an interval of 95 %, as a share of the count.
+    """
+    if not 0 < precision < 1:
+        raise InputError(f"a precision of {precision:g}; a share between 0 and 1 is expected")
+    left = found.counts.unseen.astype(np.float64)
+    wanted = np.zeros(left.shape)
+    for kind in range(len(found.counts.kinds)):
+        spread = np.sqrt(found.truth[:, kind] * (1 - found.truth[:, kind]))
+        half = np.maximum(1.0, precision * found.mean[:, kind])
+        weight = left * spread
+        variance = (half / _NORMAL) ** 2
+        whole = weight.sum(axis=1) ** 2 / (variance + (left * spread**2).sum(axis=1))
+        share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+        enough = found.high[:, kind] - found.low[:, kind] <= 2 * half
+        wanted = np.maximum(wanted, np.where(enough[:, None], 0, whole[:, None] * share))
+    return np.minimum(np.ceil(wanted - 1e-9), left).astype(np.int64)
