@@ -32,8 +32,9 @@ from merian.identify.posterior import Posterior, posterior_of
 from merian.identify.presence import BOUND
 from merian.identify.promise import Choice, Promise, promise_of
 from merian.identify.simulations import Simulations
+from merian.identify.together import Decided, Together
 
-__all__ = ["PLACE", "Consensus", "Decided", "Together"]
+__all__ = ["PLACE", "Consensus"]
 
 _PAIRS = 12_000  # simulated records at most, for each set of libraries
 _DRAWS = 8  # of pairs of what libraries say of a species, where they were asked several times
@@ -47,46 +48,6 @@ PLACE = -1
 _MOST = np.log(100.0)  # by how much a place may raise or lower a score
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Together:
-    """What is known of several libraries that are asked about one record.
-
-    Attributes:
-        worth: Of the prior, of what each library says, and, where they count, of place and date.
-        whole: Promises for records of which all lack as much, then, for each of the libraries, of
-            which it alone has the species; each as strict as those before. The barcodes are whole.
-        pieces: The same where a barcode is but a piece; as strict as all of whole ones.
-    """
-
-    worth: Floats
-    whole: tuple[Promise, ...]
-    pieces: tuple[Promise, ...] = ()
-
-    def promise(self, *, piece: bool = True) -> Promise:
-        """Return what holds in all cases that a record may be: the last has the strictest."""
-        return (self.pieces or self.whole if piece else self.whole)[-1]
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What decides the answers of several libraries.
-
-    Attributes:
-        worth: Of the prior, and of what each library says.
-        whole: By rank, the probability that is needed to stand there.
-        pieces: The same where a barcode is but a piece.
-    """
-
-    worth: list[float]
-    whole: list[float]
-    pieces: list[float]
-
-    def thresholds(self, witnesses: Sequence[Witness]) -> Floats:
-        """Return what is needed of a record of which something is said."""
-        needed = self.pieces if any(one.piece for one in witnesses) else self.whole
-        return np.array([needed])
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from merian.errors import InputError
 from merian.identify import strata
 from merian.identify.answers import answer_line
 from merian.identify.chunks import NONE
-from merian.identify.consensus import PLACE, Consensus, Decided
+from merian.identify.consensus import PLACE, Consensus
 from merian.identify.determination import Determination
 from merian.identify.fusion import Witness
 from merian.identify.identifier import Identifier
@@ -34,6 +34,7 @@ from merian.identify.promise import Choice, stands
 from merian.identify.record_parts import Part, in_a_cell, says, unknown
 from merian.identify.sightings import Sightings, read_sightings
 from merian.identify.telling import Found, Teller, rounded
+from merian.identify.together import Decided
 from merian.identify.unpacking import Unpacker
 from merian.image.addresses import Region, address_of
 from merian.library import Library
