@@ -1,4 +1,4 @@
-"""What several libraries that answer about one record have learnt of each other: worth and promises."""
+"""What libraries that answer about one record have learnt of each other: worth and promises."""
 
 from __future__ import annotations
 
