@@ -20,7 +20,18 @@ from typing import IO
 from merian.errors import FormatError
 from merian.files import find_encoding, open_binary
 
-__all__ = ["Scratch", "safe_name", "text_encoding", "untar", "unzip"]
+__all__ = [
+    "UNREADABLE", "UNREADABLE_ZIP", "Scratch", "safe_name", "text_encoding", "untar", "unzip",
+]  # fmt: skip
+
+# What Python raises when a compressed file is cut short or damaged.
+UNREADABLE = (OSError, EOFError, zlib.error)
+
+# And for a zip: RuntimeError is how it asks for a password, NotImplementedError how it says that it
+# does not know the packing; names in it may be no UTF-8.
+UNREADABLE_ZIP = (
+    *UNREADABLE, zipfile.BadZipFile, RuntimeError, NotImplementedError, UnicodeDecodeError,
+)  # fmt: skip
 
 # Deflate can shrink by 1,032; tables of names shrink by 5 to 30.
 _MOST_GROWTH = 200
@@ -67,8 +78,7 @@ def unzip(path: Path, folder: Path, keep: Callable[[str], bool] = _everything) -
             for member in members:
                 with packed.open(member) as source:
                     allowed = _copy(source, folder, member.filename, allowed, path)
-    # RuntimeError is how zipfile says that a password is needed.
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+    except UNREADABLE_ZIP as error:
         raise FormatError(f"cannot be unpacked ({error}); get a fresh copy", path=path) from None
 
 

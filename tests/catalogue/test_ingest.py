@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from merian.catalogue import Catalogue, Columns, Delimited, Reading, Reject, Rows
+from merian.catalogue.schema import TABLES
 from merian.errors import FormatError
 
 SPECIMEN = {
@@ -302,6 +303,21 @@ def test_rows_made_by_python(catalogue: Catalogue, tmp_path: Path, rejects) -> N
     assert catalogue.query(
         "SELECT individualCount FROM occurrence ORDER BY occurrenceID"
     ).fetch() == [(None,), (None,), (7,)]
+
+
+@pytest.mark.parametrize("table", ["identification", "media", "sequence", "measurement", "event"])
+@pytest.mark.parametrize("term", ["key", "occurrenceID"])
+def test_rows_that_say_nothing_of_a_thing_add_nothing(catalogue, tmp_path, table, term) -> None:
+    """A damaged table may have kept one column alone."""
+    catalogue.ingest(make_known(tmp_path))
+    before = catalogue.query("SELECT count(*) FROM occurrence").fetch()
+    path = tmp_path / "cut.csv"
+    path.write_text("x")
+    key = TABLES[table].key if term == "key" or table == "event" else term
+    source = rows_of(table, {"line": [1, 2], key: ["a", "b"]}, path=path)
+    summary = catalogue.ingest(Reading("made", (source,), (path,)))
+    assert set(summary.added) <= {"event", "media"}
+    assert catalogue.query("SELECT count(*) FROM occurrence").fetch() == before
 
 
 def test_tables_fed_by_themselves(catalogue: Catalogue, tmp_path: Path, rejects) -> None:

@@ -175,3 +175,18 @@ def test_a_folder_that_no_format_knows_tells_the_files_in_it_that_one_knows(tmp_
     (tmp_path / "b.fasta").write_text(">a\nACGTACGT\n")
     with pytest.raises(FormatError, match=r"formats know b\.fasta \(fasta\); give one of these"):
         read_path(tmp_path)
+
+
+def test_a_zip_with_a_name_that_is_no_text_is_told_of_and_never_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("\u00e9\u00e9\u00e9.xml", "<annotations/>")
+    data = path.read_bytes()
+    assert data.count(b"\xc3\xa9") == 6
+    path.write_bytes(data.replace(b"\xc3\xa9", b"\xb6\xb6"))
+    for name, form in formats().items():
+        assert form.sniff(path) == 0, name
+        if form.lacks:
+            form.lacks(path)
+    with pytest.raises(FormatError):
+        read_path(path)

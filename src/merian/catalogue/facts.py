@@ -37,7 +37,7 @@ def content_id(columns: Iterable[str]) -> str:
 
 def any_of(columns: Iterable[str]) -> str:
     """Return the SQL of whether any of the columns, of whatever types, holds something."""
-    return "(" + " OR ".join(f"{quoted(c)} IS NOT NULL" for c in columns) + ")"
+    return "(" + (" OR ".join(f"{quoted(c)} IS NOT NULL" for c in columns) or "false") + ")"
 
 
 def split_facts(staging: Staging, view: str, labels: Labels) -> int:

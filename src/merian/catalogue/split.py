@@ -195,7 +195,8 @@ def _direct_rows(staging: Staging, table: str, labels: Labels) -> str:
     if table == "identification":
         targets = tuple(TABLES[table].columns[1:5])
         return (
-            identification_rows(terms, view, labels, targets) or f"SELECT ord FROM {view} LIMIT 0"
+            identification_rows(terms, view, labels, targets)
+            or f"SELECT ord, '' AS identificationID FROM {view} LIMIT 0"
         )
     if table in _EVIDENCE:
         return _evidence_rows(staging, table, terms, view, ())

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from merian.catalogue.sources import Reading
 from merian.errors import FormatError, InputError
 from merian.files import existing
-from merian.formats.delimited import UNREADABLE
 from merian.formats.registry import Format, Options, find_format, formats, near, sniff
 from merian.stamp import run_id, stamp, stamp_beside
+from merian.unpacking import UNREADABLE
 
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue

@@ -24,7 +24,7 @@ from merian.errors import FormatError, MissingExtraError
 from merian.files import new_file, open_text
 from merian.formats.fasta import records
 from merian.formats.feature_table import MOST_READS, FeatureTable, Gathered, bare_id
-from merian.unpacking import Scratch, unzip
+from merian.unpacking import UNREADABLE_ZIP, Scratch, unzip
 
 __all__ = ["artifact_sequences", "read_other", "write_biom"]
 
@@ -82,7 +82,7 @@ def _inside(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as packed:
             return packed.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except UNREADABLE_ZIP as error:
         raise FormatError(
             f"is damaged or cut short ({error}); get a fresh copy", path=path
         ) from None

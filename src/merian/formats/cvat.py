@@ -43,8 +43,9 @@ from merian.files import content_hash, existing, write_text
 from merian.formats.cvat_rows import CvatHead, Pictures, ShapeFacts, Shapes, read_cvat_head
 from merian.formats.cvat_write import write_cvat
 from merian.formats.cvat_xml import IN_ZIP
-from merian.formats.delimited import UNREADABLE_ZIP, head_text
+from merian.formats.delimited import head_text
 from merian.formats.registry import Format, Options
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["FORMAT"]
 

@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from merian.errors import FormatError
 from merian.files import open_binary
-from merian.formats.delimited import UNREADABLE_ZIP
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["IN_ZIP", "SHAPES", "Element", "Picture", "Shape", "walk"]
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +16,12 @@ from typing import IO, TYPE_CHECKING
 from merian.catalogue.sources import Columns, Delimited
 from merian.errors import FormatError
 from merian.files import find_encoding, new_file, open_binary, open_text
+from merian.unpacking import UNREADABLE
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 __all__ = [
-    "UNREADABLE",
-    "UNREADABLE_ZIP",
     "Head",
     "binomial",
     "column",
@@ -44,13 +41,6 @@ __all__ = [
     "unique_names",
     "write_delimited",
 ]
-
-# What Python raises when a compressed file is cut short or damaged.
-UNREADABLE = (OSError, EOFError, zlib.error)
-
-# And for a zip: RuntimeError is how it asks for a password, NotImplementedError how it says that it
-# does not know the packing.
-UNREADABLE_ZIP = (*UNREADABLE, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 _HEAD = 1 << 16
 _LONGEST_LINE = 1 << 22

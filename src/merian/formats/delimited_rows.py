@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from merian.catalogue.lines import LONGEST_LINE, LONGEST_ROW
 from merian.errors import FormatError
 from merian.files import open_text
-from merian.formats.delimited import UNREADABLE, Head
+from merian.formats.delimited import Head
+from merian.unpacking import UNREADABLE
 
 __all__ = ["rows_of"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from merian.errors import FormatError
 from merian.files import existing
-from merian.formats.delimited import UNREADABLE_ZIP, Head, read_head
-from merian.unpacking import Scratch, safe_name, unzip
+from merian.formats.delimited import Head, read_head
+from merian.unpacking import UNREADABLE_ZIP, Scratch, safe_name, unzip
 
 __all__ = ["DESCRIPTOR", "Package", "descriptor_of", "open_package"]
 

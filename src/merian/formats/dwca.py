@@ -30,11 +30,12 @@ from merian.catalogue.sources import Delimited, Reading
 from merian.dwc_archive import Archive, ArchiveFile, unpack
 from merian.errors import FormatError
 from merian.files import existing, open_text
-from merian.formats.delimited import UNREADABLE, UNREADABLE_ZIP, column, write_delimited
+from merian.formats.delimited import column, write_delimited
 from merian.formats.dwca_feeds import MEASUREMENTS, PICTURES, feeds_of, view_of
 from merian.formats.dwca_write import write_archive, write_descriptor
 from merian.formats.files_beside import made_whole
 from merian.formats.registry import Format, Options
+from merian.unpacking import UNREADABLE, UNREADABLE_ZIP
 
 __all__ = ["FORMAT"]
 

@@ -25,11 +25,10 @@ from typing import IO
 from merian.containers import member_address
 from merian.errors import FormatError, MerianError
 from merian.files import open_binary
-from merian.formats.delimited import UNREADABLE_ZIP
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["Table", "address_of", "find_tables", "inner_pictures", "is_like", "is_named", "peek"]
 
-_DAMAGED = (*UNREADABLE_ZIP, UnicodeDecodeError)
 _SUFFIXES = (".tsv", ".txt")
 _INNER = 1 << 31  # bytes of a zip within a zip that are unpacked to be looked at
 _BLOCK = 1 << 20
@@ -71,7 +70,7 @@ class Table:
                 for inner in self.members[:-1]:
                     packed = stack.enter_context(_inner_zip(packed, inner, stack))
                 yield stack.enter_context(packed.open(self.members[-1]))
-        except (*_DAMAGED, KeyError) as error:
+        except (*UNREADABLE_ZIP, KeyError) as error:
             raise FormatError(
                 f"is damaged or cannot be read ({str(error)[:200]}); get a fresh copy",
                 path=self.shown,
@@ -133,7 +132,7 @@ def _in_zip(path: Path) -> list[Table]:
                     with ExitStack() as stack, _inner_zip(packed, name, stack) as inner:
                         found += [Table(path, (name, below)) for below in sorted(_visible(inner))
                                   if is_named(posixpath.basename(below))]  # fmt: skip
-    except (*_DAMAGED, FormatError):
+    except (*UNREADABLE_ZIP, FormatError):
         return []
     if found:
         return found
@@ -226,11 +225,11 @@ def inner_pictures(table: Table) -> Iterator[Callable[[str], bytes | None]]:
                 member = posixpath.normpath(posixpath.join(folder, name.replace("\\", "/")))
                 try:
                     return inner.read(member)
-                except (KeyError, *_DAMAGED):
+                except (KeyError, *UNREADABLE_ZIP):
                     return None
 
             yield picture
-    except (*_DAMAGED, KeyError) as error:
+    except (*UNREADABLE_ZIP, KeyError) as error:
         raise FormatError(f"is damaged ({str(error)[:200]})", path=table.shown) from None
 
 
@@ -240,5 +239,5 @@ def listed(path: Path) -> frozenset[str]:
     try:
         with zipfile.ZipFile(path) as packed:
             return frozenset(packed.namelist())
-    except _DAMAGED:
+    except UNREADABLE_ZIP:
         return frozenset()

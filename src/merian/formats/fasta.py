@@ -28,10 +28,11 @@ import dnaio
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing, open_binary, write_text
-from merian.formats.delimited import UNREADABLE, head_bytes, is_binary
+from merian.formats.delimited import head_bytes, is_binary
 from merian.formats.fasta_headers import Flavour, find_flavour, flavour_of
 from merian.formats.fasta_write import Labelled, joined, write_fasta
 from merian.formats.registry import Format, Options
+from merian.unpacking import UNREADABLE
 
 if TYPE_CHECKING:
     from merian.catalogue import Catalogue

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from merian.catalogue.sources import Reject
 from merian.errors import FormatError
 from merian.files import existing
-from merian.formats.delimited import UNREADABLE, head_bytes, is_binary
+from merian.formats.delimited import head_bytes, is_binary
+from merian.unpacking import UNREADABLE
 
 __all__ = [
     "MOST_READS",

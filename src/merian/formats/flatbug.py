@@ -35,7 +35,7 @@ from PIL import Image
 from merian.catalogue.sources import Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import existing, write_json
-from merian.formats.delimited import UNREADABLE, head_text
+from merian.formats.delimited import head_text
 from merian.formats.folders import visible_files
 from merian.formats.json_stream import lacking_members
 from merian.formats.outlines import (
@@ -47,6 +47,7 @@ from merian.formats.outlines import (
 )
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import ChunkedRows, Row, text_of
+from merian.unpacking import UNREADABLE
 
 __all__ = ["FORMAT"]
 

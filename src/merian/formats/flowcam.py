@@ -33,7 +33,6 @@ from pathlib import Path
 from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing
-from merian.formats.delimited import UNREADABLE
 from merian.formats.flowcam_fake import fake_run
 from merian.formats.flowcam_files import (
     PLACE,
@@ -49,6 +48,7 @@ from merian.formats.folders import visible_files
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
 from merian.pictures import BadPictureError, opened
+from merian.unpacking import UNREADABLE
 
 __all__ = ["FORMAT"]
 

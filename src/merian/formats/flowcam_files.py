@@ -23,7 +23,8 @@ from pathlib import Path
 from merian.catalogue.sources import Reject
 from merian.errors import FormatError
 from merian.formats.bounded_lines import bounded_lines
-from merian.formats.delimited import UNREADABLE, head_text
+from merian.formats.delimited import head_text
+from merian.unpacking import UNREADABLE
 
 __all__ = ["Classed", "Layout", "Particle", "layout_of", "read_classes", "read_context",
            "read_particles"]  # fmt: skip

@@ -15,9 +15,10 @@ from pathlib import Path
 from merian.catalogue.sources import Reject
 from merian.errors import FormatError, MerianError
 from merian.files import open_text
-from merian.formats.delimited import UNREADABLE, column, read_head, rows_behind
+from merian.formats.delimited import column, read_head, rows_behind
 from merian.formats.hf_rows import TableRows, open_table
 from merian.pictures import BadPictureError, facts
+from merian.unpacking import UNREADABLE
 
 __all__ = ["METADATA", "Metadata", "Row", "look_at", "open_metadata"]
 

@@ -35,7 +35,7 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.containers import member_address
 from merian.errors import FormatError
 from merian.files import existing
-from merian.formats.delimited import UNREADABLE, head_text
+from merian.formats.delimited import head_text
 from merian.formats.ifcb_bins import KINDS, Bin, find_bins, share_of_bins
 from merian.formats.ifcb_fake import fake_bins
 from merian.formats.ifcb_header import (
@@ -51,6 +51,7 @@ from merian.formats.ifcb_header import (
 from merian.formats.ifcb_triggers import LAYOUTS, Trigger, names_of, parts, read_triggers
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
+from merian.unpacking import UNREADABLE
 
 __all__ = ["FORMAT"]
 

@@ -25,11 +25,12 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, NotFoundError, did_you_mean
 from merian.files import existing
 from merian.formats.bounded_lines import bounded_lines
-from merian.formats.delimited import UNREADABLE, peek_columns, write_delimited
+from merian.formats.delimited import peek_columns, write_delimited
 from merian.formats.folders import visible_files
 from merian.formats.ifcb_bins import BinName, bin_of
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
+from merian.unpacking import UNREADABLE
 
 __all__ = ["FORMAT"]
 

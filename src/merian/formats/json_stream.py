@@ -18,7 +18,8 @@ from typing import IO, NamedTuple
 
 from merian.errors import FormatError
 from merian.files import open_text
-from merian.formats.delimited import UNREADABLE, head_text
+from merian.formats.delimited import head_text
+from merian.unpacking import UNREADABLE
 
 __all__ = ["Member", "broken_json", "first_object", "lacking_members", "members"]
 

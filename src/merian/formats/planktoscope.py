@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -36,6 +35,7 @@ from merian.formats.ecotaxa_read import Ways, is_planktoscope, read_tables, tabl
 from merian.formats.ecotaxa_tables import Table, peek
 from merian.formats.ecotaxa_values import FAULTS, PREDEFINED
 from merian.formats.registry import Format, Options
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["FORMAT"]
 
@@ -93,7 +93,7 @@ def _beside(path: Path) -> bytes:
             return b""
         with beside.open("rb") as file:
             return file.read(_MOST + 1)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except UNREADABLE_ZIP as error:
         raise FormatError(f"is damaged ({str(error)[:200]})", path=path) from None
 
 

@@ -34,12 +34,13 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.containers import member_address
 from merian.errors import FormatError
 from merian.files import existing, new_file
-from merian.formats.delimited import UNREADABLE_ZIP, head_bytes
+from merian.formats.delimited import head_bytes
 from merian.formats.folders import visible_files
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
 from merian.formats.zooprocess_regions import scale
 from merian.formats.zooprocess_text import Item, Text, first, items, read_text
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["FORMAT"]
 

@@ -32,7 +32,7 @@ from merian.catalogue.sources import Chunk, Reading, Reject, Rows
 from merian.errors import FormatError
 from merian.files import existing
 from merian.formats.bounded_lines import bounded_lines
-from merian.formats.delimited import UNREADABLE, head_text, peek_columns
+from merian.formats.delimited import head_text, peek_columns
 from merian.formats.folders import visible_files
 from merian.formats.registry import Format, Options
 from merian.formats.row_chunks import Row, chunked
@@ -50,6 +50,7 @@ from merian.formats.zooprocess_text import (
     read_text,
     when,
 )
+from merian.unpacking import UNREADABLE
 
 __all__ = ["FORMAT"]
 

@@ -21,11 +21,12 @@ from pathlib import Path
 from merian.catalogue import RANKS, Chunk, Reading, Reject, Rows
 from merian.errors import FormatError, InputError
 from merian.files import existing, open_text
-from merian.formats.delimited import UNREADABLE, Head, head_text, read_head, rows_behind
+from merian.formats.delimited import Head, head_text, read_head, rows_behind
 from merian.formats.fasta import Record, Sequences
 from merian.formats.fasta_headers import flavour_of, lineage_terms
 from merian.formats.table_terms import guess, plain
 from merian.taxonomy import NONE, Taxonomy
+from merian.unpacking import UNREADABLE
 
 __all__ = ["NamesTable", "ids_of", "named"]
 

@@ -22,7 +22,7 @@ from merian.errors import FormatError
 from merian.taxonomy.checklists import Source
 from merian.taxonomy.checklists.classification import hang, rank_columns
 from merian.taxonomy.checklists.tables import Table, check, count, describe, load
-from merian.unpacking import Scratch, unzip
+from merian.unpacking import UNREADABLE_ZIP, Scratch, unzip
 
 __all__ = ["read", "sniff"]
 
@@ -50,7 +50,7 @@ def sniff(path: Path) -> bool:
         files = _find(path)
         main = files.get("nameusage") or files.get("name")
         return main is not None and "id" in _columns(describe(main))
-    except (FormatError, OSError, zipfile.BadZipFile):
+    except (FormatError, *UNREADABLE_ZIP):
         return False
 
 

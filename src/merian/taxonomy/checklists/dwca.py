@@ -22,6 +22,7 @@ from merian.errors import FormatError
 from merian.taxonomy.checklists import Source
 from merian.taxonomy.checklists.classification import hang, rank_columns, rank_numbers
 from merian.taxonomy.checklists.tables import Table, check, count, load, text
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["read", "sniff"]
 
@@ -49,7 +50,7 @@ def sniff(path: Path) -> bool:
                 return False
         with unpack(path) as archive:
             return archive.core.row_type == "Taxon" and "scientificName" in archive.core.columns
-    except (FormatError, OSError, zipfile.BadZipFile):
+    except (FormatError, *UNREADABLE_ZIP):
         return False
 
 

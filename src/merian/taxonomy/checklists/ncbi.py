@@ -28,7 +28,7 @@ from merian.taxonomy.checklists.tables import (
     load_lines,
     text,
 )
-from merian.unpacking import Scratch, text_encoding, untar, unzip
+from merian.unpacking import UNREADABLE_ZIP, Scratch, text_encoding, untar, unzip
 
 __all__ = ["read", "sniff"]
 
@@ -52,7 +52,7 @@ def sniff(path: Path) -> bool:
         if path.name.endswith((".tar.gz", ".tgz", ".tar")) and tarfile.is_tarfile(path):
             return True
         return set(_COLUMNS) <= set(describe(path).columns)
-    except (FormatError, OSError, zipfile.BadZipFile):
+    except (FormatError, *UNREADABLE_ZIP):
         return False
 
 
