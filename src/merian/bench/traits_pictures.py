@@ -94,9 +94,7 @@ def drawn(
                               level=level)  # fmt: skip
             wanted = round(size * px_per_mm / made.px_per_mm)
             size = min(max(wanted, _SIDES[0]), _SIDES[1])
-        made = photograph(
-            0, own, np.random.default_rng([seed, 3, number]), size=size, level=level
-        )
+        made = photograph(0, own, np.random.default_rng([seed, 3, number]), size=size, level=level)
         off = np.random.default_rng([seed, 4, number]).standard_normal()
         marks = {name: (x + 0.5, y + 0.5) for name, (x, y) in made.landmarks.items()}
         yield Drawn(

@@ -161,8 +161,8 @@ def _ellipsoid(body: Body, shape: Shape) -> Quantity:
     ellipse = shape.ellipse
 
     def volume(more: float) -> float:
-        return math.pi / 6 * (ellipse.major + more) * (ellipse.minor + more) * (
-            ellipse.minor + more
+        return (
+            math.pi / 6 * (ellipse.major + more) * (ellipse.minor + more) * (ellipse.minor + more)
         )
 
     points = shape.ellipse.axis(True)
