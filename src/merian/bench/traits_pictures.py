@@ -79,16 +79,14 @@ def drawn(
     """
     biota = make_biota(_SPECIES, np.random.default_rng([seed, 0]))
     traits = evolve_traits(biota, np.random.default_rng([seed, 1]))
-    kind_of = traits.mean[:, traits.names.index("kind")].round().astype(int)
-    able = [
-        species for species in np.flatnonzero(biota.plan == 0).tolist()
-        if KINDS[0][kind_of[species]] in kinds
-    ]  # fmt: skip
-    for number in range(count if able else 0):
-        species = able[number % len(able)]
+    able = np.flatnonzero(biota.plan == 0).tolist()
+    for number in range(count):
+        species, kind = able[number % len(able)], kinds[number % len(kinds)]
         own = individual(traits, species, np.random.default_rng([seed, 2, number]))
-        # The frame is drawn before anything that hangs on the size, so that scale goes with it.
+        # A world may have no beetles; any body can be drawn with the other traits of a species.
+        own["kind"] = float(KINDS[0].index(kind))
         size = 256
+        # The frame is drawn before anything that hangs on the size, so that scale goes with it.
         for _ in range(2):
             made = photograph(0, own, np.random.default_rng([seed, 3, number]), size=size,
                               level=level)  # fmt: skip
@@ -98,7 +96,7 @@ def drawn(
         off = np.random.default_rng([seed, 4, number]).standard_normal()
         marks = {name: (x + 0.5, y + 0.5) for name, (x, y) in made.landmarks.items()}
         yield Drawn(
-            f"s{seed}_{number:04}.png", made.image, made.mask, KINDS[0][kind_of[species]], species,
+            f"s{seed}_{number:04}.png", made.image, made.mask, kind, species,
             made.px_per_mm, made.px_per_mm * float(1 + relative * off), relative,
             {name: value for name, value in made.measures.items() if name.endswith("_mm")}, marks,
         )  # fmt: skip

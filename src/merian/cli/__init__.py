@@ -35,6 +35,7 @@ from merian.cli import (
     info,
     labels,
     library,
+    measure,
     pack,
     place,
     promise,
@@ -80,6 +81,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "discover": discover.app,
     },
     "Measure": {
+        "measure": measure.app,
         "agreement": agreement.agreement,
     },
     "Learn": {

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ __all__ = ["Axis", "Trunk", "core_of", "trunk_of"]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Places = NDArray[np.floating[Any]]
 
 _OPEN = 0.36  # of the half width: what is thinner is a leg
 _TURNS = math.radians(16)  # from the axis of moments to that of symmetry
@@ -136,7 +138,7 @@ def trunk_of(mask: Mask) -> Trunk | None:
     return Trunk(body, axis, start, stop, left[taken], right[taken])
 
 
-def _in_axis(axis: Axis, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def _in_axis(axis: Axis, x: Places, y: Places) -> tuple[Floats, Floats]:
     """Return places along and across an axis."""
     dx, dy = x - axis.origin[0], y - axis.origin[1]
     along: Floats = dx * axis.along[0] + dy * axis.along[1]

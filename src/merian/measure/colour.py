@@ -12,14 +12,25 @@ fit that they start from).
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merian.errors import InputError
+from merian.files import existing, find_encoding, open_text
 
-__all__ = ["ColourCalibration", "Patch", "calibrate_colours", "lab_of", "linear", "stored"]
+__all__ = [
+    "ColourCalibration",
+    "Patch",
+    "calibrate_colours",
+    "lab_of",
+    "linear",
+    "read_chart",
+    "stored",
+]
 
 Floats = NDArray[np.float64]
 
@@ -106,6 +117,26 @@ def calibrate_colours(picture: NDArray[np.uint8], patches: list[Patch]) -> Colou
     found = ColourCalibration(matrix, 0.0, 0.0, len(read))
     residual, before = (_apart(one, wanted) for one in (found.applied(read), read))
     return ColourCalibration(matrix, residual, before, len(read))
+
+
+def read_chart(path: Path) -> tuple[Patch, ...]:
+    """Read the patches of a chart: x, y, radius, red, green, blue, with these words above."""
+    columns = ("x", "y", "radius", "red", "green", "blue")
+    found = []
+    with open_text(existing(path, "table"), find_encoding(path)) as stream:
+        for line, row in enumerate(csv.DictReader(stream), 2):
+            try:
+                x, y, radius, *colour = (float(row[name]) for name in columns)
+            except (KeyError, TypeError, ValueError):
+                raise InputError(
+                    f"{path}:{line}: expected numbers in the columns {', '.join(columns)}"
+                ) from None
+            if not all(0 <= value <= 255 for value in colour):
+                raise InputError(f"{path}:{line}: colours are {colour}; 0 to 255 is expected")
+            found.append(Patch(x, y, radius, (colour[0], colour[1], colour[2])))
+    if not found:
+        raise InputError(f"{path}: has no patch of a chart")
+    return tuple(found)
 
 
 def linear(colours: Floats) -> Floats:

@@ -12,7 +12,7 @@ The head ends where its closed jaws end, if they meet on the axis before it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +153,7 @@ def _standard(values: Floats) -> Floats:
     return (values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values)
 
 
-def _rows(trunk: Trunk, values: Floats) -> Floats:
+def _rows(values: Floats) -> Floats:
     """Return values along a body at the rows of one that is drawn straight."""
     at = (np.arange(_ROWS) + 0.5) / _ROWS * len(values) - 0.5
     return np.interp(at, np.arange(len(values)), values)
@@ -163,9 +163,10 @@ def _notch(trunk: Trunk) -> Floats:
     """Return how deep the outline is below the line over its bulges, on the less deep side."""
     depth = []
     for side in (trunk.left, trunk.right):
-        width = gaussian_filter1d(_rows(trunk, side), 1.0)
+        width = gaussian_filter1d(_rows(side), 1.0)
         depth.append(_above(width) - width)
-    return np.minimum(*depth)
+    less: Floats = np.minimum(*depth)
+    return less
 
 
 def _above(values: Floats) -> Floats:
@@ -184,7 +185,7 @@ def _above(values: Floats) -> Floats:
 def _straight(trunk: Trunk, picture: NDArray[np.uint8]) -> Floats:
     """Return the body as a rectangle of colours: rows along it, columns across, in CIELAB."""
     place = trunk.start + (np.arange(_ROWS) + 0.5) / _ROWS * trunk.length
-    left, right = _rows(trunk, trunk.left), _rows(trunk, trunk.right)
+    left, right = _rows(trunk.left), _rows(trunk.right)
     # Both halves by the same width, so that the middle column is the axis.
     half = np.minimum(left, right)
     away = np.linspace(-0.85, 0.85, _COLUMNS) * half[:, None]
@@ -226,9 +227,3 @@ def _suture_begins(straight: Floats) -> Floats:
     found = np.zeros(_ROWS)
     found[1:] = (after - before) * weight
     return found
-
-
-def moved(found: Found, right: float, down: float) -> Found:
-    """Return what was found, with its landmarks moved; masks stay as they are."""
-    points = {name: (x + right, y + down) for name, (x, y) in found.points.items()}
-    return replace(found, points=points)

@@ -185,12 +185,12 @@ def _slices(shape: Shape) -> NDArray[np.float64]:
     along: NDArray[np.float64] = x * math.cos(angle) + y * math.sin(angle)
     place = along - along.min()
     # A pixel lies in two slices by parts, so that the turn of the body does not ripple.
-    lower = np.floor(place).astype(np.int64)
-    part = place - lower
+    lower: NDArray[np.int64] = np.floor(place).astype(np.int64)
+    part: NDArray[np.float64] = place - lower.astype(np.float64)
     size = int(lower.max()) + 2
-    widths: NDArray[np.float64] = np.bincount(lower, 1 - part, size) + np.bincount(
-        lower + 1, part, size
-    )
+    widths = np.zeros(size)
+    np.add.at(widths, lower, 1 - part)
+    np.add.at(widths, lower + 1, part)
     return widths
 
 

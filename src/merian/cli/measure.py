@@ -1,0 +1,197 @@
+"""``merian measure``: traits of specimens in millimetres, with intervals and what is doubtful."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from merian.cli import screen
+from merian.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from merian.measure.asked import Asked
+    from merian.measure.calibration import Calibration
+    from merian.measure.colour import Patch
+    from merian.measure.run import Done
+
+__all__ = ["app"]
+
+app = App(
+    name="measure",
+    help="Measure specimens in pictures: lengths, areas, volumes and colours, each with its "
+    "interval.",
+)
+
+_SCALE = re.compile(r"\s*([0-9.eE+-]+)\s*(?:(?:±|\+-|\+/-)\s*([0-9.eE+-]+)\s*%)?\s*")
+Out = Annotated[Path | None, Parameter(name=("--out", "-o"))]
+Traits = Annotated[str, Parameter(name=("--traits", "-t"))]
+
+
+@app.default
+def measure(
+    *sources: Path,
+    scale: str = "",
+    calibration: Path | None = None,
+    traits: Traits = "",
+    definitions: Path | None = None,
+    masks: Path | None = None,
+    about: Path | None = None,
+    chart: Path | None = None,
+    single: bool = False,
+    expected: int | None = None,
+    overlays: int = 200,
+    write: bool = False,
+    out: Out = None,
+    json: bool = False,
+    quiet: screen.Quiet = False,
+) -> None:
+    """Measure the specimens of pictures.
+
+    Masks are found by themselves, or given. Every value has an interval (k = 2) from the scale, the
+    outline and the definition, and codes where something is doubtful. Without a scale values are in
+    pixels.
+
+    Args:
+        sources: Pictures, folders of pictures, or a catalogue.
+        scale: Pixels of a millimetre, with the uncertainty if it is known: 27, or "27±1.3%".
+        calibration: A file that `merian calibrate` wrote, of these pictures or of their rig.
+        traits: Which, as id,id,...; aliases of ImageJ are known too. The usual ones, if not given.
+        definitions: A TOML file with further definitions of traits.
+        masks: Outlines to measure instead of what is found: COCO, CVAT or another format of
+            regions; or a folder of .png files that are called as the pictures.
+        about: A table of the pictures: image, and any of id, group, expected, px_per_mm,
+            uncertainty (in percent). A picture has a row for each specimen, in reading order.
+        chart: A table of the patches of a colour chart: x, y, radius, red, green, blue (sRGB).
+        single: Each picture shows one specimen.
+        expected: How many specimens a picture shows; another number is told.
+        overlays: Write overlays of so many pictures, the first ones.
+        write: Write the measurements of a catalogue into it.
+        out: A folder for tables, overlays and the page. Of a catalogue runs/measure in it, if not
+            given.
+        json: Print JSON.
+        quiet: Print the answer and nothing else.
+    """
+    from merian.learn.pack_gather import is_catalogue
+    from merian.measure.definitions import chosen
+    from merian.measure.definitions import definitions as read_definitions
+    from merian.measure.run import measure_all
+    from merian.measure.specimens import Settings
+    from merian.report.measured import PAGE, write_page
+
+    if not sources and masks is None:
+        raise InputError("give pictures, a folder of pictures or a catalogue to measure")
+    catalogue = sources[0] if len(sources) == 1 and is_catalogue(sources[0]) else None
+    place = _place(out, catalogue)
+    _check(expected, overlays, write, catalogue)
+    names = [name.strip() for name in traits.split(",") if name.strip()]
+    known = chosen(read_definitions(definitions), names)
+    given = _scale(scale, calibration)
+    settings = Settings(known, given, single, expected, _chart(chart))
+    into = None
+    if write and catalogue is not None:
+        from functools import partial
+
+        from merian.measure.into_catalogue import write_rows
+
+        into = partial(write_rows, catalogue)
+    with screen.working("Measuring", quiet) as job:
+        done = measure_all(
+            _asked(sources, masks, about, catalogue), settings, place, overlays=overlays,
+            page=write_page, sources=sources, into=into, progress=job.step,
+        )  # fmt: skip
+    _tell(done, place, json)
+    screen.say(f"tables in {place}; look at {place / PAGE}", quiet)
+
+
+def _place(out: Path | None, catalogue: Path | None) -> Path:
+    if out is not None:
+        return out
+    if catalogue is None:
+        raise InputError("--out is missing: name a folder for tables, overlays and the page")
+    return catalogue / "runs" / "measure"
+
+
+def _check(expected: int | None, overlays: int, write: bool, catalogue: Path | None) -> None:
+    if expected is not None and expected < 0:
+        raise InputError(f"--expected {expected}: expected 0 or more")
+    if overlays < 0:
+        raise InputError(f"--overlays {overlays}: expected 0 or more")
+    if write and catalogue is None:
+        raise InputError("--write needs a catalogue as the only source; `merian import` makes one")
+
+
+def _asked(
+    sources: tuple[Path, ...], masks: Path | None, about: Path | None, catalogue: Path | None
+) -> Iterable[Asked]:
+    from merian.measure.asked import of_files, read_about, with_outlines
+
+    told = read_about(about) if about is not None else None
+    if catalogue is not None and masks is None:
+        from merian.measure.in_catalogue import of_catalogue
+
+        found: Iterable[Asked] = of_catalogue(catalogue)
+    else:
+        found = of_files(sources)
+        if masks is not None:
+            found = with_outlines(found, masks)
+    return found if told is None else map(told.told, found)
+
+
+def _scale(scale: str, file: Path | None) -> Calibration | None:
+    """Return the scale that is told."""
+    from merian.measure.calibration import declared
+
+    if scale and file is not None:
+        raise InputError("--scale and --calibration say the same thing; give one of them")
+    if file is not None:
+        from merian.measure.calibration_file import read_calibration
+
+        return read_calibration(file)
+    if not scale:
+        return None
+    found = _SCALE.fullmatch(scale)
+    try:
+        pixels, sure = float(found[1] if found else ""), float((found and found[2]) or 0)
+    except ValueError:
+        raise InputError(
+            f"--scale {scale}: expected pixels of a millimetre, as 27, or with a standard "
+            'uncertainty as "27±1.3%"'
+        ) from None
+    return declared(pixels, sure / 100, "--scale")
+
+
+def _chart(path: Path | None) -> tuple[Patch, ...]:
+    if path is None:
+        return ()
+    from merian.measure.colour import read_chart
+
+    return read_chart(path)
+
+
+def _tell(done: Done, out: Path, json: bool) -> None:
+    if json:
+        from dataclasses import asdict
+
+        screen.print_json({**asdict(done), "out": str(out)})
+        return
+    pictures = screen.counted(done.pictures, "picture")
+    specimens = screen.counted(done.specimens, "specimen")
+    print(screen.printable(f"{done.measurements:,} measurements of {specimens} in {pictures}"))
+    if done.scaled < done.pictures:
+        without = done.pictures - done.scaled
+        print(f"  {without:,} have no scale: their values are in pixels (--scale, --calibration)")
+    if done.aside[0]:
+        print(screen.printable(f"  {done.aside[0]:,} set aside; the first: {done.aside[1]}"))
+    if done.codes:
+        from merian.measure.codes import CODES
+
+        print()
+        screen.print_table(
+            ("code", "specimens", "what it says"),
+            [(code, count, CODES.get(code, ("", ""))[0]) for code, count in done.codes.items()],
+        )
