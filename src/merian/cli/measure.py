@@ -58,7 +58,8 @@ def measure(
 
     Args:
         sources: Pictures, folders of pictures, or a catalogue.
-        scale: Pixels of a millimetre, with the uncertainty if it is known: 27, or "27±1.3%".
+        scale: Pixels of a millimetre, with its standard uncertainty: "27±0.5%". Without one, that
+            of a bar which somebody has clicked is taken, 1.3 %.
         calibration: A file that `merian calibrate` wrote, of these pictures or of their rig.
         traits: Which, as id,id,...; aliases of ImageJ are known too. The usual ones, if not given.
         definitions: A TOML file with further definitions of traits.
@@ -96,7 +97,7 @@ def measure(
     if write and catalogue is not None:
         from functools import partial
 
-        from merian.measure.into_catalogue import write_rows
+        from merian.measure.in_catalogue import write_rows
 
         into = partial(write_rows, catalogue)
     with screen.working("Measuring", quiet) as job:
@@ -144,7 +145,7 @@ def _asked(
 
 def _scale(scale: str, file: Path | None) -> Calibration | None:
     """Return the scale that is told."""
-    from merian.measure.calibration import declared
+    from merian.measure.calibration import BY_HAND, declared
 
     if scale and file is not None:
         raise InputError("--scale and --calibration say the same thing; give one of them")
@@ -156,13 +157,14 @@ def _scale(scale: str, file: Path | None) -> Calibration | None:
         return None
     found = _SCALE.fullmatch(scale)
     try:
-        pixels, sure = float(found[1] if found else ""), float((found and found[2]) or 0)
+        pixels = float(found[1] if found else "")
+        sure = float(found[2]) / 100 if found and found[2] else BY_HAND
     except ValueError:
         raise InputError(
             f"--scale {scale}: expected pixels of a millimetre, as 27, or with a standard "
             'uncertainty as "27±1.3%"'
         ) from None
-    return declared(pixels, sure / 100, "--scale")
+    return declared(pixels, sure, "--scale")
 
 
 def _chart(path: Path | None) -> tuple[Patch, ...]:
@@ -187,6 +189,8 @@ def _tell(done: Done, out: Path, json: bool) -> None:
         print(f"  {without:,} have no scale: their values are in pixels (--scale, --calibration)")
     if done.aside[0]:
         print(screen.printable(f"  {done.aside[0]:,} set aside; the first: {done.aside[1]}"))
+    if done.written is not None:
+        print(f"  {done.written:,} rows written into the catalogue")
     if done.codes:
         from merian.measure.codes import CODES
 

@@ -20,7 +20,7 @@ from merian.catalogue.media import ADDRESS, PARENT
 from merian.errors import InputError
 from merian.files import existing, find_encoding, open_text
 from merian.image.addresses import Region
-from merian.measure.calibration import Calibration, declared
+from merian.measure.calibration import BY_HAND, Calibration, declared
 
 __all__ = ["About", "Asked", "Given", "of_files", "read_about", "with_outlines"]
 
@@ -45,11 +45,13 @@ class Given:
         outline: As `merian.formats.outlines` tells it.
         id: Of the region, where it has one.
         record: Of the specimen in a catalogue.
+        group: Of the specimen, where each has its own.
     """
 
     outline: str
     id: str = ""
     record: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ class About:
 def read_about(path: Path) -> About:
     """Read a table about pictures: image, and any of id, group, expected, px_per_mm, uncertainty.
 
-    A picture may have several rows, one for each specimen in reading order.
+    The uncertainty is standard (k = 1), in percent of the scale; where it is not told, that of a
+    bar which somebody has clicked is taken. A picture may have several rows, one for each specimen
+    in reading order.
     """
     if existing(path, "table").stat().st_size > _MOST_BYTES:
         raise InputError(f"{path}: is larger than {_MOST_BYTES >> 20} MiB; import pictures into a "
@@ -145,7 +149,7 @@ def _take(about: About, cells: Mapping[str, str], where: str) -> None:
             raise InputError(f"{where}: expected is {told!r}; a whole number is expected")
         about.expected[name] = int(told)
     if told := cells.get("px_per_mm"):
-        scale, relative = _number(told, "px_per_mm", where), 0.0
+        scale, relative = _number(told, "px_per_mm", where), BY_HAND
         if sure := cells.get("uncertainty"):
             relative = _number(sure.rstrip("% "), "uncertainty", where) / 100
         about.scale[name] = declared(scale, relative, Path(where.rpartition(":")[0]).name)

@@ -7,14 +7,14 @@ in one picture; others only where a specimen stands beside others of its group.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from merian.measure.body import Body
 from merian.measure.calibration import Calibration
 from merian.measure.measurement import Measurement
 from merian.measure.shapes import Point
 
-__all__ = ["CODES", "FAR_FROM_GROUP", "RATIO_SPREADS", "of_specimen", "told", "worst_first"]
+__all__ = ["CODES", "FAR_FROM_GROUP", "RATIO_SPREADS", "of_specimen", "of_traits", "worst_first"]
 
 CODES: dict[str, tuple[str, str]] = {
     "scale-outlier": (
@@ -85,6 +85,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the body could not be told from its legs",
         "Set its landmarks by hand.",
     ),
+    "corrected": (
+        "a person has set its points",
+        "Nothing: what was there before is in corrections.tsv.",
+    ),
     "not-found": (
         "nothing was found in the picture",
         "Is there a specimen that stands out from the ground? --masks takes outlines.",
@@ -129,7 +133,7 @@ def of_specimen(
     across = (solid or body.whole).min_feret.length
     if body.edge.width > max(_SOFT_PIXELS, _SOFT * across):
         codes.append("blur")
-    return worst_first(codes), _of_traits(measured, size)
+    return worst_first(codes), of_traits(measured, size)
 
 
 def worst_first(codes: Sequence[str]) -> tuple[str, ...]:
@@ -138,9 +142,13 @@ def worst_first(codes: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(codes), key=lambda code: (order.get(code, len(order)), code)))
 
 
-def _of_traits(
-    measured: Sequence[Measurement], size: tuple[int, int]
-) -> dict[str, tuple[str, ...]]:
+def of_traits(measured: Sequence[Measurement], size: tuple[int, int]) -> dict[str, tuple[str, ...]]:
+    """Return what is doubtful of single traits of a specimen.
+
+    Args:
+        measured: Its measurements.
+        size: Of the picture: width and height.
+    """
     found: dict[str, list[str]] = {}
     by_trait = {one.trait: one for one in measured}
     for one in measured:
@@ -173,9 +181,3 @@ def _angle(one: Sequence[Point], other: Sequence[Point]) -> float | None:
         return None
     cosine = abs(ax * bx + ay * by) / (math.hypot(ax, ay) * math.hypot(bx, by))
     return math.degrees(math.acos(min(cosine, 1.0)))
-
-
-def told(codes: Mapping[str, int]) -> list[tuple[str, int, str, str]]:
-    """Return counted codes with their words and advice, the most urgent first."""
-    order = worst_first([*codes])
-    return [(code, codes[code], *CODES.get(code, ("", ""))) for code in order]

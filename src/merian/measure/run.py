@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,6 +49,7 @@ class Done:
         codes: How many specimens have each code.
         scaled: How many of the pictures have a scale.
         run: The id of the run.
+        written: How many rows a catalogue has got; None where none was to be written.
     """
 
     pictures: int
@@ -58,6 +59,7 @@ class Done:
     codes: dict[str, int]
     scaled: int
     run: str
+    written: int | None = None
 
 
 def measure_all(
@@ -68,7 +70,7 @@ def measure_all(
     overlays: int = 200,
     page: Page | None = None,
     sources: Sequence[Path] = (),
-    into: Callable[[Stage, str], None] | None = None,
+    into: Callable[[Stage, str], int] | None = None,
     progress: Progress | None = None,
 ) -> Done:
     """Measure pictures into a folder.
@@ -114,7 +116,7 @@ def measure_all(
                 page(stage, folder, told)
             if into is not None:
                 tell("writing into the catalogue", stage.shots)
-                into(stage, done.run)
+                done = replace(done, written=into(stage, done.run))
         finally:
             stage.close()
     return done

@@ -68,6 +68,7 @@ class Specimen:
         id: What it is called, where that is known.
         region: The id of the outline that was given.
         record: Of the specimen in a catalogue.
+        group: Whose specimens it is compared with.
         box: Left, top, width and height in the picture.
         outline: Its outer outlines in the picture, the largest first.
         points: Its landmarks in the picture.
@@ -79,6 +80,7 @@ class Specimen:
     id: str
     region: str
     record: str
+    group: str
     box: tuple[int, int, int, int]
     outline: tuple[NDArray[np.int64], ...]
     points: Mapping[str, Point]
@@ -145,6 +147,7 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
         name = ids[number - 1] if ids else given.id if asked.outlines else ""
         specimens.append(Specimen(
             number, name, given.id, given.record or (asked.record if len(bodies) == 1 else ""),
+            given.group or asked.group,
             (body.left, body.top, body.mask.shape[1], body.mask.shape[0]),
             tuple(ring + np.array([body.left, body.top]) for ring in body.whole.outer),
             body.points, measured, own,

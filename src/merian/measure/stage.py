@@ -14,6 +14,7 @@ from typing import Any
 
 from merian.database import connect
 from merian.measure.codes import FAR_FROM_GROUP, RATIO_SPREADS, worst_first
+from merian.measure.measurement import told_calibration
 from merian.measure.specimens import Measured
 
 __all__ = ["Stage"]
@@ -23,14 +24,14 @@ _MEMORY = "1GB"
 _TABLES = {
     "shot": (
         "shot BIGINT", "image VARCHAR", "address VARCHAR", "region VARCHAR", "media VARCHAR",
-        "grp VARCHAR", "width BIGINT", "height BIGINT", "scale DOUBLE", "relative DOUBLE",
+        "width BIGINT", "height BIGINT", "scale DOUBLE", "relative DOUBLE",
         "calibration VARCHAR", "own BOOLEAN", "found BIGINT", "expected BIGINT", "colours VARCHAR",
         "codes VARCHAR",
     ),
     "specimen": (
         "n BIGINT", "shot BIGINT", "number BIGINT", "id VARCHAR", "region VARCHAR",
-        "record VARCHAR", "x BIGINT", "y BIGINT", "w BIGINT", "h BIGINT", "outline VARCHAR",
-        "points VARCHAR", "codes VARCHAR",
+        "record VARCHAR", "grp VARCHAR", "x BIGINT", "y BIGINT", "w BIGINT", "h BIGINT",
+        "outline VARCHAR", "points VARCHAR", "codes VARCHAR",
     ),
     "measured": (
         "n BIGINT", "place BIGINT", "trait VARCHAR", "version VARCHAR", "value DOUBLE",
@@ -67,11 +68,9 @@ class Stage:
             f"chart of {colours.patches} patches, off by {colours.residual:.1f} (CIE76), "
             f"before {colours.before:.1f}"
         )  # fmt: skip
-        from merian.measure.measurement import told_calibration  # noqa: PLC0415
-
         self._row("shot", (
             self.shots, asked.name, asked.address,
-            json.dumps(asked.region) if asked.region else "", asked.media, asked.group,
+            json.dumps(asked.region) if asked.region else "", asked.media,
             measured.width, measured.height, scale.pixels_per_mm if scale else None,
             scale.relative if scale else None, told_calibration(scale) if scale else "",
             asked.calibration is not None, len(measured.specimens), asked.expected, told,
@@ -80,9 +79,9 @@ class Stage:
         for one in measured.specimens:
             rings = [ring.ravel().tolist() for ring in one.outline]
             self._row("specimen", (
-                self.specimens, self.shots, one.number, one.id, one.region, one.record, *one.box,
-                json.dumps(rings, separators=(",", ":")), json.dumps(dict(one.points)),
-                ";".join(one.codes),
+                self.specimens, self.shots, one.number, one.id, one.region, one.record,
+                one.group, *one.box, json.dumps(rings, separators=(",", ":")),
+                json.dumps(dict(one.points)), ";".join(one.codes),
             ))  # fmt: skip
             for place, m in enumerate(one.measurements):
                 self._row("measured", (
@@ -162,7 +161,7 @@ SELECT n FROM specimen WHERE id <> '' AND id IN (
     SELECT id FROM specimen WHERE id <> '' GROUP BY id HAVING count(*) > 1)
 """
 _SIZES = f"""
-WITH one AS (SELECT n, grp, unit, value FROM measured JOIN specimen USING (n) JOIN shot USING (shot)
+WITH one AS (SELECT n, grp, unit, value FROM measured JOIN specimen USING (n)
              WHERE trait = '{{of}}' AND grp <> '' AND value > 0),
 usual AS (SELECT grp, unit, median(value) AS m FROM one GROUP BY ALL HAVING count(*) >= {_IN_GROUP})
 SELECT n FROM one JOIN usual USING (grp, unit)
@@ -171,7 +170,7 @@ WHERE value > {FAR_FROM_GROUP} * m OR value < m / {FAR_FROM_GROUP}
 _RATIOS = f"""
 WITH one AS (SELECT l.n, grp, ln(w.pixels / l.pixels) AS r
              FROM measured l JOIN measured w ON l.n = w.n AND l.trait = '{{of}}_length'
-                 AND w.trait = '{{of}}_width' JOIN specimen s ON s.n = l.n JOIN shot USING (shot)
+                 AND w.trait = '{{of}}_width' JOIN specimen s ON s.n = l.n
              WHERE grp <> '' AND l.pixels > 0 AND w.pixels > 0),
 usual AS (SELECT grp, median(r) AS m FROM one GROUP BY grp HAVING count(*) >= {_FOR_RATIO}),
 spread AS (SELECT grp, 1.4826 * median(abs(r - m)) AS s

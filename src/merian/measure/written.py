@@ -26,7 +26,7 @@ MEASUREMENTS, POINTS, COCO = "measurements.tsv", "points.csv", "outlines.coco.js
 IMAGES, SET_ASIDE = "images.tsv", "set_aside.tsv"
 
 _MEASURED = """
-SELECT h.image, s.number, s.id, h.grp, m.trait, m.version, m.value, m.low, m.high, m.unit,
+SELECT h.image, s.number, s.id, s.grp, m.trait, m.version, m.value, m.low, m.high, m.unit,
     m.pixels, m.calibration, concat_ws(';', h.codes, s.codes, m.codes)
 FROM measured m JOIN specimen s USING (n) JOIN shot h USING (shot) ORDER BY n, place
 """

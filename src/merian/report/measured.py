@@ -34,7 +34,7 @@ PAGE = "measured.html"
 _SHOWN = 8  # specimens of each code
 _PLAIN = 12  # of those without one
 _BINS = 24
-_GROUPS = 40
+_GROUPS = 24
 _HOW = """
 A value stands with an interval of two standard uncertainties to both sides: of the scale, of where
 the outline or the ends are, and of what the definition leaves open. Lines show what was measured:
@@ -116,8 +116,8 @@ def _values(stage: Stage) -> Section:
     parts: list[Part] = [table]
     groups = list(stage.rows(
         "SELECT grp, trait, count(*), median(value), stddev_samp(value), unit FROM measured "
-        "JOIN specimen USING (n) JOIN shot USING (shot) WHERE grp <> '' AND trait IN "
-        "('body_length', 'elytra_length', 'feret') GROUP BY ALL "
+        "JOIN specimen USING (n) WHERE grp <> '' AND trait IN ('body_length', 'elytra_length') "
+        "GROUP BY ALL HAVING count(*) > 1 "
         f"ORDER BY count(*) DESC, grp, trait LIMIT {_GROUPS}"
     ))  # fmt: skip
     if groups:
