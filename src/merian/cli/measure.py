@@ -199,3 +199,116 @@ def _tell(done: Done, out: Path, json: bool) -> None:
             ("code", "specimens", "what it says"),
             [(code, count, CODES.get(code, ("", ""))[0]) for code, count in done.codes.items()],
         )
+
+
+@app.command
+def correct(
+    folder: Path,
+    edited: Path,
+    /,
+    *,
+    by: str,
+    date: str | None = None,
+    all_checked: bool = False,
+    catalogue: Path | None = None,
+    json: bool = False,
+    quiet: screen.Quiet = False,
+) -> None:
+    """Take in what somebody has mended: end points, landmarks, outlines.
+
+    What was moved is measured again. The old values stay in corrections.tsv, and how far the
+    measurements were off is told, with intervals drawn by picture.
+
+    Args:
+        folder: What `merian measure` wrote.
+        edited: points.csv after editing, or CVAT or COCO.
+        by: Who has mended it.
+        date: When, as 2026-05-01; today if not given.
+        all_checked: All that the file names was looked at, and not only pictures with a change.
+        catalogue: Write the corrected values into this catalogue too; the old rows stay.
+        json: Print JSON.
+        quiet: Print the answer and nothing else.
+    """
+    from dataclasses import asdict
+
+    from merian.measure.corrections import HISTORY
+    from merian.measure.corrections import correct as take_in
+
+    at = _date(date)
+    with screen.working("Correcting", quiet):
+        done = take_in(folder, edited, by=by, date=at, all_checked=all_checked)
+        added = None
+        if catalogue is not None:
+            from merian.measure.in_catalogue import write_corrections
+
+            added = write_corrections(catalogue, folder, done.rows)
+    if json:
+        screen.print_json(asdict(done))
+        return
+    specimens = screen.counted(done.specimens, "specimen")
+    print(screen.printable(f"{done.values:,} values of {specimens} corrected by {by}"))
+    if added is not None:
+        print(f"  {added:,} rows written into the catalogue")
+    if done.aside:
+        where, why = done.aside[0]
+        print(screen.printable(f"  {len(done.aside):,} set aside; the first ({where}): {why}"))
+    rows = []
+    for one in done.biases:
+        figures = one.pair.own if one.pair else {}
+        bias, rmse = figures.get("bias"), figures.get("rmse")
+        between = f"{bias.low:+.3g} to {bias.high:+.3g}" if bias and bias.groups > 1 else None
+        rows.append((
+            one.trait, one.unit, one.checked, one.moved, f"{bias.value:+.4g}" if bias else None,
+            between, f"{rmse.value:.3g}" if rmse else None,
+        ))  # fmt: skip
+    print()
+    screen.print_table(("trait", "unit", "checked", "moved", "bias", "95 % interval", "RMSE"), rows)
+    screen.say(f"bias is measured less corrected; history in {folder / HISTORY}", quiet)
+
+
+@app.command(name="next")
+def next_(
+    folder: Path,
+    /,
+    *,
+    count: int = 50,
+    drawn: float = 0.25,
+    seed: int = 0,
+    json: bool = False,
+    quiet: screen.Quiet = False,
+) -> None:
+    """Tell which pictures to check next: of every group, the doubtful ones first.
+
+    Args:
+        folder: What `merian measure` wrote.
+        count: How many pictures.
+        drawn: The share of them that is drawn whatever their codes, so that a bias can be told.
+        seed: Of drawing.
+        json: Print JSON.
+        quiet: Print the answer and nothing else.
+    """
+    from dataclasses import asdict
+
+    from merian.measure.next_pictures import next_pictures
+
+    found = next_pictures(folder, count, drawn=drawn, seed=seed)
+    if json:
+        screen.print_json([asdict(one) for one in found])
+        return
+    screen.print_table(
+        ("picture", "group", "specimens", "why"),
+        [(one.image, one.group or None, one.specimens,
+          "drawn" if one.drawn else ", ".join(one.codes)) for one in found],
+    )  # fmt: skip
+    screen.say(f"{screen.counted(len(found), 'picture')} of {folder}", quiet)
+
+
+def _date(text: str | None) -> str:
+    import datetime
+
+    if text is None:
+        return datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise InputError(f"--date {text}: expected a day, as 2026-05-01") from None

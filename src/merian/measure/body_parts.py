@@ -33,7 +33,8 @@ _TURNS = math.radians(16)  # from the axis of moments to that of symmetry
 _LOOKED = 72  # pixels along a core that is turned to find its symmetry
 _THIN = 0.14  # of the largest width: an antenna, where it goes on
 _LEG = 0.12  # of the length: the stretch that a leg takes
-_STUB = 0.05  # of the length: how far it goes on at least
+_STUB = 0.1  # of that width: how far it goes on at least
+_TIP = 2.5  # radii of the opening: what it cuts off a pointed end
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class Trunk:
         )  # fmt: skip
 
 
-def core_of(mask: Mask) -> Mask:
-    """Return what is thick: the largest piece of a mask that was opened."""
+def core_of(mask: Mask) -> tuple[Mask, float]:
+    """Return what is thick, the largest piece of an opened mask, and the radius of opening."""
     padded = np.pad(mask, 1)
     depth = distance_transform_edt(padded)
     # Of a body that is not round the deepest place says how wide it is.
@@ -110,17 +111,17 @@ def core_of(mask: Mask) -> Mask:
         sizes[0] = 0
         pieces = pieces == sizes.argmax()
     core: Mask = (pieces > 0)[1:-1, 1:-1] & mask
-    return core
+    return core, radius
 
 
 def trunk_of(mask: Mask) -> Trunk | None:
     """Return the body of a mask; None where nothing of it is thick."""
-    core = core_of(mask)
+    core, radius = core_of(mask)
     if core.sum() < 12:
         return None
     axis = _symmetric(core)
     left, right, first = _half_widths(mask, core, axis)
-    start, stop = _ends(left + right, core, axis, first)
+    start, stop = _ends(left + right, core, axis, first, radius)
     if stop - start < 3:
         return None
     numbers = np.arange(math.floor(start), math.ceil(stop))
@@ -217,29 +218,32 @@ def _run(there: Mask) -> Floats:
     return run.astype(np.float64)
 
 
-def _ends(width: Floats, core: Mask, axis: Axis, first: int) -> tuple[float, float]:
+def _ends(width: Floats, core: Mask, axis: Axis, first: int, radius: float) -> tuple[float, float]:
     """Return where a body begins and ends along its axis."""
     y, x = np.nonzero(core)
     along, _ = _in_axis(axis, x + 0.5, y + 0.5)
-    low, high = float(along.min()), float(along.max())
-    widest, length = float(np.percentile(width[width > 0], 95)), high - low
-    stop = _followed(width, round(high) - first, widest, length)
-    start = _followed(width[::-1], len(width) - 1 - (round(low) - first), widest, length)
+    low, high = round(float(along.min())) - first, round(float(along.max())) - first
+    widest = float(np.percentile(width[width > 0], 95))
+    stop = _followed(width, high, widest, radius)
+    start = _followed(width[::-1], len(width) - 1 - low, widest, radius)
     return first + (len(width) - 1 - start), first + stop + 1.0
 
 
-def _followed(width: Floats, at: int, widest: float, length: float) -> float:
-    """Return the last slice of a body that is followed on from a slice near its end."""
+def _followed(width: Floats, at: int, widest: float, radius: float) -> float:
+    """Return the last slice of a body that is followed on from the end of its core."""
     at = min(max(at, 1), len(width) - 1)
     while at > 0 and width[at] == 0:
         at -= 1
     begin = at
     while at + 1 < len(width) and width[at + 1] > 0:
         at += 1
-    # How much of the end is thin, and goes on for long?
+    # A tip that the opening has cut off narrows and ends soon; what goes on is an appendage.
+    if at - begin > _TIP * radius:
+        narrow = np.flatnonzero(width[begin : at + 1] < radius)
+        return float(begin + narrow[0] if len(narrow) else begin)
     thin = at
     while thin > 0 and width[thin] < _THIN * widest:
         thin -= 1
-    if at - thin > max(_STUB * length, 2):
-        return float(max(thin, min(begin, thin)))
+    if at - thin > max(_STUB * widest, 2):
+        return float(min(begin, thin))
     return float(at)

@@ -69,6 +69,18 @@ CODES: dict[str, tuple[str, str]] = {
         "the body's outline is ragged or holds much that is not body",
         "Look at the outline: background may be in it, or half of the body not.",
     ),
+    "parted": (
+        "was parted from another that touches it",
+        "Look at the line between them.",
+    ),
+    "no-ground": (
+        "little of the ground is seen around it",
+        "Look at the outline; a wider crop helps.",
+    ),
+    "small": (
+        "has few pixels",
+        "The interval is wide for that; take the picture from nearer.",
+    ),
     "faint": (
         "stands out little from the ground",
         "Look at the outline; light from behind helps.",

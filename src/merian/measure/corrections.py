@@ -15,6 +15,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +146,7 @@ def _read_run(folder: Path) -> _Run:
     existing(folder, "folder of measurements")
     header = check_stamp(folder / HEADER, FORMAT, 1)
     try:
-        definitions = {
-            name: Definition(**{key: tuple(v) if isinstance(v, list) else v
-                                for key, v in one.items()})
-            for name, one in header["definitions"].items()
-        }  # fmt: skip
+        definitions = {name: _definition(one) for name, one in header["definitions"].items()}
         run = _Run(definitions, {}, {}, {}, {})
         for row in _rows(folder / IMAGES, "\t"):
             image = row["image"]
@@ -168,6 +165,13 @@ def _read_run(folder: Path) -> _Run:
     return run
 
 
+def _definition(told: Mapping[str, Any]) -> Definition:
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in told.items()
+    }
+    return Definition(**values)
+
+
 def _how(calibration: str) -> tuple[str, str]:
     """Return method and source of a scale as it is told in a line."""
     _, _, rest = calibration.partition("; ")
@@ -177,8 +181,10 @@ def _how(calibration: str) -> tuple[str, str]:
 
 def _rows(path: Path, delimiter: str) -> Iterator[dict[str, str]]:
     with existing(path, "table of a run").open(encoding="utf-8", newline="") as stream:
-        quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-        yield from csv.DictReader(stream, delimiter=delimiter, quoting=quoting)
+        if delimiter == "\t":
+            yield from csv.DictReader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            yield from csv.DictReader(stream, delimiter=delimiter)
 
 
 def _moved(before: Mapping[str, Point], after: Mapping[str, Point]) -> tuple[str, ...]:
@@ -253,30 +259,26 @@ def _rewritten(
 ) -> Corrected:
     """Write the folder anew with what was corrected, and return what that has come to."""
     history: list[tuple[object, ...]] = []
-    values: dict[tuple[str, str], dict[Key, tuple[float, float, float]]] = {}
-    seen: dict[Key, set[str]] = {}
+    values: dict[tuple[str, str], dict[Key, tuple[float, float]]] = {}
 
     def rows() -> Iterator[tuple[object, ...]]:
-        for row in _rows(folder / MEASUREMENTS, "\t"):
-            key = row["image"], int(row["specimen"])
-            new = again.get(key, {}).get(row["trait"])
-            old = float(row["value"])
-            if key in looked and row["definition"]:
-                pixels = new.pixels if new else float(row["pixels"])
-                at = values.setdefault((row["trait"], row["unit"]), {})
-                at[key] = (old, new.value if new else old, pixels)
-            seen.setdefault(key, set()).add(row["trait"])
-            if new is None:
-                yield tuple(row.values())
-                continue
-            history.append(_history(row, new, edits, run, key, moved, told))
-            codes = {*row["codes"].split(";"), "corrected"} - _GEOMETRY - {""}
-            codes |= set(of_traits([*again[key].values()], run.sizes[key[0]]).get(new.trait, ()))
-            yield (
-                *(row[name] for name in ("image", "specimen", "id", "group", "trait")), new.version,
-                *(number(v) for v in (new.value, new.low, new.high)), new.unit, number(new.pixels),
-                row["calibration"], ";".join(worst_first([*codes])),
-            )  # fmt: skip
+        for key, group in groupby(_rows(folder / MEASUREMENTS, "\t"), key=_key):
+            fresh = dict(again.get(key, {}))
+            codes = of_traits([*fresh.values()], run.sizes[key[0]])
+            for row in group:
+                new, old = fresh.pop(row["trait"], None), float(row["value"])
+                if key in looked:
+                    at = values.setdefault((row["trait"], row["unit"]), {})
+                    at[key] = old, new.value if new else old
+                if new is None:
+                    yield tuple(row.values())
+                else:
+                    history.append(_history(row, new, edits, run, key, moved, told))
+                    yield _row(row, new, codes)
+            for new in fresh.values():  # what had no landmarks before
+                bare = {**row, **dict.fromkeys(("value", "low", "high", "codes"), "")}
+                history.append(_history(bare, new, edits, run, key, moved, told))
+                yield _row(bare, new, codes)
 
     head = next(iter(_rows(folder / MEASUREMENTS, "\t")), {})
     with new_folder(folder) as part:
@@ -297,6 +299,24 @@ def _rewritten(
     return Corrected(len(again), len(history), tuple(edits.aside), biases, tuple(history))
 
 
+def _key(row: Mapping[str, str]) -> Key:
+    return row["image"], int(row["specimen"])
+
+
+def _row(
+    row: Mapping[str, str], new: Measurement, doubts: Mapping[str, Sequence[str]]
+) -> tuple[object, ...]:
+    """Return a row of measurements with a corrected value."""
+    codes = {*row["codes"].split(";"), "corrected"} - _GEOMETRY - {""} | {
+        *doubts.get(new.trait, ())
+    }
+    return (
+        *(row[name] for name in ("image", "specimen", "id", "group")), new.trait, new.version,
+        *(number(v) for v in (new.value, new.low, new.high)), new.unit, number(new.pixels),
+        row["calibration"], ";".join(worst_first([*codes])),
+    )  # fmt: skip
+
+
 def _history(
     row: Mapping[str, str],
     new: Measurement,
@@ -313,25 +333,29 @@ def _history(
         before = f"{was[0]:.2f} {was[1]:.2f}" if was else "nowhere"
         ways.append(f"{name}: {before} -> {x:.2f} {y:.2f}")
     return (
-        row["image"], row["specimen"], row["id"], row["trait"], new.version, row["value"],
+        row["image"], row["specimen"], row["id"], new.trait, new.version, row["value"],
         number(new.value), new.unit, row["low"], row["high"], *told,
         "; ".join(ways) or "outline drawn again",
     )  # fmt: skip
 
 
 def _points(folder: Path, edits: Edits) -> Iterator[tuple[object, ...]]:
-    for row in _rows(folder / POINTS, ","):
-        key = row["image"], int(row["specimen"])
-        point = edits.points.get(key, {}).get(row["point"])
-        if point is not None:
-            row["x"], row["y"] = f"{point[0]:.2f}", f"{point[1]:.2f}"
-        yield tuple(row.values())
+    for key, group in groupby(_rows(folder / POINTS, ","), key=_key):
+        left = dict(edits.points.get(key, {}))
+        for row in group:
+            point = left.pop(row["point"], None)
+            if point is not None:
+                row["x"], row["y"] = f"{point[0]:.2f}", f"{point[1]:.2f}"
+            yield tuple(row.values())
+        for name, (x, y) in left.items():
+            yield (*(row[column] for column in ("image", "width", "height", "specimen", "id")),
+                   name, f"{x:.2f}", f"{y:.2f}")  # fmt: skip
 
 
-def _bias(trait: str, unit: str, values: Mapping[Key, tuple[float, float, float]], by: str) -> Bias:
+def _bias(trait: str, unit: str, values: Mapping[Key, tuple[float, float]], by: str) -> Bias:
     """Return how far what was measured is off what a person has made of it, by picture."""
     keys = sorted(values)
-    old, new, _ = (np.array(column) for column in zip(*(values[key] for key in keys), strict=True))
+    old, new = (np.array(column) for column in zip(*(values[key] for key in keys), strict=True))
     changed = int((np.abs(old - new) > 1e-9 * np.abs(old)).sum())
     if len(keys) < 2:
         return Bias(trait, unit, len(keys), changed, None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any
@@ -19,13 +19,14 @@ from typing import IO, Any
 from merian import __version__
 from merian.catalogue import Catalogue, Chunk, Reading, Rows
 from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
+from merian.errors import InputError
 from merian.image.addresses import region_of
 from merian.measure.asked import Asked, Given
 from merian.measure.calibration import BY_HAND, Calibration
 from merian.measure.codes import worst_first
 from merian.measure.stage import Stage
 
-__all__ = ["TERMS", "of_catalogue", "row_id", "write_rows", "written"]
+__all__ = ["TERMS", "of_catalogue", "row_id", "write_corrections", "write_rows", "written"]
 
 _MEMORY = "1GB"
 _BATCH = 5_000
@@ -154,3 +155,34 @@ def _chunks(stream: IO[str]) -> Iterator[Chunk]:
     while lines := [*islice(stream, _BATCH)]:
         columns = [*zip(*map(json.loads, lines), strict=True)]
         yield dict(zip(("line", *TERMS), columns, strict=True))
+
+
+def write_corrections(catalogue: Path, folder: Path, rows: Iterable[tuple[object, ...]]) -> int:
+    """Write corrected values into a catalogue and return how many rows are new; old rows stay.
+
+    Args:
+        catalogue: The folder of the catalogue.
+        folder: The measurements that were corrected, for the run's arguments.
+        rows: What was added to the history, see `merian.measure.corrections`.
+    """
+    with Catalogue.open(catalogue, read_only=True, memory=_MEMORY) as opened:
+        known = {str(media) for (media,) in opened.query("SELECT mediaID FROM media")}
+    told = []
+    for row in rows:
+        image, _, name, trait, version, old, new, unit, _, _, by, date, file, _, moved = map(
+            str, row
+        )
+        media = name if name in known else image if image in known else None
+        if media is None:
+            continue
+        told.append([
+            None, media, trait, new, float(new), unit or None, None, None, None,
+            f"{trait} {version}; merian measure correct", None, by, date,
+            f"corrected from {old or 'nothing'}; {moved}; {file}",
+        ])  # fmt: skip
+    if not told:
+        raise InputError(
+            f"{catalogue}: has none of the pictures that were corrected; were the measurements of "
+            f"{folder} taken from it?"
+        )
+    return written(catalogue, iter(told), {"corrected": [row[-1] for row in told]})

@@ -24,6 +24,8 @@ from merian.measure.codes import of_specimen, worst_first
 from merian.measure.colour import ColourCalibration, Patch, calibrate_colours
 from merian.measure.definitions import Definition
 from merian.measure.landmarks import find_landmarks
+from merian.measure.masks import Region, regions
+from merian.measure.masks import single as find_single
 from merian.measure.measurement import Measurement, measurement
 from merian.measure.outline import filled_polygon
 from merian.measure.quantities import quantity
@@ -210,13 +212,12 @@ def bodies_of(pixels: Pixels, asked: Asked, single: bool) -> Iterator[tuple[Body
 
 
 def _found(pixels: Pixels, single: bool) -> Iterator[tuple[Body, Given]]:
-    from merian.measure import masks  # noqa: PLC0415 - its loops are compiled, for these alone
-
+    listed: tuple[Region, ...]
     if single:
-        one = masks.single(pixels)
+        one = find_single(pixels)
         listed = () if one is None else (one,)
     else:
-        listed = masks.regions(pixels)
+        listed = regions(pixels)
     for region in listed:
         yield Body(region.mask, region.left, region.top, pixels, codes=region.codes), Given("")
 
