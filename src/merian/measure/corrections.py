@@ -10,7 +10,6 @@ them counts as right. `all_checked` says that the rest of the edited file was lo
 from __future__ import annotations
 
 import csv
-import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from merian.measure.edited import Box, Edits, Key, read_edited
 from merian.measure.measurement import Measurement, measurement
 from merian.measure.quantities import BY_HAND, Quantity, quantity
 from merian.measure.ratings import Ratings
-from merian.measure.recut import body_of_rings
+from merian.measure.redrawn import body_of_rings, mended, redrawn_of
 from merian.measure.run import FORMAT, HEADER
 from merian.measure.shapes import Point
 from merian.measure.written import COCO, IMAGES, MEASUREMENTS, POINTS, number
@@ -121,7 +120,7 @@ def correct(
     edits = read_edited(edited, run.sizes, boxes)
     moved = {key: _moved(run.points[key], points) for key, points in edits.points.items()}
     moved = {key: names for key, names in moved.items() if names}
-    redrawn = _redrawn(folder, edits)
+    redrawn = redrawn_of(folder, edits)
     changed = {*moved, *redrawn}
     if not changed and not all_checked:
         raise InputError(
@@ -195,31 +194,6 @@ def _moved(before: Mapping[str, Point], after: Mapping[str, Point]) -> tuple[str
     ))  # fmt: skip
 
 
-def _redrawn(folder: Path, edits: Edits) -> dict[Key, list[list[float]]]:
-    """Return the outlines that are not what they were."""
-    if not edits.rings:
-        return {}
-    content = json.loads((folder / COCO).read_text(encoding="utf-8"))
-    images = {one["id"]: one["file_name"] for one in content["images"]}
-    own = {
-        (images[one["image_id"]], one["attributes"]["specimen"]): one["segmentation"]
-        for one in content["annotations"]
-    }
-    return {
-        key: rings for key, rings in edits.rings.items()
-        if not _same(own.get(key, []), rings)
-    }  # fmt: skip
-
-
-def _same(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> bool:
-    if len(one) != len(other):
-        return False
-    return all(
-        len(a) == len(b) and all(abs(x - y) <= _STILL for x, y in zip(a, b, strict=True))
-        for a, b in zip(one, other, strict=True)
-    )
-
-
 def _measured_again(
     run: _Run,
     key: Key,
@@ -285,8 +259,9 @@ def _rewritten(
         for one in folder.iterdir():
             if one.is_dir():
                 shutil.copytree(one, part / one.name)
-            elif one.name not in (MEASUREMENTS, POINTS, HISTORY):
+            elif one.name not in (MEASUREMENTS, POINTS, HISTORY, COCO):
                 shutil.copyfile(one, part / one.name)
+        write_json(part / COCO, mended(folder, edits, set(again)))
         write_delimited(part / MEASUREMENTS, tuple(head), rows(), "\t")
         write_delimited(part / POINTS, ("image", "width", "height", "specimen", "id", "point", "x",
                                         "y"), _points(folder, edits), ",")  # fmt: skip

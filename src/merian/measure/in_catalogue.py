@@ -167,7 +167,7 @@ def write_corrections(catalogue: Path, folder: Path, rows: Iterable[tuple[object
     """
     with Catalogue.open(catalogue, read_only=True, memory=_MEMORY) as opened:
         known = {str(media) for (media,) in opened.query("SELECT mediaID FROM media")}
-    told = []
+    told: list[list[object]] = []
     for row in rows:
         image, _, name, trait, version, old, new, unit, _, _, by, date, file, _, moved = map(
             str, row

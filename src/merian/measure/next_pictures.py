@@ -124,12 +124,12 @@ def _by_turns(pictures: list[_Picture], count: int) -> Iterator[_Picture]:
     while waiting and left > 0:
         still = []
         for group in waiting:
-            one = next(group, None)
-            if one is None:
+            following = next(group, None)
+            if following is None:
                 continue
             still.append(group)
             if left > 0:
-                yield one
+                yield following
                 left -= 1
         waiting = still
 
