@@ -22,7 +22,7 @@ __all__ = ["Body"]
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
-_AROUND = 8  # pixels around the box of a mask, for its edge
+_AROUND = 16  # pixels around the box of a mask, for its edge
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 GRID = 0.15  # pixels: what is left open by a grid, over a whole outline
 OF_WIDTH = 0.3  # of the width of an edge: by how much thresholds of careful people differ
 _READ = 240  # places along the outline
-_REACH = 5.0  # pixels to both sides
+_REACHES = (5.0, 14.0)  # pixels to both sides: the farther where an edge is soft
+_OF_REACH = 0.45  # of it: a wider edge may have been cut off
 _STEP = 0.5
 _LEAST_STEP = 12.0  # of 255: less is no edge, but noise
 
@@ -63,12 +64,20 @@ def edge_of(shape: Shape, picture: NDArray[np.uint8] | None) -> Edge:
     if picture is None:
         return UNKNOWN
     points, normals = _places(shape)
-    if not len(points):
-        return UNKNOWN
-    far = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)  # from within to without
+    edge = UNKNOWN
+    for reach in _REACHES:
+        edge = _read(points, normals, picture, reach)
+        if not edge.width > _OF_REACH * reach:  # all of the edge was within it
+            break
+    return edge
+
+
+def _read(points: Floats, normals: Floats, picture: NDArray[np.uint8], reach: float) -> Edge:
+    """Return the edge as it is seen within so many pixels to both sides."""
+    far = np.arange(-reach, reach + _STEP / 2, _STEP)  # from within to without
     x = points[:, :1] + normals[:, :1] * far - 0.5
     y = points[:, 1:] + normals[:, 1:] * far - 0.5
-    there = (x.min(axis=1) > -1) & (y.min(axis=1) > -1)
+    there = (x.min(axis=1, initial=0) > -1) & (y.min(axis=1, initial=0) > -1)
     there &= (x.max(axis=1) < picture.shape[1]) & (y.max(axis=1) < picture.shape[0])
     if not there.any():
         return UNKNOWN
@@ -91,10 +100,8 @@ def edge_of(shape: Shape, picture: NDArray[np.uint8] | None) -> Edge:
         return UNKNOWN
     high, half, low = (one[whole] for one in crossings)
     width = float(np.median(low - high))
-    offset = float(np.median(half))
-    share_seen = float(seen.mean())
     uncertainty = math.hypot(GRID, OF_WIDTH * max(width, 0.0))
-    return Edge(width, offset, share_seen, uncertainty)
+    return Edge(width, float(np.median(half)), float(seen.mean()), uncertainty)
 
 
 def _places(shape: Shape) -> tuple[Floats, Floats]:
