@@ -27,8 +27,10 @@ _FITTED = 250  # pixels of the longer side that the surface is fitted to
 _ROUNDS = 8
 _NOISE = (0.8, 4.0)  # of L*: a picture of 8 bits has the least, after JPEG
 _REACH = 3  # times the noise: what is nearer is ground
-_START = 9.0  # how far from the start the first round looks
+_START = 9.0  # from the first colour: what may be ground; and the farthest that any round looks
+_SLOPED = 60  # pixels of the shorter side: in smaller pictures the ground is of one colour
 _ALIKE = 5.0  # in L*: pixels of one tone
+_FIRST = 0.1  # what the commonest colour has before the corners
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
      [0.0193339, 0.1191920, 0.9503041]]
@@ -118,14 +120,14 @@ def ground_of(lab: Floats, shape: tuple[int, int] | None = None) -> Ground:
         product = used.T @ used + 1e-5 * weight.sum() * np.eye(terms)
         surface = np.zeros((6, 3))
         surface[:terms] = np.linalg.solve(product, used.T @ (flat * weight[:, None]))
-        reach = _REACH * noise
+        reach = min(_REACH * noise, _START)
     return Ground(surface, noise, float(near.mean()), shape or (lab.shape[0], lab.shape[1]))
 
 
 def _borne(near: Mask) -> int:
     """Return how many terms can be borne: a slope asks for ground in many places, a bend in all."""
     height, width = near.shape
-    if min(near.shape) < 9:
+    if min(near.shape) < _SLOPED:
         return 1
     ninths = [
         near[height * i // 3 : height * (i + 1) // 3, width * j // 3 : width * (j + 1) // 3].mean()
@@ -137,7 +139,35 @@ def _borne(near: Mask) -> int:
 
 
 def _start(lab: Floats) -> Doubles:
-    """Return the colour that corners and border have most of, smooth places before all."""
+    """Return the colour to start from: that which is outside more than in the middle.
+
+    Asked are the commonest colour of corners and border, smooth places before all, the two palest
+    corners, and the two darkest. In a small crop hardly a pixel is pure ground, and most are body.
+    """
+    light = lab[..., 0]
+    height, width = light.shape
+    deep, wide = max(1, height // 12), max(1, width // 12)
+    corners = np.array([
+        np.median(lab[rows, columns].reshape(-1, 3), axis=0)
+        for rows in (np.s_[:deep], np.s_[-deep:])
+        for columns in (np.s_[:wide], np.s_[-wide:])
+    ])  # fmt: skip
+    corners = corners[np.argsort(corners[:, 0], kind="stable")]
+    border = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    middle = lab[height // 4 : height - height // 4, width // 4 : width - width // 4].reshape(-1, 3)
+    asked = (_commonest(lab), corners[2:].mean(axis=0), corners[:2].mean(axis=0))
+    marks = [
+        _share(corners, one) + _share(border, one) - 0.7 * _share(middle, one) for one in asked
+    ]
+    return np.asarray(asked[int(np.argmax(np.array(marks) + [_FIRST, 0, 0]))], dtype=np.float64)
+
+
+def _share(colours: Floats, start: Doubles) -> float:
+    return float((np.linalg.norm(colours - start, axis=1) < _START).mean())
+
+
+def _commonest(lab: Floats) -> Doubles:
+    """Return the commonest colour of corners and border, smooth places before all."""
     light = lab[..., 0]
     steep = np.zeros_like(light)
     if min(light.shape) > 1:
@@ -158,8 +188,7 @@ def _start(lab: Floats) -> Doubles:
     near = np.abs(light - tone) < _ALIKE
     if not near.any():
         near = np.ones_like(near)
-    order = np.array([_middle(lab[near][:, channel], votes[near]) for channel in range(3)])
-    return order
+    return np.array([_middle(lab[near][:, channel], votes[near]) for channel in range(3)])
 
 
 def _middle(values: Floats, weights: Floats) -> float:

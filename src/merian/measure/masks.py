@@ -30,9 +30,13 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _PIXELS = 4_000_000  # of the picture in which bodies are looked for
-_SHARE = 0.8  # of Otsu's level: he who measures by hand takes the blurred rim in
-_LEVELS = (6.0, 20.0)  # in CIELAB: the level is never outside
-_LOWER = 0.7  # of the level: what hangs on a body
+_SHARE = 0.9  # of the level of Otsu
+_LEVELS = (6.0, 24.0)  # in CIELAB: the level is never outside
+_LOWER = 0.35  # of the level: what hangs on a body
+_CLEAR = 2.5  # times the noise: what hangs on a body is clearer than that
+_THIN = 15  # pixels: legs are not thicker
+_HALF = 0.5  # of the clearest near: what is less is its blurred rim
+_RIM = 4  # pixels of a blurred rim
 _FAINT = 12.0  # in CIELAB: how far a body is from the ground at the least, or it is faint
 _EVERYWHERE = np.ones((3, 3), np.bool_)
 
@@ -81,7 +85,7 @@ def single(picture: Bytes) -> Region | None:
     if float(distance.max()) < _LEVELS[0] / 2:
         return None
     level = _level(distance)
-    labels, sizes = _pieces(_two_levels(distance, level))
+    labels, sizes = _pieces(_two_levels(distance, level, ground.noise))
     if not sizes.size:
         labels, sizes = _pieces(distance >= min(level, float(distance.max())))
     largest = int(sizes.argmax())
@@ -111,7 +115,7 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
     ground = ground_of(lab)
     distance = _distance(ground, lab)
     level = _level(distance)
-    labels, sizes = _pieces(_two_levels(distance, level))
+    labels, sizes = _pieces(_two_levels(distance, level, ground.noise))
     boxes = ndimage.find_objects(labels)
     least = smallest / factor**2 if smallest is not None else _least(sizes)
     found = []
@@ -143,9 +147,21 @@ def _level(distance: Floats) -> float:
     return float(np.clip(_SHARE * otsu_threshold(distance), *_LEVELS))
 
 
-def _two_levels(distance: Floats, level: float) -> Mask:
-    """Return what is above the level, and what is above the lower one and hangs on it."""
-    found: Mask = distance > level
+def _two_levels(distance: Floats, level: float, noise: float) -> Mask:
+    """Return what is above the level, and what is fainter and hangs on it.
+
+    What is fainter counts where it is thin and stands out of what is beside it, more than half as
+    far as the clearest near it: so a leg does, and a shadow or the blurred rim of a body does not.
+    """
+    sure = distance > level
+    thin = distance - ndimage.grey_opening(distance, size=(_THIN, _THIN))
+    clearest = ndimage.maximum_filter(thin, size=2 * _RIM + 1)
+    maybe = (distance > _LOWER * level) & (thin > _CLEAR * noise) & (thin > _HALF * clearest)
+    labels, count = ndimage.label(sure | maybe, _EVERYWHERE)
+    keep = np.zeros(count + 1, np.bool_)
+    keep[np.unique(labels[sure])] = True
+    keep[0] = False
+    found: Mask = keep[labels]
     return found
 
 
