@@ -142,9 +142,14 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
     if (expected is not None and expected != len(bodies)) or (ids and len(ids) != len(bodies)):
         codes.append("count")
         ids = ()
+    # The outline alone needs no landmarks, and they take most of the time.
+    wanted = any(
+        one.landmarks or one.how == "across" or one.part != "whole" for one in settings.traits
+    )
     specimens = []
     for number, (body, given) in enumerate(bodies, 1):
-        body = _with_landmarks(body)  # noqa: PLW2901 - the same body, of which more is known
+        if wanted:
+            body = _with_landmarks(body)  # noqa: PLW2901 - the same body, of which more is known
         measured, own = measure_body(body, settings.traits, calibration, colours, (width, height))
         name = ids[number - 1] if ids else given.id if asked.outlines else ""
         specimens.append(Specimen(
