@@ -102,7 +102,7 @@ def measure(
         into = partial(write_rows, catalogue)
     with screen.working("Measuring", quiet) as job:
         done = measure_all(
-            _asked(sources, masks, about, catalogue), settings, place, overlays=overlays,
+            _asked(sources, masks, about, calibration, catalogue), settings, place, overlays=overlays,
             page=write_page, sources=sources, into=into, progress=job.step,
         )  # fmt: skip
     _tell(done, place, json)
@@ -127,9 +127,13 @@ def _check(expected: int | None, overlays: int, write: bool, catalogue: Path | N
 
 
 def _asked(
-    sources: tuple[Path, ...], masks: Path | None, about: Path | None, catalogue: Path | None
+    sources: tuple[Path, ...],
+    masks: Path | None,
+    about: Path | None,
+    calibration: Path | None,
+    catalogue: Path | None,
 ) -> Iterable[Asked]:
-    from merian.measure.asked import of_files, read_about, with_outlines
+    from merian.measure.asked import of_files, read_about, with_outlines, with_scales
 
     told = read_about(about) if about is not None else None
     if catalogue is not None and masks is None:
@@ -140,6 +144,8 @@ def _asked(
         found = of_files(sources)
         if masks is not None:
             found = with_outlines(found, masks)
+    if calibration is not None:
+        found = with_scales(found, calibration)
     return found if told is None else map(told.told, found)
 
 
@@ -149,10 +155,6 @@ def _scale(scale: str, file: Path | None) -> Calibration | None:
 
     if scale and file is not None:
         raise InputError("--scale and --calibration say the same thing; give one of them")
-    if file is not None:
-        from merian.measure.calibration_file import read_calibration
-
-        return read_calibration(file)
     if not scale:
         return None
     found = _SCALE.fullmatch(scale)

@@ -21,8 +21,10 @@ from merian.errors import InputError
 from merian.files import existing, find_encoding, open_text
 from merian.image.addresses import Region
 from merian.measure.calibration import BY_HAND, Calibration, declared
+from merian.measure.calibrations import read_calibrations
 
-__all__ = ["About", "Asked", "Given", "of_files", "read_about", "with_outlines"]
+__all__ = ["About", "Asked", "Given", "of_files", "read_about", "with_outlines",
+           "with_scales"]  # fmt: skip
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .png .tif .tiff .bmp .gif .webp .avif .jp2 .ppm .pgm".split()
@@ -66,6 +68,7 @@ class Asked:
         group: Whose specimens are compared with each other: the species, as a rule.
         expected: How many specimens there should be.
         calibration: Its own scale.
+        scale_frame: Width and height of the picture that the scale was taken from.
         outlines: What is measured; None where it is to be found.
         mask: A file of a mask, instead.
         frame: Width and height of the picture that outlines were drawn on.
@@ -81,6 +84,7 @@ class Asked:
     group: str = ""
     expected: int | None = None
     calibration: Calibration | None = None
+    scale_frame: tuple[int, int] | None = None
     outlines: tuple[Given, ...] | None = None
     mask: Path | None = None
     frame: tuple[int, int] | None = None
@@ -163,6 +167,34 @@ def _number(text: str, column: str, where: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"{where}: {column} is {text!r}; a number is expected")
     return value
+
+
+def with_scales(pictures: Iterable[Asked], path: Path) -> Iterator[Asked]:
+    """Yield pictures with the scales of a file that `merian calibrate` wrote.
+
+    A picture is found by its address or its name. Where the file has one picture only, its scale is
+    that of all: of a rig.
+    """
+    known = {
+        name: one.calibration for name, one in read_calibrations(path).items() if one.calibration
+    }
+    frames = {name: (one.width, one.height) for name, one in read_calibrations(path).items()}
+    if not known:
+        raise InputError(f"{path}: none of its pictures has a scale")
+    lone = next(iter(known.values())) if len(known) == 1 else None
+    by_name: dict[str, str] = {}
+    for full in known:
+        for name in (full, Path(full).name, Path(full).stem):
+            by_name.setdefault(name, full)
+    for one in pictures:
+        place = Path(one.address)
+        wanted = (one.address, place.absolute().as_posix(), one.name, place.name, place.stem)
+        at = next((by_name[name] for name in wanted if name in by_name), None)
+        if at is not None:
+            frame = frames[at] if all(frames[at]) else None
+            yield replace(one, calibration=known[at], scale_frame=frame)
+        else:
+            yield replace(one, calibration=lone) if lone is not None else one
 
 
 def of_files(paths: Sequence[Path]) -> Iterator[Asked]:

@@ -6,6 +6,7 @@ what is doubtful is told beside it. A trait that a body has not (elytra of a fly
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -39,6 +40,7 @@ Pixels = NDArray[np.uint8]
 
 _EIGHT = np.ones((3, 3), int)
 _LEAST = 30  # pixels of a piece of a mask file; less is dust
+_ALIKE = 0.01  # sides of two pictures that are the same but for their size
 _MOST = 20_000  # specimens of one picture
 
 
@@ -125,14 +127,13 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
         BadPictureError: What is given of the picture does not fit it.
     """
     height, width = pixels.shape[:2]
-    calibration = asked.calibration or settings.calibration
+    calibration, codes = _scale(asked, (width, height), settings.calibration)
     try:
         colours = calibrate_colours(pixels, list(settings.chart)) if settings.chart else None
     except InputError as error:
         raise BadPictureError(str(error)) from None
     single = settings.single if asked.single is None else asked.single
     bodies = list(bodies_of(pixels, asked, single))
-    codes = []
     if asked.frame is not None and asked.frame != (width, height):
         codes.append("frame")
     expected = asked.expected if asked.expected is not None else settings.expected
@@ -162,6 +163,22 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
     return Measured(
         asked, width, height, calibration, colours, tuple(specimens), worst_first(codes)
     )
+
+
+def _scale(
+    asked: Asked, size: tuple[int, int], usual: Calibration | None
+) -> tuple[Calibration | None, list[str]]:
+    """Return the scale of a picture; one of a copy of another size is brought to this."""
+    own, frame = asked.calibration, asked.scale_frame
+    if own is None or frame is None or frame == size or asked.region is not None:
+        return own or usual, []
+    across, down = size[0] / frame[0], size[1] / frame[1]
+    if abs(across / down - 1) > _ALIKE:
+        raise BadPictureError(
+            f"its scale was taken from a picture of {frame[0]} x {frame[1]} pixels, and it has "
+            f"{size[0]} x {size[1]}, which is of another shape"
+        )
+    return own.resized(math.sqrt(across * down)), ["frame"]
 
 
 def measure_body(
@@ -232,7 +249,7 @@ def _given(pixels: Pixels, asked: Asked) -> Iterator[tuple[Body, Given]]:
     height, width = pixels.shape[:2]
     frame = asked.frame or (width, height)
     across, down = width / frame[0], height / frame[1]
-    if abs(across / down - 1) > 0.01:
+    if abs(across / down - 1) > _ALIKE:
         raise BadPictureError(
             f"its outlines were drawn on a picture of {frame[0]} x {frame[1]} pixels, and it has "
             f"{width} x {height}, which is of another shape"
