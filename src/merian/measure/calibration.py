@@ -21,7 +21,9 @@ import numpy as np
 from merian.errors import InputError
 from merian.measure.units import MILLIMETRES
 
-__all__ = ["Calibration", "Outlier", "Point", "Series", "declared", "pool", "two_points"]
+__all__ = [
+    "Calibration", "NoScaleError", "Outlier", "Point", "Series", "declared", "pool", "two_points",
+]  # fmt: skip
 
 Point = tuple[float, float]
 
@@ -30,6 +32,10 @@ CLICK = 1.0  # pixels: how far a click is off its end
 OUTLIER = 0.02  # of the scale: no rig moves so far, and a wrong bar is farther
 _NORMAL = 1.4826  # times the median absolute deviation: the spread of what is normal
 _OF_A_MEDIAN = 1.2533  # times that of a mean
+
+
+class NoScaleError(InputError):
+    """A picture in which no scale is found, and why."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Calibration:
         plane: What is known of the plane of the marks and of what is measured.
         others: What the scale may be instead, in pixels a millimetre, the likeliest first, each
             with the reason.
-        marks: Of a bar or ruler, where its ends are in the picture.
+        marks: Of a bar or ruler, where its ends are in the picture; of a board, its corners.
+        why: What says that the scale is this.
     """
 
     pixels_per_mm: float
@@ -57,6 +64,7 @@ class Calibration:
     plane: str = ""
     others: tuple[tuple[float, str], ...] = ()
     marks: tuple[Point, ...] = ()
+    why: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.pixels_per_mm) and self.pixels_per_mm > 0):
