@@ -23,6 +23,7 @@ __all__ = ["Comb", "find_combs", "halved"]
 Floats = NDArray[np.float32]
 
 _PIECE = 256  # pixels of a side
+_RIM = 96  # pixels around a picture that mirror it: pieces hardly see what lies at their sides
 _STEP = 0.25  # of a bin of the spectrum: how finely combs are looked for
 _LEAST, _MOST = 3.6, 40.0  # pixels: periods that a piece can show
 _TEETH = 6  # that are looked at
@@ -32,7 +33,7 @@ _FLAT = 2.0  # grey values: pieces with less in them hold no marks
 _CLEAR = 4.0  # how far a comb stands out; cloth gives up to 4.5, and what is no ruler is seen later
 _ALIKE = 0.07  # of a period, between pieces
 _ALIKE_ANGLE = 4.0  # degrees
-_SMALLEST = 320  # pixels of the shorter side below which a picture is not halved again
+_SMALLEST = 200  # pixels of the shorter side below which a picture is not halved again
 _LARGEST = 7_000_000  # pixels above which the pieces of a picture do not overlap
 _COMBS = 12  # that are told of
 
@@ -90,18 +91,13 @@ def halved(picture: Floats) -> Floats:
 
 def _everywhere(grey: Floats) -> Iterator[_Seen]:
     factor = 1
-    while True:
+    while min(grey.shape) > _RIM:
+        grey = np.pad(grey, [(0, max(0, _PIECE - side)) for side in grey.shape], mode="edge")
         step = _PIECE // 2 if grey.size <= _LARGEST else _PIECE
-        yield from _looked_at(_filled(grey), factor, step)
+        yield from _looked_at(np.pad(grey, _RIM, mode="reflect"), factor, step)
         if min(grey.shape) < 2 * _SMALLEST:
             return
         grey, factor = halved(grey), 2 * factor
-
-
-def _filled(picture: Floats) -> Floats:
-    tall, wide = picture.shape
-    more = max(0, _PIECE - tall), max(0, _PIECE - wide)
-    return np.pad(picture, ((0, more[0]), (0, more[1])), mode="edge") if any(more) else picture
 
 
 def _together(same: Sequence[_Seen]) -> Comb:
@@ -129,8 +125,8 @@ def _looked_at(picture: Floats, factor: int, step: int) -> Iterator[_Seen]:
             piece = picture[y : y + _PIECE, x : x + _PIECE]
             if piece.std() >= _FLAT:
                 for clearness, period, angle in _combs_of(piece):
-                    yield _Seen(clearness, period * factor, angle, x * factor, y * factor,
-                                _PIECE * factor)  # fmt: skip
+                    left, top = (x - _RIM) * factor, (y - _RIM) * factor
+                    yield _Seen(clearness, period * factor, angle, left, top, _PIECE * factor)
 
 
 def _combs_of(piece: Floats) -> Iterator[tuple[float, float, float]]:

@@ -26,6 +26,7 @@ __all__ = ["ruler_scale"]
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+_USUAL = 8_000_000  # pixels: of more every second is looked at first
 _LARGEST = 50_000_000  # pixels: of more every second is enough
 _REGULAR = 26.0  # how much likelier marks are regular than not, as a logarithm; see `_weight`
 _BY_CHANCE = 0.29  # of a period: spread of marks that are anywhere
@@ -34,7 +35,7 @@ _SQUARE = 0.05  # by which the cells of graph paper may be longer than wide, see
 _LINES = 5  # of graph paper in the shorter direction
 _SAME = 0.01  # of a ratio of two periods
 _FINER = (2, 5, 4, 10)  # marks that may stand between those that were found
-_UNITS = ((1.0, 0.5), (INCH / 8, INCH / 16, INCH / 32))  # of both sides of a ruler
+_METRIC, _INCHES = (1.0, 0.5), (INCH / 8, INCH / 16, INCH / 32)  # of both sides of a ruler
 _TOLD = 0.005  # of the scale: a drift that is worth a word
 
 
@@ -63,33 +64,47 @@ def ruler_scale(picture: Pixels, *, step: float | None = None, source: str = "")
     Raises:
         NoScaleError: There is no ruler in it, or none that can be read.
     """
-    best: list[_Found] = []
-    factor = 1
-    for grey in _greys(picture):
-        while grey.size > _LARGEST:
-            grey, factor = halved(grey), 2 * factor
+    best: tuple[list[_Found], Floats, int] | None = None
+    for grey, factor in _greys(picture):
         found = _candidates(grey, step)
-        best = sorted([*best, *found], key=lambda one: (not one.sure, -_weight(one.ticks)))
-        if best and best[0].sure:
+        found.sort(key=lambda one: (not one.sure, -_weight(one.ticks)))
+        if found and (best is None or _better(found[0], best[0][0])):
+            best = found, grey, factor
+        if best is not None and best[0][0].sure:
             break
-        factor = 1
-    if not best:
+    if best is None:
         raise NoScaleError(
             "no ruler and no graph paper is seen: nothing in it repeats ten times as regularly as "
             "marks do"
         )
-    return _calibration(grey, best, factor, source)
+    return _calibration(*best, source)
 
 
-def _greys(picture: Pixels) -> Iterator[Floats]:
-    """Yield a picture in grey, and by its colours: lines of graph paper may be as bright as it."""
-    if picture.ndim == 2:
-        yield picture.astype(np.float32)
-        return
-    yield picture[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
-    colour = picture[..., :3].max(2).astype(np.float32) - picture[..., :3].min(2)
-    if colour.std() > 1:
-        yield colour
+def _better(one: _Found, other: _Found) -> bool:
+    return (one.sure, _weight(one.ticks)) > (other.sure, _weight(other.ticks))
+
+
+def _greys(picture: Pixels) -> Iterator[tuple[Floats, int]]:
+    """Yield a picture in grey, and by its colours: lines of graph paper may be as bright as it.
+
+    Each with the factor by which it is smaller. The fine marks of a large picture come last.
+    """
+    grey = (picture @ np.array([0.299, 0.587, 0.114], np.float32)) if picture.ndim > 2 else picture
+    small, factor = _reduced(np.asarray(grey, np.float32))
+    yield small, factor
+    if picture.ndim > 2:
+        colour = picture.max(2).astype(np.float32) - picture.min(2)
+        if colour.std() > 1:
+            yield _reduced(colour)
+    if 1 < factor and grey.size <= _LARGEST:
+        yield np.asarray(grey, np.float32), 1
+
+
+def _reduced(grey: Floats) -> tuple[Floats, int]:
+    factor = 1
+    while grey.size > _USUAL:
+        grey, factor = halved(grey), 2 * factor
+    return grey, factor
 
 
 def _weight(ticks: Ticks) -> float:
@@ -100,14 +115,17 @@ def _weight(ticks: Ticks) -> float:
 
 def _candidates(grey: Floats, step: float | None) -> list[_Found]:
     found: list[_Found] = []
+    sure: Ticks | None = None
     for comb in find_combs(grey):
+        # When one is sure the rest can only say the same, but for lines that cross it.
+        if sure is not None and not _crosses(comb.angle, comb.period, sure, 2 * _SQUARE):
+            continue
         ticks = follow(grey, comb)
         if ticks is None or _weight(ticks) < _REGULAR:
             continue
         found.append(_Found(ticks, _marking(ticks, step)))
-        if found[-1].sure and step is None:
-            # The rest can only say the same, or be of the other side of a ruler.
-            break
+        if found[-1].sure and sure is None:
+            sure = ticks
     if found and step is None and not any(one.sure for one in found):
         found = _both_sides(found)
         if not any(one.sure for one in found):
@@ -126,13 +144,14 @@ def _both_sides(found: Sequence[_Found]) -> list[_Found]:
         for other, second in enumerate(found):
             if one == other or _turn(first.ticks.angle, second.ticks.angle) > _UPRIGHT:
                 continue
-            for metric in _UNITS[0]:
-                for inch in _UNITS[1]:
-                    ratio = first.ticks.period / second.ticks.period / (metric / inch)
-                    if abs(ratio - 1) < _SAME:
-                        why = f"{metric:g} mm beside 1/{INCH / inch:.0f} of an inch"
-                        known[one] = replace(first, marking=Marking(metric, why, ()))
-                        known[other] = replace(second, marking=Marking(inch, why, ()))
+            # Halves beside 32nds have the ratio of wholes beside 16ths: one side has to tell by itself.
+            metric = first.marking.step
+            for inch in _INCHES if metric in _METRIC and first.marking.levels else ():
+                ratio = first.ticks.period / second.ticks.period / (metric / inch)
+                if abs(ratio - 1) < _SAME:
+                    why = f"{metric:g} mm beside 1/{INCH / inch:.0f} of an inch"
+                    known[one] = replace(first, marking=Marking(metric, why, ()))
+                    known[other] = replace(second, marking=Marking(inch, why, ()))
     return list(known.values())
 
 
@@ -171,21 +190,26 @@ def _turn(one: float, other: float) -> float:
 
 def _crossed(grey: Floats, one: Ticks, known: Sequence[_Found]) -> Ticks | None:
     """Return the lines of graph paper that cross others, if there are such."""
-    def fits(ticks: Ticks) -> bool:
-        return (
-            90 - _turn(ticks.angle, one.angle) < _UPRIGHT
-            and abs(math.log(ticks.period / one.period)) < _SQUARE
+
+    across = follow(grey, _comb_along(one, one.period, (one.angle + 180) % 180 - 90), _LINES)
+    for ticks in (*(other.ticks for other in known), across):
+        if (
+            ticks is not None
+            and _crosses(ticks.angle, ticks.period, one, _SQUARE)
             and ticks.contrast * one.contrast > 0
-        )
-
-    for other in known:
-        if fits(other.ticks):
-            return other.ticks
-    ticks = follow(grey, _comb_along(one, one.period, (one.angle + 180) % 180 - 90), _LINES)
-    return ticks if ticks is not None and fits(ticks) else None
+        ):
+            return ticks
+    return None
 
 
-def _calibration(grey: Floats, found: Sequence[_Found], factor: int, source: str) -> Calibration:
+def _crosses(angle: float, period: float, ticks: Ticks, apart: float) -> bool:
+    return (
+        90 - _turn(angle, ticks.angle) < _UPRIGHT
+        and abs(math.log(period / ticks.period)) < apart
+    )
+
+
+def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str) -> Calibration:
     best = found[0]
     ticks, marking = best.ticks, best.marking
     crossed = _crossed(grey, ticks, found[1:])

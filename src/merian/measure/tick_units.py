@@ -27,6 +27,8 @@ INCH = 25.4  # millimetres
 _STEP = 0.12  # of the usual mark: longer marks are so much longer, or thicker, at least
 _SURE = 4.0  # standard errors of that
 _NEARLY = 12.0  # of Schwarz's criterion: e to the sixth times as likely is enough
+_SPREAD = 0.08  # of the usual mark: no print and no light is more even
+_FAR = 3.5  # spreads: what is farther is something that lies on a mark, and counts no more
 _LOUDEST = 4.0  # of the usual mark: what is above is something that lies on it
 
 
@@ -38,11 +40,13 @@ class Marking:
         step: Millimetres of a step, the likeliest.
         why: What says so.
         others: Other lengths of a step, in millimetres, with the reason; the likeliest first.
+        levels: Of how many marks one is longer.
     """
 
     step: float
     why: str
     others: tuple[tuple[float, str], ...]
+    levels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,22 +97,21 @@ def read_marking(strength: Doubles) -> Marking:
     known = np.isfinite(strength)
     values = np.minimum(strength, _LOUDEST)[known]
     places = np.flatnonzero(known)
-    fits = sorted(
-        ((score, number) for number, model in enumerate(_MODELS)
-         for score in _scores(values, places, model.levels)),
-    )  # fmt: skip
+    fits = sorted(_scores(values, places), key=lambda fit: fit[0])
     best = _MODELS[fits[0][1]]
-    near = [_MODELS[number] for score, number in fits[1:] if score - fits[0][0] < _NEARLY]
+    near = [_MODELS[number] for score, number in fits[1:] if score < fits[0][0] + _NEARLY]
     others: dict[float, str] = {}
     if best.step == 0:  # marks that no ruler has, as a whole
         return Marking(1.0, "longer marks that fit no ruler", _UNSURE[()])
     for step, why in _UNSURE.get(best.levels, ()):
         others.setdefault(step, why)
+    if "inch" in best.what and len(strength) < 4.2 * best.levels[-1]:
+        others.setdefault(best.step / 2, "too few marks to see whether there is a longer one")
     for model in near:
         if model.step and model.levels:
             others.setdefault(model.step, f"{_told(model.levels)} may be longer: {model.what}")
     others.pop(best.step, None)
-    return Marking(best.step, f"{_told(best.levels)}: {best.what}", tuple(others.items()))
+    return Marking(best.step, f"{_told(best.levels)}: {best.what}", tuple(others.items()), best.levels)
 
 
 def _told(levels: tuple[int, ...]) -> str:
@@ -118,29 +121,48 @@ def _told(levels: tuple[int, ...]) -> str:
     return f"every {' and '.join((', '.join(names[:-1]), names[-1]) if names[1:] else names)}"
 
 
-def _scores(values: Doubles, places: NDArray[np.int64], levels: tuple[int, ...]) -> Iterator[float]:
-    """Yield Schwarz's criterion of a model, if it holds: the best of where the levels begin."""
-    count = len(values)
+def _scores(values: Doubles, places: NDArray[np.int64]) -> list[tuple[float, int]]:
+    """Return Schwarz's criterion of each model that holds, and its number."""
+    left = {
+        number: list(_fits(values, places, model.levels)) for number, model in enumerate(_MODELS)
+    }
+    spread = min(
+        max(1.4826 * float(np.median(np.abs(rest))), _SPREAD)
+        for fits in left.values() for rest, _ in fits
+    )  # fmt: skip
+    scores = []
+    for number, fits in left.items():
+        longest = max(_MODELS[number].levels, default=1)
+        for rest, size in fits:
+            loss = float(np.minimum((rest / spread) ** 2, _FAR**2).sum())
+            # Where the levels begin is one more thing that was chosen.
+            scores.append((loss + size * math.log(len(values)) + 2 * math.log(longest), number))
+    return [min((one for one in scores if one[1] == n), default=(math.inf, n)) for n in left]
+
+
+def _fits(
+    values: Doubles, places: NDArray[np.int64], levels: tuple[int, ...]
+) -> Iterator[tuple[Doubles, int]]:
+    """Yield what a model leaves and how many numbers it has, where it holds."""
     longest = levels[-1] if levels else 1
-    if count < 1.6 * longest + 3:
+    if len(values) < 1.1 * longest + 3:  # its longest mark was there to be seen
         return
-    best = math.inf
     for start in range(longest):
-        columns = [np.ones(count)]
+        columns = [np.ones(len(values))]
         columns += [((places - start) % level == 0).astype(float) for level in levels]
         design = np.column_stack(columns)
-        normal = design.T @ design
-        if np.linalg.matrix_rank(normal) < len(normal):
-            continue
-        fit = np.linalg.solve(normal, design.T @ values)
-        left = values - design @ fit
-        variance = max(float(left @ left) / max(count - len(fit), 1), 1e-4)
-        errors = np.sqrt(variance * np.diag(np.linalg.inv(normal)))
-        if levels and not (fit[1:] > np.maximum(_STEP * fit[0], _SURE * errors[1:])).all():
-            continue
-        score = count * math.log(max(float(left @ left) / count, 1e-4)) + len(fit) * math.log(count)
-        # Where the levels begin is one more thing that was chosen.
-        score += 2 * math.log(longest)
-        best = min(best, score)
-    if math.isfinite(best):
-        yield best
+        kept = np.ones(len(values), bool)
+        for _ in range(3):  # what lies on a mark is no part of it
+            normal = design[kept].T @ design[kept]
+            if np.linalg.matrix_rank(normal) < len(normal):
+                break
+            fit = np.linalg.solve(normal, design[kept].T @ values[kept])
+            left = values - design @ fit
+            spread = max(1.4826 * float(np.median(np.abs(left))), _SPREAD)
+            kept = np.abs(left) <= _FAR * spread
+        else:
+            if design[kept, -1].sum() < 2:  # one mark is longer by chance
+                continue
+            errors = spread * np.sqrt(np.diag(np.linalg.inv(normal)))
+            if (fit[1:] > np.maximum(_STEP * fit[0], _SURE * errors[1:])).all():
+                yield left, len(fit)

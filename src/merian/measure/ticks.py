@@ -36,7 +36,7 @@ _SEEN = 0.8  # of the marks have to stand out
 _ASTRAY = 0.25  # of a period: a mark that is so far off is another thing
 _FAINT = 2.0  # grey values
 _SLANTED = 0.15  # of the period, from end to end
-_REACH = 3.0  # times the band of all marks: how far the longest ones may go on
+_REACH = 5.0  # times the band of all marks: how far the longest ones may go on
 _GOES_ON = 0.35  # of the strength of the usual mark
 _PRECISE = 3e-4  # of the scale: lenses, paper and print are no better
 
@@ -152,7 +152,7 @@ def _sampled(
         float(np.mean([y + side / 2 for _, y, side in boxes])),
     )
     corners = np.array([
-        (min(x + dx, wide), min(y + dy, tall))
+        (min(max(x + dx, 0), wide), min(max(y + dy, 0), tall))
         for x, y, side in boxes for dx in (0, side) for dy in (0, side)
     ]) - middle  # fmt: skip
     v = corners @ np.array(across)
@@ -186,19 +186,21 @@ def _phases(frame: _Frame) -> _Phases:
     wave = np.exp(-2j * np.pi * np.arange(wide) / frame.period).astype(np.complex64)
     lines = frame.values[:tall, :wide].reshape(-1, rows, wide)
     mean = lines.mean(1)
+    # Thick lines shall not outvote the thin ones beside them.
+    usual = uniform_filter1d(np.abs(mean), round(6 * frame.period) + 1, axis=1) + 0.05
+    mean = mean / (np.abs(mean) + usual)
     shifted = (mean * wave).reshape(len(mean), -1, step).sum(2)
     power = (mean**2).reshape(len(mean), -1, step).sum(2)
     window = np.hanning(10)[1:-1]  # four periods
     window = (window / window.sum()).astype(np.float32)
     smooth = _along_rows(shifted, window)
-    usual = _along_rows(power, window) + 1e-3 * step
-    coherence = (np.abs(smooth) ** 2 / (usual * step)).astype(np.float32)
+    coherence = np.abs(smooth) ** 2 / ((_along_rows(power, window) + 1e-6) * step)
     # By how clear it is; how loud tells only from the faint, as writing is louder than ticks.
-    loud = np.abs(smooth)
+    loud = usual[:, step // 2 :: step][:, : coherence.shape[1]]
     clear = coherence >= _COHERENT
-    usual_loud = float(np.median(loud[clear])) if clear.any() else 1.0
-    weight = np.where(clear, coherence**2 * loud / (loud + usual_loud), 0).astype(np.float32)
-    return _Phases((smooth / (loud + 1e-9)).astype(np.complex64), weight, rows, step)
+    enough = float(np.median(loud[clear])) if clear.any() else 1.0
+    weight = np.where(clear, coherence**2 * loud / (loud + enough), 0).astype(np.float32)
+    return _Phases((smooth / (np.abs(smooth) + 1e-9)).astype(np.complex64), weight, rows, step)
 
 
 def _along_rows(values: NDArray[np.generic], window: Floats) -> NDArray[np.generic]:
