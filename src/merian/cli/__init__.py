@@ -23,6 +23,7 @@ from merian.cli import (
     agreement,
     audit,
     bench,
+    calibrate,
     demo,
     discover,
     doctor,
@@ -80,6 +81,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "discover": discover.app,
     },
     "Measure": {
+        "calibrate": calibrate.calibrate,
         "agreement": agreement.agreement,
     },
     "Learn": {

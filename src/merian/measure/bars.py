@@ -96,8 +96,8 @@ def _told(bar: Bar) -> str:
 
 def find_bars(picture: Pixels) -> list[Bar]:
     """Return what may be a scale bar in a picture, the likeliest first."""
-    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32) if picture.ndim > 2 else picture
-    grey = np.asarray(grey, np.float32)
+    seen = picture @ np.array([0.299, 0.587, 0.114], np.float32) if picture.ndim > 2 else picture
+    grey: Floats = np.asarray(seen, np.float32)
     step = max(1, math.ceil(math.sqrt(grey.size / _LARGEST)))
     small = grey[::step, ::step]
     found: list[Bar] = []
@@ -122,9 +122,7 @@ def _apart(one: Bar, other: Bar) -> bool:
     return float(math.dist(*middles)) > near
 
 
-def _pieces(
-    grey: Floats, pieces: NDArray[np.int32], count: int, step: int, sign: int
-) -> list[Bar]:
+def _pieces(grey: Floats, pieces: NDArray[np.int32], count: int, step: int, sign: int) -> list[Bar]:
     """Return the pieces that have the shape of a bar."""
     if not count:
         return []

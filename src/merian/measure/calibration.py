@@ -171,6 +171,7 @@ def pool(calibrations: Mapping[str, Calibration], rig: str = "") -> Series:
     """
     if not calibrations:
         raise InputError("no picture of the series has a scale; one at least is needed")
+    calibrations = _agreed(calibrations)
     names = sorted(calibrations)
     scales = np.array([calibrations[name].pixels_per_mm for name in names])
     middle = float(np.median(scales))
@@ -182,6 +183,20 @@ def pool(calibrations: Mapping[str, Calibration], rig: str = "") -> Series:
     away = {outlier.source for outlier in outliers}
     kept = [name for name in names if name not in away] or names
     return Series(_pooled([calibrations[name] for name in kept], len(names), rig), outliers)
+
+
+def _agreed(calibrations: Mapping[str, Calibration]) -> dict[str, Calibration]:
+    """Return scales; one that may be several is the one that the sure pictures of the rig tell."""
+    sure = [one.pixels_per_mm for one in calibrations.values() if not one.ambiguous]
+    if not sure:
+        return dict(calibrations)
+    middle = float(np.median(sure))
+    agreed = {}
+    for name, one in calibrations.items():
+        meant = [one.pixels_per_mm, *(scale for scale, _ in one.others)]
+        near = min(meant, key=lambda scale: abs(math.log(scale / middle)))
+        agreed[name] = replace(one, pixels_per_mm=near, others=())
+    return agreed
 
 
 def _pooled(kept: Sequence[Calibration], pictures: int, rig: str) -> Calibration:
@@ -204,4 +219,6 @@ def _pooled(kept: Sequence[Calibration], pictures: int, rig: str) -> Calibration
         told,
         residual=spread * middle,
         plane="; ".join(sorted({one.plane for one in kept if one.plane})),
+        others=min(kept, key=lambda one: abs(one.pixels_per_mm - middle)).others,
+        why="the median of the rig",
     )

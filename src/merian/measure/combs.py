@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def find_combs(grey: Floats) -> list[Comb]:
     return combs[:_COMBS]
 
 
-def halved(picture: Floats) -> Floats:
+def halved(picture: NDArray[Any]) -> Floats:
     """Return a picture of half the size: pixel 0 has the middle of the first two."""
     tall, wide = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
     even = picture[:tall, :wide]
@@ -89,10 +90,11 @@ def halved(picture: Floats) -> Floats:
     return small
 
 
-def _everywhere(grey: Floats) -> Iterator[_Seen]:
+def _everywhere(grey: NDArray[Any]) -> Iterator[_Seen]:
     factor = 1
     while min(grey.shape) > _RIM:
-        grey = np.pad(grey, [(0, max(0, _PIECE - side)) for side in grey.shape], mode="edge")
+        more = [(0, max(0, _PIECE - side)) for side in grey.shape]
+        grey = np.pad(grey, more, mode="edge")
         step = _PIECE // 2 if grey.size <= _LARGEST else _PIECE
         yield from _looked_at(np.pad(grey, _RIM, mode="reflect"), factor, step)
         if min(grey.shape) < 2 * _SMALLEST:
@@ -159,7 +161,8 @@ def _bins() -> NDArray[np.int64]:
     """Return how many bins each frequency of a spectrum is from zero."""
     up = np.fft.fftfreq(_PIECE)[:, None]
     across = np.fft.rfftfreq(_PIECE)[None]
-    return np.rint(np.hypot(up, across) * _PIECE).astype(np.int64)
+    bins: NDArray[np.int64] = np.rint(np.hypot(up, across) * _PIECE).astype(np.int64)
+    return bins
 
 
 def _spectrum(piece: Floats) -> Floats:

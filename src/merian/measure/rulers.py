@@ -1,10 +1,11 @@
 """The scale of a picture from a ruler or graph paper that lies in it.
 
 What repeats is looked for all over the picture (`merian.measure.combs`), followed mark by mark
-(`merian.measure.ticks`), and its unit read from which marks are longer (`merian.measure.tick_units`).
-Nothing is guessed in silence: where the marks could mean another unit, all that they could mean is
-told with the scale, and where there is no ruler there is no scale. Of a ruler for millimetres and
-inches each side speaks for the other, as no other two units have their ratio.
+(`merian.measure.ticks`), and its unit read from which marks are longer
+(`merian.measure.tick_units`). Nothing is guessed in silence: where the marks could mean another
+unit, all that they could mean is told with the scale, and where there is no ruler there is no
+scale. Of a ruler for millimetres and inches each side speaks for the other, as no other two units
+have their ratio.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.measure.calibration import Calibration, NoScaleError
+from merian.measure.calibration import Calibration, NoScaleError, Point
 from merian.measure.combs import Comb, find_combs, halved
 from merian.measure.tick_units import INCH, Marking, read_marking
 from merian.measure.ticks import Ticks, follow
@@ -96,7 +97,7 @@ def _greys(picture: Pixels) -> Iterator[tuple[Floats, int]]:
         colour = picture.max(2).astype(np.float32) - picture.min(2)
         if colour.std() > 1:
             yield _reduced(colour)
-    if 1 < factor and grey.size <= _LARGEST:
+    if factor > 1 and grey.size <= _LARGEST:
         yield np.asarray(grey, np.float32), 1
 
 
@@ -144,7 +145,7 @@ def _both_sides(found: Sequence[_Found]) -> list[_Found]:
         for other, second in enumerate(found):
             if one == other or _turn(first.ticks.angle, second.ticks.angle) > _UPRIGHT:
                 continue
-            # Halves beside 32nds have the ratio of wholes beside 16ths: one side has to tell by itself.
+            # Halves beside 32nds have the ratio of wholes beside 16ths: one side has to tell.
             metric = first.marking.step
             for inch in _INCHES if metric in _METRIC and first.marking.levels else ():
                 ratio = first.ticks.period / second.ticks.period / (metric / inch)
@@ -190,7 +191,6 @@ def _turn(one: float, other: float) -> float:
 
 def _crossed(grey: Floats, one: Ticks, known: Sequence[_Found]) -> Ticks | None:
     """Return the lines of graph paper that cross others, if there are such."""
-
     across = follow(grey, _comb_along(one, one.period, (one.angle + 180) % 180 - 90), _LINES)
     for ticks in (*(other.ticks for other in known), across):
         if (
@@ -204,8 +204,7 @@ def _crossed(grey: Floats, one: Ticks, known: Sequence[_Found]) -> Ticks | None:
 
 def _crosses(angle: float, period: float, ticks: Ticks, apart: float) -> bool:
     return (
-        90 - _turn(angle, ticks.angle) < _UPRIGHT
-        and abs(math.log(period / ticks.period)) < apart
+        90 - _turn(angle, ticks.angle) < _UPRIGHT and abs(math.log(period / ticks.period)) < apart
     )
 
 
@@ -213,9 +212,9 @@ def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str
     best = found[0]
     ticks, marking = best.ticks, best.marking
     crossed = _crossed(grey, ticks, found[1:])
-    period, relative, residual, marks, plane = (
-        ticks.period, ticks.relative, ticks.residual, ticks.ends, []
-    )  # fmt: skip
+    marks: tuple[Point, ...] = ticks.ends
+    plane: list[str] = []
+    period, relative, residual = ticks.period, ticks.relative, ticks.residual
     if crossed is not None:
         if marking.others:
             again = read_marking(crossed.strength)
@@ -241,7 +240,7 @@ def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str
     )
     calibration = Calibration(
         scale, min(relative, 0.99), "graph paper" if crossed else "ruler", source,
-        residual=residual, plane="; ".join(plane), others=(*others, *rivals), marks=tuple(marks),
+        residual=residual, plane="; ".join(plane), others=(*others, *rivals), marks=marks,
         why=f"{ticks.count} marks, {marking.why}",
     )  # fmt: skip
     return calibration if factor == 1 else calibration.resized(factor)

@@ -107,11 +107,14 @@ def read_marking(strength: Doubles) -> Marking:
         others.setdefault(step, why)
     if "inch" in best.what and len(strength) < 4.2 * best.levels[-1]:
         others.setdefault(best.step / 2, "too few marks to see whether there is a longer one")
+        others.setdefault(best.step * 2, "too few of the longest marks to be sure of them")
     for model in near:
         if model.step and model.levels:
             others.setdefault(model.step, f"{_told(model.levels)} may be longer: {model.what}")
     others.pop(best.step, None)
-    return Marking(best.step, f"{_told(best.levels)}: {best.what}", tuple(others.items()), best.levels)
+    return Marking(
+        best.step, f"{_told(best.levels)}: {best.what}", tuple(others.items()), best.levels
+    )
 
 
 def _told(levels: tuple[int, ...]) -> str:

@@ -15,23 +15,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, uniform_filter1d
 
 from merian.measure.combs import Comb, halved
+from merian.measure.phases import (
+    IRREGULAR,
+    Frame,
+    Phases,
+    curve_of,
+    fitted,
+    phases_of,
+    sampled,
+    slopes,
+    tracked,
+)
 
 __all__ = ["Ticks", "follow"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-Complex = NDArray[np.complex64]
 
 _SAMPLES = 6.0  # a period has at least that many samples where the picture has
-_COHERENT = 0.2  # share of the variance that a sine of the period explains, where there are marks
-_STRONG = 0.4  # of the usual strength along the ruler
-_OFF = 0.12  # of a period: how far the next stretch may be from where it is expected
-_GAP = 14  # marks that may be hidden in between
 _FEWEST = 10  # marks
-_IRREGULAR = 0.09  # of a period: what single marks are off by; a sine in noise gives 0.1 to 0.3
 _SEEN = 0.8  # of the marks have to stand out
 _ASTRAY = 0.25  # of a period: a mark that is so far off is another thing
 _FAINT = 2.0  # grey values
@@ -68,34 +72,6 @@ class Ticks:
     contrast: float
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """A picture sampled along a direction: [across, along]."""
-
-    values: Floats
-    inside: NDArray[np.bool_]  # of each column: its middle is in the picture
-    origin: tuple[float, float]  # x and y of the first sample
-    along: tuple[float, float]
-    across: tuple[float, float]
-    period: float  # samples of a step of one pixel
-
-    def place(self, column: float, row: float) -> tuple[float, float]:
-        return (
-            self.origin[0] + column * self.along[0] + row * self.across[0],
-            self.origin[1] + column * self.along[1] + row * self.across[1],
-        )
-
-
-@dataclass(frozen=True)
-class _Phases:
-    """The marks of a frame as phases: [block of rows, stretch]."""
-
-    values: Complex  # of length 1
-    weight: Floats  # by how clearly the period is seen; 0 where it is not
-    rows: int  # of a block
-    step: int  # samples of a stretch
-
-
 def follow(grey: Floats, comb: Comb, fewest: int = _FEWEST) -> Ticks | None:
     """Return the marks of a comb, or None where they are not those of a ruler.
 
@@ -109,20 +85,22 @@ def follow(grey: Floats, comb: Comb, fewest: int = _FEWEST) -> Ticks | None:
         grey, factor = halved(grey), 2 * factor
     period, angle = comb.period / factor, comb.angle
     boxes = [tuple(value / factor for value in box) for box in comb.boxes]
+    frame: Frame | None = None
     for _ in range(3):
-        frame = _sampled(grey, boxes, angle, period, fewest)
+        frame = sampled(grey, boxes, angle, period, fewest)
         if frame is None:
             return None
-        phases = _phases(frame)
+        phases = phases_of(frame)
         if np.count_nonzero(phases.weight) < 4:
             return None
-        turn, stretch = _slopes(phases)
+        turn, stretch = slopes(phases)
         # Of a wave vector (1/p, 0) in the frame, moved by what the slopes say.
         along, across = 1 / period + stretch, turn
         period = 1 / math.hypot(along, across)
         angle += math.degrees(math.atan2(across, along))
         if abs(turn * period) < 2e-4 and abs(stretch * period) < 2e-3:
             break
+    assert frame is not None
     found = _read(frame, phases, fewest)
     return None if found is None else _enlarged(found, factor)
 
@@ -137,106 +115,13 @@ def _enlarged(ticks: Ticks, factor: int) -> Ticks:
     )  # fmt: skip
 
 
-# -- the frame ----------------------------------------------------------------------------------
-
-
-def _sampled(
-    grey: Floats, boxes: list[tuple[float, ...]], angle: float, period: float, fewest: int
-) -> _Frame | None:
-    """Sample the picture along a direction, over the rows of the boxes and as far as it goes."""
-    tall, wide = grey.shape
-    along = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    across = -along[1], along[0]
-    middle = (
-        float(np.mean([x + side / 2 for x, _, side in boxes])),
-        float(np.mean([y + side / 2 for _, y, side in boxes])),
-    )
-    corners = np.array([
-        (min(max(x + dx, 0), wide), min(max(y + dy, 0), tall))
-        for x, y, side in boxes for dx in (0, side) for dy in (0, side)
-    ]) - middle  # fmt: skip
-    v = corners @ np.array(across)
-    low, high = float(v.min()), float(v.max())
-    # A ruler may be longer than the pieces that show it, and leave their rows a little.
-    whole = np.array([(0, 0), (wide, 0), (0, tall), (wide, tall)]) - middle
-    s = whole @ np.array(along)
-    rows, columns = int(high - low) + 1, int(s.max() - s.min()) + 1
-    if columns < fewest * period or rows < 3:
-        return None
-    origin = (
-        middle[0] + s.min() * along[0] + low * across[0],
-        middle[1] + s.min() * along[1] + low * across[1],
-    )
-    down, right = np.arange(rows)[:, None], np.arange(columns)[None]
-    x = (origin[0] + right * along[0] + down * across[0]).astype(np.float32)
-    y = (origin[1] + right * along[1] + down * across[1]).astype(np.float32)
-    values = map_coordinates(grey, [y, x], order=1, mode="nearest")
-    there = (x >= 0) & (x <= wide - 1) & (y >= 0) & (y <= tall - 1)
-    values = values - uniform_filter1d(values, max(3, round(2 * period)), axis=1)
-    values *= there
-    return _Frame(values.astype(np.float32), there.any(0), origin, along, across, period)
-
-
-def _phases(frame: _Frame) -> _Phases:
-    """Return how far each part of a frame is ahead of the period."""
-    rows, step = max(2, round(frame.period / 4)), max(2, round(frame.period / 2))
-    tall, wide = frame.values.shape
-    rows = max(1, min(rows, tall // 2))
-    tall, wide = tall // rows * rows, wide // step * step
-    wave = np.exp(-2j * np.pi * np.arange(wide) / frame.period).astype(np.complex64)
-    lines = frame.values[:tall, :wide].reshape(-1, rows, wide)
-    mean = lines.mean(1)
-    # Thick lines shall not outvote the thin ones beside them.
-    usual = uniform_filter1d(np.abs(mean), round(6 * frame.period) + 1, axis=1) + 0.05
-    mean = mean / (np.abs(mean) + usual)
-    shifted = (mean * wave).reshape(len(mean), -1, step).sum(2)
-    power = (mean**2).reshape(len(mean), -1, step).sum(2)
-    window = np.hanning(10)[1:-1]  # four periods
-    window = (window / window.sum()).astype(np.float32)
-    smooth = _along_rows(shifted, window)
-    coherence = np.abs(smooth) ** 2 / ((_along_rows(power, window) + 1e-6) * step)
-    # By how clear it is; how loud tells only from the faint, as writing is louder than ticks.
-    loud = usual[:, step // 2 :: step][:, : coherence.shape[1]]
-    clear = coherence >= _COHERENT
-    enough = float(np.median(loud[clear])) if clear.any() else 1.0
-    weight = np.where(clear, coherence**2 * loud / (loud + enough), 0).astype(np.float32)
-    return _Phases((smooth / (np.abs(smooth) + 1e-9)).astype(np.complex64), weight, rows, step)
-
-
-def _along_rows(values: NDArray[np.generic], window: Floats) -> NDArray[np.generic]:
-    half = len(window) // 2
-    padded = np.pad(values, ((0, 0), (half, len(window) - half - 1)))
-    wide = values.shape[1]
-    total = np.zeros_like(values)
-    for place, weight in enumerate(window):
-        total = total + weight * padded[:, place : place + wide]
-    return total
-
-
-def _slopes(phases: _Phases) -> tuple[float, float]:
-    """Return by how many cycles a pixel the phases advance from row to row, and along."""
-    kept = phases.values * phases.weight
-    down = (kept[1:] * np.conj(kept[:-1])).sum()
-    # Windows overlap: neighbours share most of what they see, those eight apart nothing.
-    apart = min(8, kept.shape[1] - 1)
-    first = (kept[:, 1:] * np.conj(kept[:, :-1])).sum()
-    rough = np.angle(first)
-    far = (kept[:, apart:] * np.conj(kept[:, :-apart])).sum() * np.exp(-1j * rough * apart)
-    right = rough + (np.angle(far) / apart if abs(far) > 0 else 0.0)
-    turn = np.angle(down) / (2 * np.pi * phases.rows) if abs(down) > 0 else 0.0
-    return float(turn), float(right / (2 * np.pi * phases.step))
-
-
-# -- the marks ----------------------------------------------------------------------------------
-
-
-def _read(frame: _Frame, phases: _Phases, fewest: int) -> Ticks | None:
+def _read(frame: Frame, phases: Phases, fewest: int) -> Ticks | None:
     weights = phases.weight
     sums = (phases.values * weights).sum(0)
-    stretches = _tracked(sums, frame.period / phases.step)
+    stretches = tracked(sums, frame.period / phases.step)
     if stretches is None:
         return None
-    curve = _curve(sums, stretches, phases.step, frame.period)
+    curve = curve_of(sums, stretches, phases.step, frame.period)
     if curve is None:
         return None
     lines = frame.values[: len(phases.values) * phases.rows]
@@ -258,17 +143,17 @@ def _read(frame: _Frame, phases: _Phases, fewest: int) -> Ticks | None:
 
 
 def _marks(
-    frame: _Frame, lines: Floats, band: Floats, middle: Doubles, columns: Doubles, offs: Doubles,
+    frame: Frame, lines: Floats, band: Floats, middle: Doubles, columns: Doubles, offs: Doubles,
     seen: NDArray[np.bool_], contrast: float, step: int,
 ) -> Ticks | None:  # fmt: skip
     """Return the marks, their places fitted once more, or None where they are not regular."""
     count = len(columns)
     rough = float(columns[-1] - columns[0]) / (count - 1)
-    numbers = np.arange(count)
-    fit, off, degree = _fitted(numbers[seen], (columns + offs * rough)[seen], rough, 25, 60)
+    numbers = np.arange(count, dtype=np.float64)
+    fit, off, degree = fitted(numbers[seen], (columns + offs * rough)[seen], rough, 25, 60)
     places = np.polyval(fit, (numbers - numbers[seen].mean()) / count)
     jitter = 1.4826 * float(np.median(np.abs(off))) / rough
-    if np.mean(seen) < _SEEN or jitter > _IRREGULAR or not (np.diff(places) > 0).all():
+    if np.mean(seen) < _SEEN or jitter > IRREGULAR or not (np.diff(places) > 0).all():
         return None
     length = float(places[-1] - places[0])
     period = length / (count - 1)
@@ -282,38 +167,14 @@ def _marks(
     strength = _strengths(lines, band, middle, places, period, contrast, step)
     strength[~seen] = np.nan
     rows = (np.polyval(middle, places[[0, -1]] / step) + 0.5) * len(frame.values) / len(lines)
-    ends = tuple(frame.place(float(x), float(y)) for x, y in zip(places[[0, -1]], rows, strict=True))
+    ends = tuple(
+        frame.place(float(x), float(y)) for x, y in zip(places[[0, -1]], rows, strict=True)
+    )
     angle = math.degrees(math.atan2(frame.along[1], frame.along[0]))
     return Ticks(
         period, relative, angle, count,
         float(np.sqrt(np.mean(off**2))), drift, strength, ends, contrast,  # type: ignore[arg-type]
     )  # fmt: skip
-
-
-def _fitted(
-    x: Doubles, y: Doubles, unit: float, second: int, third: int, weight: Doubles | None = None
-) -> tuple[Doubles, Doubles, int]:
-    """Fit the plainest curve that holds; return it, what is left, and its degree.
-
-    The curve is over x less its mean, by the range of x and one more.
-    """
-    span = float(np.ptp(x)) + 1
-    z = (x - x.mean()) / span
-    weight = np.ones(len(x)) if weight is None else weight
-    best: tuple[Doubles, Doubles, int] | None = None
-    for degree in (1, 2, 3):
-        if degree > 1 and len(x) < (second, third)[degree - 2]:
-            break
-        kept = np.ones(len(x), bool)
-        for _ in range(3):
-            fit = np.polyfit(z[kept], y[kept], degree, w=weight[kept])
-            off = y - np.polyval(fit, z)
-            kept = np.abs(off) <= max(0.02 * unit, 3.5 * float(np.median(np.abs(off))))
-        if best is not None and np.median(np.abs(off)) > 0.8 * np.median(np.abs(best[1])):
-            continue
-        best = fit, off, degree
-    assert best is not None
-    return best
 
 
 def _kept(good: NDArray[np.bool_]) -> slice | None:
@@ -330,77 +191,6 @@ def _kept(good: NDArray[np.bool_]) -> slice | None:
 def _runs(there: NDArray[np.bool_]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], there.astype(np.int8), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-def _tracked(sums: Complex, stretches: float) -> NDArray[np.int64] | None:
-    """Return the stretches that show the marks, from the clearest on as far as phases go on.
-
-    Args:
-        sums: How many rows show the period in each stretch, turned by their phase.
-        stretches: Of one period.
-    """
-    strength = np.abs(sums)
-    wide = np.convolve(sums, np.ones(max(3, round(6 * stretches))), "same")
-    seed = int(np.argmax(np.abs(wide)))
-    if not strength[seed] > 0:
-        return None
-    reach = round(12 * stretches)
-    near = slice(max(0, seed - reach // 2), seed + reach // 2 + 1)
-    usual = float(np.median(strength[near][strength[near] > 0]))
-    found = [seed]
-    for way in (1, -1):
-        found += _walk(sums, seed, way, usual, stretches)
-    return np.array(sorted(found)) if len(found) >= 4 * stretches else None
-
-
-def _walk(sums: Complex, seed: int, way: int, usual: float, stretches: float) -> list[int]:
-    """Return the stretches on one side of a seed whose phases are where they are expected."""
-    memory, gap = round(10 * stretches), _GAP * stretches
-    places, phases, found = [seed], [float(np.angle(sums[seed]))], []
-    slope, at, lost = 0.0, seed + way, 0
-    while 0 <= at < len(sums) and lost <= gap:
-        expected = phases[-1] + slope * (at - places[-1])
-        off = (float(np.angle(sums[at])) - expected + math.pi) % (2 * math.pi) - math.pi
-        if abs(sums[at]) > _STRONG * usual and abs(off) < _OFF * 2 * math.pi:
-            places.append(at)
-            phases.append(expected + off)
-            found.append(at)
-            lost = 0
-            if len(places) >= 4:
-                slope = float(np.polyfit(places[-memory:], phases[-memory:], 1)[0])
-            usual = 0.98 * usual + 0.02 * abs(sums[at])
-        else:
-            lost += 1
-        at += way
-    # What lies behind a gap and is short was met by chance.
-    return _without_chance(found, gap / 2)
-
-
-def _without_chance(found: list[int], gap: float) -> list[int]:
-    for at in range(len(found) - 1, 0, -1):
-        if abs(found[at] - found[at - 1]) > gap / 4 and len(found) - at < gap:
-            found = found[:at]
-    return found
-
-
-def _curve(
-    sums: Complex, run: NDArray[np.int64], step: int, period: float
-) -> tuple[Doubles, Doubles] | None:
-    """Return samples, and how many marks are passed by each; None where no curve holds."""
-    near = sums[run[1:]] * np.conj(sums[run[:-1]])
-    near = near[np.diff(run) == 1]
-    slope = float(np.angle(near.sum())) if len(near) else 0.0
-    phase = np.unwrap(np.angle(sums[run] * np.exp(-1j * slope * run))) + slope * run
-    place = (run + 0.5) * step - 0.5
-    turns = phase / (2 * np.pi) + place / period
-    marks = int(np.ptp(turns)) + 1
-    second, third = (1 if marks >= n else len(run) + 1 for n in (25, 60))
-    fit, off, _ = _fitted(place, turns, 1.0, second, third, np.abs(sums[run]))
-    if float(np.median(np.abs(off))) > _IRREGULAR:
-        return None
-    samples = np.arange(place[0] - step / 2, place[-1] + step / 2 + 1)
-    counted = np.polyval(fit, (samples - place.mean()) / (np.ptp(place) + 1))
-    return (samples, counted) if (np.diff(counted) > 0).all() else None
 
 
 def _places(curve: tuple[Doubles, Doubles], shift: float = 0.0) -> Doubles:
@@ -448,9 +238,7 @@ def _shape(profile: Doubles, columns: Doubles) -> tuple[float, float]:
     return float(fold[at] - fold[(at + 16) % 32]), float((at + np.clip(shift, -0.5, 0.5)) / 32)
 
 
-def _offs(
-    profile: Doubles, columns: Doubles, sign: float
-) -> tuple[Doubles, NDArray[np.bool_]]:
+def _offs(profile: Doubles, columns: Doubles, sign: float) -> tuple[Doubles, NDArray[np.bool_]]:
     """Return by which part of a period each mark is off its place, and which marks are seen."""
     period = float(np.median(np.diff(columns)))
     parts = (np.arange(24) + 0.5) / 24 - 0.5

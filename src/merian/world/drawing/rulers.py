@@ -117,7 +117,10 @@ def _softened(band: Floats, soft: float) -> Floats:
     padded = np.pad(band, reach, mode="edge")
     tall, wide = band.shape
     down = sum(w * padded[i : i + tall] for i, w in enumerate(kernel))
-    return sum((w * down[:, i : i + wide] for i, w in enumerate(kernel)), np.float32(0))
+    both: Floats = np.zeros_like(band)
+    for i, w in enumerate(kernel):
+        both += w * down[:, i : i + wide]
+    return both
 
 
 # -- what lies on the table ---------------------------------------------------------------------
@@ -142,7 +145,8 @@ def _sheet(kind: str, px_per_mm: float, side: int, rng: np.random.Generator) -> 
         ticks = np.maximum(ticks, other[::-1])
     tone = paper + (ink - paper) * np.clip(ticks, 0, 1) * rng.uniform(0.6, 1.0)
     colour = np.array([1.0, rng.uniform(0.95, 1.0), rng.uniform(0.82, 1.0)])
-    return (tone[..., None] * colour).astype(np.float32)
+    sheet: Floats = (tone[..., None] * colour).astype(np.float32)
+    return sheet
 
 
 def _ticks(
@@ -191,7 +195,8 @@ def _graph(kind: str, px_per_mm: float, side: int, rng: np.random.Generator) -> 
         ink = np.maximum(ink, line[:, None] if axis == 0 else line[None])
     paper = np.array([0.95, 0.94, 0.9]) * rng.uniform(0.7, 1.0)
     colour = np.array([[0.85, 0.5, 0.3], [0.4, 0.6, 0.85], [0.45, 0.4, 0.4]])[rng.integers(3)]
-    return (paper + ink[..., None] * (colour * paper - paper)).astype(np.float32)
+    sheet: Floats = (paper + ink[..., None] * (colour * paper - paper)).astype(np.float32)
+    return sheet
 
 
 def _lay(picture: Floats, sheet: Floats, angle: float, rng: np.random.Generator) -> None:
