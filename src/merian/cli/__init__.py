@@ -23,6 +23,7 @@ from merian.cli import (
     agreement,
     audit,
     bench,
+    calibrate,
     demo,
     discover,
     doctor,
@@ -82,6 +83,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
     },
     "Measure": {
         "measure": measure.app,
+        "calibrate": calibrate.calibrate,
         "agreement": agreement.agreement,
     },
     "Learn": {
