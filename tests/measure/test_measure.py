@@ -15,6 +15,8 @@ from PIL import Image
 from merian.catalogue import Catalogue, Reading, Rows
 from merian.cli import main
 from merian.errors import FormatError, InputError
+from merian.measure.calibration import Calibration
+from merian.measure.calibrations import Calibrated, write_calibrations
 from merian.measure.corrections import correct
 from merian.measure.edited import read_edited
 from merian.measure.next_pictures import next_pictures
@@ -178,6 +180,35 @@ def test_outlines_of_coco_are_measured_and_brought_to_the_size_of_the_picture(fo
     # And on something else.
     coco(folder / "outlines.json", 400, 180, ring)
     assert run(*words, folder / "other") == 2
+
+
+def test_scales_of_calibrate_go_by_picture_and_to_its_size(folder):
+    width, height = SIZE
+    found = [
+        Calibrated("p0.png", width, height, Calibration(10.0, 0.005, "ruler", "p0.png")),
+        Calibrated("x/p1.jpg", width // 2, height // 2, Calibration(10.0, 0.005, "bar", "p1")),
+        Calibrated("p2.png", width, height, None, reason="nothing found"),
+        Calibrated("p3.png", width, 2 * height, Calibration(10.0, 0.005, "bar", "p3")),
+    ]
+    write_calibrations(folder / "scales.json", found)
+    words = ("--masks", folder / "masks", "--single", "-t", "feret", "-o", folder / "out")
+    assert run(folder / "pictures", "--calibration", folder / "scales.json", *words) == 0
+    rows = measured(folder / "out")
+    told = [value(rows, f"p{n}.png", "feret") for n in (0, 1, 2)]
+    assert [(one["unit"], one["codes"]) for one in told] == [
+        ("mm", ""),
+        ("mm", "frame"),
+        ("px", ""),
+    ]
+    one, other = (float(value(rows, f"p{n}.png", "feret")["value"]) for n in (0, 1))
+    assert (one, other) == (pytest.approx(10, rel=0.03), pytest.approx(5, rel=0.03))
+    aside = measured(folder / "out", "set_aside.tsv")
+    assert [row["image"] for row in aside] == ["p3.png"]
+    assert "of another shape" in aside[0]["reason"]
+    # A file of one picture is that of a rig.
+    write_calibrations(folder / "scales.json", found[:1])
+    assert run(folder / "pictures", "--calibration", folder / "scales.json", *words) == 0
+    assert {row["unit"] for row in measured(folder / "out")} == {"mm"}
 
 
 def test_a_picture_that_cannot_be_read_is_set_aside(folder, capsys):

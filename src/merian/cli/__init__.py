@@ -82,8 +82,8 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "discover": discover.app,
     },
     "Measure": {
-        "measure": measure.app,
         "calibrate": calibrate.calibrate,
+        "measure": measure.app,
         "agreement": agreement.agreement,
     },
     "Learn": {

@@ -100,10 +100,11 @@ def measure(
         from merian.measure.in_catalogue import write_rows
 
         into = partial(write_rows, catalogue)
+    asked = _asked(sources, masks, about, calibration, catalogue)
     with screen.working("Measuring", quiet) as job:
         done = measure_all(
-            _asked(sources, masks, about, calibration, catalogue), settings, place, overlays=overlays,
-            page=write_page, sources=sources, into=into, progress=job.step,
+            asked, settings, place, overlays=overlays, page=write_page, sources=sources,
+            into=into, progress=job.step,
         )  # fmt: skip
     _tell(done, place, json)
     screen.say(f"tables in {place}; look at {place / PAGE}", quiet)

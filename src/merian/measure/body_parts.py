@@ -18,7 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, grey_opening, label, map_coordinates
+from scipy.ndimage import (
+    binary_fill_holes,
+    distance_transform_edt,
+    grey_opening,
+    label,
+    map_coordinates,
+)
 
 from merian.measure.shapes import Point, Shape
 
@@ -29,6 +35,7 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.floating[Any]]
 
 _OPEN = 0.36  # of the half width: what is thinner is a leg
+_OF_BODY = 0.6  # of a hole: so much of it lies in the core, or it is no spot on a body
 _TURNS = math.radians(16)  # from the axis of moments to that of symmetry
 _LOOKED = 72  # pixels along a core that is turned to find its symmetry
 _THIN = 0.14  # of the largest width: an antenna, where it goes on
@@ -116,6 +123,7 @@ def core_of(mask: Mask) -> tuple[Mask, float]:
 
 def trunk_of(mask: Mask) -> Trunk | None:
     """Return the body of a mask; None where nothing of it is thick."""
+    mask = _without_spots(mask)
     core, radius = core_of(mask)
     if core.sum() < 12:
         return None
@@ -137,6 +145,24 @@ def trunk_of(mask: Mask) -> Trunk | None:
     within &= (across <= right[place] + 0.5) & (across >= -left[place] - 0.5)
     body[y[within], x[within]] = True
     return Trunk(body, axis, start, stop, left[taken], right[taken])
+
+
+def _without_spots(mask: Mask) -> Mask:
+    """Return a mask with the holes within the body filled, and not those between its legs.
+
+    What shines on a body, or is as pale as the ground, is a hole in its mask.
+    """
+    filled: Mask = binary_fill_holes(mask)
+    holes, count = label(filled & ~mask)
+    if not count:
+        return mask
+    core, _ = core_of(filled)
+    within = np.bincount(holes.ravel(), core.ravel(), count + 1)
+    share = within / np.bincount(holes.ravel(), minlength=count + 1)
+    spots = share > _OF_BODY
+    spots[0] = False
+    found: Mask = mask | spots[holes]
+    return found
 
 
 def _in_axis(axis: Axis, x: Places, y: Places) -> tuple[Floats, Floats]:
@@ -239,7 +265,7 @@ def _followed(width: Floats, at: int, widest: float, radius: float) -> float:
         at += 1
     # A tip that the opening has cut off narrows and ends soon; what goes on is an appendage.
     if at - begin > _TIP * radius:
-        narrow = np.flatnonzero(width[begin : at + 1] < radius)
+        narrow = np.flatnonzero(width[begin : at + 1] < 1.5 * radius)
         return float(begin + narrow[0] if len(narrow) else begin)
     thin = at
     while thin > 0 and width[thin] < _THIN * widest:

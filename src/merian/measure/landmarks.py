@@ -104,9 +104,11 @@ def _jaws(trunk: Trunk, mask: Mask) -> float:
     there = (row >= 0) & (row < mask.shape[0]) & (column >= 0) & (column < mask.shape[1])
     there[there] = mask[row[there], column[there]]
     seen = np.flatnonzero(there.any(axis=1))
-    # What goes on beyond the reach of jaws is an antenna, or a leg that crosses.
-    if not len(seen) or places[seen[-1]] < trunk.start - reach:
+    if not len(seen):
         return trunk.start
+    # What goes on beyond the reach of jaws is an antenna before them: the middle of what may be.
+    if places[seen[-1]] < trunk.start - reach:
+        return trunk.start - reach / 2
     return float(places[seen[-1]]) - 0.25
 
 
