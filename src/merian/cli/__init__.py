@@ -23,6 +23,7 @@ from merian.cli import (
     agreement,
     audit,
     bench,
+    calibrate,
     demo,
     discover,
     doctor,
@@ -35,6 +36,7 @@ from merian.cli import (
     info,
     labels,
     library,
+    measure,
     pack,
     place,
     promise,
@@ -80,6 +82,8 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "discover": discover.app,
     },
     "Measure": {
+        "measure": measure.app,
+        "calibrate": calibrate.calibrate,
         "agreement": agreement.agreement,
     },
     "Learn": {

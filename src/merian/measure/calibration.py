@@ -21,7 +21,9 @@ import numpy as np
 from merian.errors import InputError
 from merian.measure.units import MILLIMETRES
 
-__all__ = ["Calibration", "Outlier", "Point", "Series", "declared", "pool", "two_points"]
+__all__ = [
+    "Calibration", "NoScaleError", "Outlier", "Point", "Series", "declared", "pool", "two_points",
+]  # fmt: skip
 
 Point = tuple[float, float]
 
@@ -30,6 +32,10 @@ CLICK = 1.0  # pixels: how far a click is off its end
 OUTLIER = 0.02  # of the scale: no rig moves so far, and a wrong bar is farther
 _NORMAL = 1.4826  # times the median absolute deviation: the spread of what is normal
 _OF_A_MEDIAN = 1.2533  # times that of a mean
+
+
+class NoScaleError(InputError):
+    """A picture in which no scale is found, and why."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Calibration:
         plane: What is known of the plane of the marks and of what is measured.
         others: What the scale may be instead, in pixels a millimetre, the likeliest first, each
             with the reason.
-        marks: Of a bar or ruler, where its ends are in the picture.
+        marks: Of a bar or ruler, where its ends are in the picture; of a board, its corners.
+        why: What says that the scale is this.
     """
 
     pixels_per_mm: float
@@ -57,6 +64,7 @@ class Calibration:
     plane: str = ""
     others: tuple[tuple[float, str], ...] = ()
     marks: tuple[Point, ...] = ()
+    why: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.pixels_per_mm) and self.pixels_per_mm > 0):
@@ -163,6 +171,7 @@ def pool(calibrations: Mapping[str, Calibration], rig: str = "") -> Series:
     """
     if not calibrations:
         raise InputError("no picture of the series has a scale; one at least is needed")
+    calibrations = _agreed(calibrations)
     names = sorted(calibrations)
     scales = np.array([calibrations[name].pixels_per_mm for name in names])
     middle = float(np.median(scales))
@@ -174,6 +183,20 @@ def pool(calibrations: Mapping[str, Calibration], rig: str = "") -> Series:
     away = {outlier.source for outlier in outliers}
     kept = [name for name in names if name not in away] or names
     return Series(_pooled([calibrations[name] for name in kept], len(names), rig), outliers)
+
+
+def _agreed(calibrations: Mapping[str, Calibration]) -> dict[str, Calibration]:
+    """Return scales; one that may be several is the one that the sure pictures of the rig tell."""
+    sure = [one.pixels_per_mm for one in calibrations.values() if not one.ambiguous]
+    if not sure:
+        return dict(calibrations)
+    middle = float(np.median(sure))
+    agreed = {}
+    for name, one in calibrations.items():
+        meant = [one.pixels_per_mm, *(scale for scale, _ in one.others)]
+        near = min(meant, key=lambda scale: abs(math.log(scale / middle)))
+        agreed[name] = replace(one, pixels_per_mm=near, others=())
+    return agreed
 
 
 def _pooled(kept: Sequence[Calibration], pictures: int, rig: str) -> Calibration:
@@ -196,4 +219,6 @@ def _pooled(kept: Sequence[Calibration], pictures: int, rig: str) -> Calibration
         told,
         residual=spread * middle,
         plane="; ".join(sorted({one.plane for one in kept if one.plane})),
+        others=min(kept, key=lambda one: abs(one.pixels_per_mm - middle)).others,
+        why="the median of the rig",
     )
