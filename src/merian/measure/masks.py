@@ -22,6 +22,7 @@ from scipy import ndimage
 from merian.errors import InputError
 from merian.image.otsu import otsu_threshold
 from merian.measure.ground import Ground, ground_of, lab_of
+from merian.measure.mixture import by_colours, on_edges
 
 __all__ = ["Region", "mask_of", "regions", "single"]
 
@@ -38,6 +39,9 @@ _THIN = 15  # pixels: legs are not thicker
 _HALF = 0.5  # of the clearest near: what is less is its blurred rim
 _RIM = 4  # pixels of a blurred rim
 _FAINT = 12.0  # in CIELAB: how far a body is from the ground at the least, or it is faint
+_STEEPER = 1.3  # times as steep along the outline: the mask by colours is taken
+_ALIKE = 0.75  # intersection over union: where masks agree less the ground is no plain one
+_FEW = 2_500  # pixels: in smaller crops colours cannot be told apart
 _EVERYWHERE = np.ones((3, 3), np.bool_)
 
 
@@ -96,6 +100,11 @@ def single(picture: Bytes) -> Region | None:
         codes.append("two-or-more")
     if ground.share < 0.1:
         codes.append("no-ground")
+    if (other := by_colours(lab) if _worth(picture) else None) is not None and (
+        on_edges(lab, other) > _STEEPER * on_edges(lab, mask) or _alike(mask, other) < _ALIKE
+    ):
+        mask = other
+        codes = ["busy-ground"]
     return _region(mask, 0, 0, picture.shape[:2], distance, codes)
 
 
@@ -128,6 +137,15 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
         mask = mask[: height - top, : width - left]
         found.append(_region(mask, top, left, (height, width), distance[box], []))
     return _read(found)
+
+
+def _worth(picture: Bytes) -> bool:
+    """Return whether there are pixels enough for colours, and not too many to hold."""
+    return _FEW <= picture.shape[0] * picture.shape[1] <= _PIXELS
+
+
+def _alike(one: Mask, other: Mask) -> float:
+    return float((one & other).sum() / max(int((one | other).sum()), 1))
 
 
 def _check(picture: Bytes) -> None:
