@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 _ROWS, _COLUMNS = 160, 41  # of a body that is drawn straight
 _BASE = (0.14, 0.52)  # of the length from the head: where elytra begin
 _JAWS = 0.075  # of the length: how far they reach before the head
-_CLEAR = 1.2  # of a place's mark, in spreads of all: less is no base
+_CLEAR = 2.0  # of a place's mark, in spreads of all: less is no base; of beetles all have more
 _NARROW = 0.7  # what a narrower head adds to the mark of an end
 
 

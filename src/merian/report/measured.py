@@ -165,7 +165,7 @@ def _doubts(stage: Stage) -> Section:
         if rows:
             title = f"{code}: {CODES.get(code, ('', ''))[0]}"
             shown = f"{title} ({len(rows)} of {count:,})" if count > len(rows) else title
-            parts.append(Gallery(shown, [_thumbnail(stage, row) for row in rows]))
+            parts += [Text(shown), Gallery(shown, [_thumbnail(stage, row) for row in rows])]
     return Section("To be looked at", parts)
 
 
