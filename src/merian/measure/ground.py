@@ -87,7 +87,8 @@ def lab_of(picture: Bytes) -> Floats:
     lab[..., 0] = 116 * root[..., 1] - 16
     lab[..., 1] = 500 * (root[..., 0] - root[..., 1])
     lab[..., 2] = 200 * (root[..., 1] - root[..., 2])
-    return lab
+    found: Floats = lab
+    return found
 
 
 def ground_of(lab: Floats, shape: tuple[int, int] | None = None) -> Ground:
@@ -159,7 +160,7 @@ def _start(lab: Floats) -> Doubles:
     marks = [
         _share(corners, one) + _share(border, one) - 0.7 * _share(middle, one) for one in asked
     ]
-    return np.asarray(asked[int(np.argmax(np.array(marks) + [_FIRST, 0, 0]))], dtype=np.float64)
+    return np.asarray(asked[int(np.argmax([marks[0] + _FIRST, *marks[1:]]))], dtype=np.float64)
 
 
 def _share(colours: Floats, start: Doubles) -> float:

@@ -41,7 +41,7 @@ _RIM = 4  # pixels of a blurred rim
 _FAINT = 12.0  # in CIELAB: how far a body is from the ground at the least, or it is faint
 _STEEPER = 1.3  # times as steep along the outline: the mask by colours is taken
 _ALIKE = 0.75  # intersection over union: where masks agree less the ground is no plain one
-_FEW = 2_500  # pixels: in smaller crops colours cannot be told apart
+_FEW = 20_000  # pixels: in smaller crops ten colours cannot be told apart
 _EVERYWHERE = np.ones((3, 3), np.bool_)
 
 
@@ -141,7 +141,7 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
 
 def _worth(picture: Bytes) -> bool:
     """Return whether there are pixels enough for colours, and not too many to hold."""
-    return _FEW <= picture.shape[0] * picture.shape[1] <= _PIXELS
+    return bool(_FEW <= picture.shape[0] * picture.shape[1] <= _PIXELS)
 
 
 def _alike(one: Mask, other: Mask) -> float:

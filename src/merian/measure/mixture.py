@@ -11,6 +11,8 @@ doi:10.1109/TPAMI.2012.213.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -92,7 +94,7 @@ def _some(colours: Doubles) -> Doubles:
     return colours[:: max(1, len(colours) // _SAMPLE)]
 
 
-Mixture = tuple[Doubles, Doubles, Doubles]
+Mixture = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Share float64[k], middle float64[k, 3] and inverse spread float64[k, 3, 3] of each colour."""
 
 
