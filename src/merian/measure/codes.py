@@ -73,6 +73,10 @@ CODES: dict[str, tuple[str, str]] = {
         "was parted from another that touches it",
         "Look at the line between them.",
     ),
+    "busy-ground": (
+        "the ground is of several colours, and the body was told from it by mixtures of colours",
+        "Look at the outline; a plain ground helps.",
+    ),
     "no-ground": (
         "little of the ground is seen around it",
         "Look at the outline; a wider crop helps.",
