@@ -24,6 +24,7 @@ from merian.cli import (
     audit,
     bench,
     counts,
+    calibrate,
     demo,
     discover,
     doctor,
@@ -36,6 +37,7 @@ from merian.cli import (
     info,
     labels,
     library,
+    measure,
     pack,
     place,
     promise,
@@ -82,6 +84,8 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "counts": counts.counts,
     },
     "Measure": {
+        "calibrate": calibrate.calibrate,
+        "measure": measure.app,
         "agreement": agreement.agreement,
     },
     "Learn": {

@@ -1,0 +1,176 @@
+"""Measurements of drawn bodies against their true lengths: is the truth within the interval?
+
+Pictures of a world are measured as a user measures them: masks are found, landmarks too, and the
+scale is told with its standard uncertainty, off by a draw of that. A figure is told for all
+specimens and for those without a code. Settings were chosen on the worlds 1 to 3.
+
+A world tells a beetle's elytra from where they begin below the pronotum, which it draws over their
+first three hundredths of the body's length. A photograph does not show that; so the length of what
+is seen is the truth of `elytra_length` here, and how far values are from the whole is told beside
+it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.bench.traits_pictures import Drawn, drawn
+from merian.formats.outlines import polygon_outline
+from merian.learn.bootstrap import interval_of
+from merian.measure.asked import Asked, Given
+from merian.measure.calibration import declared
+from merian.measure.definitions import chosen, definitions
+from merian.measure.outline import outlines
+from merian.measure.specimens import Settings, measure_pixels
+
+__all__ = ["run"]
+
+_TRAITS = ("body_length", "elytra_length", "body_width", "area")
+_HIDDEN = 0.03  # of the body: how much of the elytra a world draws the pronotum over
+_SEEDS, _CHOSEN_ON = (11, 12, 13, 14, 15), (1, 2, 3)
+_ROUNDS = 1000
+
+
+@dataclass(frozen=True)
+class _Row:
+    trait: str
+    scale: float
+    true: float
+    value: float
+    low: float
+    high: float
+    coded: bool
+    codes: tuple[str, ...]
+    whole: float  # of elytra with what is hidden; else the truth
+
+
+def run(
+    seeds: Sequence[int] = _SEEDS,
+    scales: Sequence[float] = (20.0,),
+    count: int = 24,
+    level: int = 2,
+    relative: float = 0.01,
+    kinds: Sequence[str] = ("beetle",),
+    given: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Return the figures.
+
+    Args:
+        seeds: Of the worlds.
+        scales: Pixels of a millimetre.
+        count: Pictures of each world and scale.
+        level: Of the nuisance, 1 to 3.
+        relative: Standard uncertainty of the scale that is told.
+        kinds: Sorts of insects.
+        given: Whether the true masks are given, so that what is told is not of finding them.
+    """
+    settings = Settings(chosen(definitions(), _TRAITS), single=True)
+    rows: list[_Row] = []
+    lost = pictures = 0
+    for seed in seeds:
+        for scale in scales:
+            for one in drawn(seed, count, scale, kinds=tuple(kinds), level=level,
+                             relative=relative):  # fmt: skip
+                pictures += 1
+                found = list(_measured(one, scale, settings, given))
+                lost += not found
+                rows += found
+    figures: dict[str, dict[str, Any]] = {
+        "pictures": {"value": pictures, "unit": "pictures"},
+        "lost": {"value": lost, "unit": "pictures in which nothing was found"},
+    }
+    for trait in _TRAITS:
+        of_trait = [row for row in rows if row.trait == trait]
+        figures |= _within(of_trait, trait)
+    figures |= _within(rows, "all traits")
+    figures |= _errors(rows, scales)
+    figures |= _by_code(rows)
+    return figures
+
+
+def _measured(one: Drawn, scale: float, settings: Settings, given: bool) -> Iterator[_Row]:
+    """Yield the traits of a picture with their truths."""
+    told = declared(one.told, one.relative, "told")
+    asked = Asked(one.name, one.name, calibration=told)
+    if given:
+        rings = [ring.ravel().tolist() for ring in outlines(one.mask)]
+        asked = replace(asked, outlines=(Given(polygon_outline(rings)),))
+    found = measure_pixels(one.picture, asked, settings)
+    if not found.specimens:
+        return
+    specimen = found.specimens[0]
+    truth = {name.removesuffix("_mm"): value for name, value in one.lengths.items()}
+    truth["area"] = one.area
+    whole = dict(truth)
+    if "elytra_length" in truth:
+        truth["elytra_length"] -= _HIDDEN * truth["body_length"]
+    for m in specimen.measurements:
+        if m.trait in truth:
+            codes = (*found.codes, *specimen.codes, *m.codes)
+            yield _Row(m.trait, scale, truth[m.trait], m.value, m.low, m.high, bool(codes), codes,
+                       whole[m.trait])  # fmt: skip
+
+
+def _within(rows: Sequence[_Row], name: str) -> dict[str, dict[str, Any]]:
+    """Return the share of truths within the interval: of all, and of those without a code."""
+    found = {}
+    for label, some in (("", rows), (", no code", [row for row in rows if not row.coded])):
+        hit = np.array([row.low <= row.true <= row.high for row in some], np.float64)
+        found[f"within k=2: {name}{label}"] = _told(hit, "share of true values", _mean)
+    return found
+
+
+def _errors(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for trait in _TRAITS:
+        for scale in scales:
+            some = [row for row in rows if row.trait == trait and row.scale == scale]
+            fine = [row for row in some if not row.coded]
+            unit = "mm2" if trait == "area" else "mm"
+            at = f"{trait} at {scale:g} px/mm"
+            for label, these in (("", some), (", no code", fine)):
+                off = np.array([row.value - row.true for row in these])
+                found[f"RMSE: {at}{label}"] = _told(off, unit, _rms)
+            share = np.array([row.value / row.true - 1 for row in fine])
+            found[f"bias: {at}, no code"] = _told(100 * share, "%", _mean)
+            if trait == "elytra_length":
+                off = np.array([row.value - row.whole for row in fine])
+                found[f"RMSE: {at}, no code, with what is hidden"] = _told(off, unit, _rms)
+    return found
+
+
+def _by_code(rows: Sequence[_Row]) -> dict[str, dict[str, Any]]:
+    """Return how often each code was given, and the truths within the interval beside it."""
+    found = {}
+    for code in sorted({code for row in rows for code in row.codes}):
+        hit = np.array(
+            [row.low <= row.true <= row.high for row in rows if code in row.codes], np.float64
+        )
+        found[f"within k=2 beside {code}"] = _told(hit, "share of true values", _mean)
+    return found
+
+
+def _told(values: NDArray[np.float64], unit: str, metric: Any) -> dict[str, Any]:
+    """Return a figure with its interval, drawn specimen by specimen."""
+    if not len(values):
+        return {"value": math.nan, "unit": unit, "n": 0}
+    got = interval_of(lambda rows: float(metric(values[rows])), len(values), rounds=_ROUNDS)
+    told: Mapping[str, Any] = {
+        "value": round(got.value, 5), "unit": unit, "low": round(got.low, 5),
+        "high": round(got.high, 5), "n": len(values),
+    }  # fmt: skip
+    return dict(told)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean())
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return math.sqrt(float((values**2).mean()))

@@ -1,0 +1,249 @@
+"""Where the bodies are in a picture: cut out by colour, with codes for what may be wrong.
+
+The ground is a smooth surface of colour. What is darker, paler or of another hue than it by more
+than its noise is a body, down to a lower level where it hangs on what is clear: a faint leg counts.
+Holes are filled unless the ground is seen through them; text, charts and rulers are left out; and
+bodies that touch are parted where they are round, never where they have legs, which a watershed
+would cut off. Nothing is lost in silence: what is doubtful has a code.
+
+References: Otsu 1979 for the level; Canny 1986 for two levels; Beucher and Lantuéjoul 1979 for the
+watershed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from merian.errors import InputError
+from merian.image.otsu import otsu_threshold
+from merian.measure.ground import Ground, ground_of, lab_of
+from merian.measure.mixture import by_colours, on_edges
+
+__all__ = ["Region", "mask_of", "regions", "single"]
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_PIXELS = 4_000_000  # of the picture in which bodies are looked for
+_SHARE = 0.9  # of the level of Otsu
+_LEVELS = (6.0, 24.0)  # in CIELAB: the level is never outside
+_LOWER = 0.35  # of the level: what hangs on a body
+_CLEAR = 2.5  # times the noise: what hangs on a body is clearer than that
+_THIN = 15  # pixels: legs are not thicker
+_HALF = 0.5  # of the clearest near: what is less is its blurred rim
+_RIM = 4  # pixels of a blurred rim
+_FAINT = 12.0  # in CIELAB: how far a body is from the ground at the least, or it is faint
+_STEEPER = 1.3  # times as steep along the outline: the mask by colours is taken
+_ALIKE = 0.75  # intersection over union: where masks agree less the ground is no plain one
+_FEW = 20_000  # pixels: in smaller crops ten colours cannot be told apart
+_EVERYWHERE = np.ones((3, 3), np.bool_)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A body in a picture.
+
+    Attributes:
+        mask: bool[h, w], cropped to its box.
+        left: Where the box is in the picture.
+        top: Where the box is in the picture.
+        codes: What may be wrong: "touches-border", "faint", "two-or-more", "parted", "no-ground",
+            "small".
+    """
+
+    mask: Mask
+    left: int
+    top: int
+    codes: tuple[str, ...] = ()
+
+    @property
+    def area(self) -> int:
+        """Pixels of the body."""
+        return int(self.mask.sum())
+
+
+def mask_of(region: Region, shape: tuple[int, int]) -> Mask:
+    """Return the mask of a region in its picture of height and width `shape`."""
+    full = np.zeros(shape, np.bool_)
+    height, width = region.mask.shape
+    full[region.top : region.top + height, region.left : region.left + width] = region.mask
+    return full
+
+
+def single(picture: Bytes) -> Region | None:
+    """Return the body in a crop that holds one; None only where all is of one colour.
+
+    Args:
+        picture: uint8[h, w, 3], RGB.
+    """
+    _check(picture)
+    lab = lab_of(picture)
+    ground = ground_of(lab)
+    distance = _distance(ground, lab)
+    if float(distance.max()) < _LEVELS[0] / 2:
+        return None
+    level = _level(distance)
+    labels, sizes = _pieces(_two_levels(distance, level, ground.noise))
+    if not sizes.size:
+        labels, sizes = _pieces(distance >= min(level, float(distance.max())))
+    largest = int(sizes.argmax())
+    mask = _filled(labels == largest + 1, distance, level)
+    codes = []
+    second = np.sort(sizes)[-2] if len(sizes) > 1 else 0
+    if second > 0.3 * sizes[largest]:
+        codes.append("two-or-more")
+    if ground.share < 0.1:
+        codes.append("no-ground")
+    if (other := by_colours(lab) if _worth(picture) else None) is not None and (
+        on_edges(lab, other) > _STEEPER * on_edges(lab, mask) or _alike(mask, other) < _ALIKE
+    ):
+        mask = other
+        codes = ["busy-ground"]
+    return _region(mask, 0, 0, picture.shape[:2], distance, codes)
+
+
+def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...]:
+    """Return the bodies in a picture, in reading order.
+
+    Args:
+        picture: uint8[h, w, 3], RGB.
+        smallest: Pixels that a body has at the least. None is a twelfth of the body that has half
+            of all pixels of bodies in larger ones, so that dirt between animals is left out.
+    """
+    _check(picture)
+    height, width = picture.shape[:2]
+    factor = int(np.ceil(np.sqrt(height * width / _PIXELS)))
+    small = picture[factor // 2 :: factor, factor // 2 :: factor]
+    lab = lab_of(small)
+    ground = ground_of(lab)
+    distance = _distance(ground, lab)
+    level = _level(distance)
+    labels, sizes = _pieces(_two_levels(distance, level, ground.noise))
+    boxes = ndimage.find_objects(labels)
+    least = smallest / factor**2 if smallest is not None else _least(sizes)
+    found = []
+    for number in np.flatnonzero(sizes >= max(least, 4)):
+        box = boxes[number]
+        mask = _filled(labels[box] == number + 1, distance[box], level)
+        if factor > 1:
+            mask = mask.repeat(factor, axis=0).repeat(factor, axis=1)
+        top, left = box[0].start * factor, box[1].start * factor
+        mask = mask[: height - top, : width - left]
+        found.append(_region(mask, top, left, (height, width), distance[box], []))
+    return _read(found)
+
+
+def _worth(picture: Bytes) -> bool:
+    """Return whether there are pixels enough for colours, and not too many to hold."""
+    return bool(_FEW <= picture.shape[0] * picture.shape[1] <= _PIXELS)
+
+
+def _alike(one: Mask, other: Mask) -> float:
+    return float((one & other).sum() / max(int((one | other).sum()), 1))
+
+
+def _check(picture: Bytes) -> None:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+        raise InputError(
+            f"a picture of shape {picture.shape} and type {picture.dtype}; "
+            "height, width and three colours as uint8 are expected"
+        )
+
+
+def _distance(ground: Ground, lab: Floats) -> Floats:
+    found: Floats = np.sqrt((ground.apart(lab) ** 2).sum(axis=2))
+    return found
+
+
+def _level(distance: Floats) -> float:
+    return float(np.clip(_SHARE * otsu_threshold(distance), *_LEVELS))
+
+
+def _two_levels(distance: Floats, level: float, noise: float) -> Mask:
+    """Return what is above the level, and what is fainter and hangs on it.
+
+    What is fainter counts where it is thin and stands out of what is beside it, more than half as
+    far as the clearest near it: so a leg does, and a shadow or the blurred rim of a body does not.
+    """
+    sure = distance > level
+    thin = distance - ndimage.grey_opening(distance, size=(_THIN, _THIN))
+    clearest = ndimage.maximum_filter(thin, size=2 * _RIM + 1)
+    maybe = (distance > _LOWER * level) & (thin > _CLEAR * noise) & (thin > _HALF * clearest)
+    labels, count = ndimage.label(sure | maybe, _EVERYWHERE)
+    keep = np.zeros(count + 1, np.bool_)
+    keep[np.unique(labels[sure])] = True
+    keep[0] = False
+    found: Mask = keep[labels]
+    return found
+
+
+def _pieces(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    labels, count = ndimage.label(mask, _EVERYWHERE)
+    return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
+
+
+def _least(sizes: NDArray[np.int64]) -> float:
+    """Return a twelfth of the size that half of all pixels are in larger pieces than."""
+    order = np.sort(sizes)
+    total = np.cumsum(order)
+    return float(order[np.searchsorted(total, total[-1] / 2)]) / 12 if len(order) else 0.0
+
+
+def _filled(mask: Mask, distance: Floats, level: float) -> Mask:
+    """Fill holes, but not those through which the ground is seen."""
+    holes = ndimage.binary_fill_holes(mask) & ~mask
+    labels, count = ndimage.label(holes)
+    if not count:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    means = np.bincount(labels.ravel(), distance.ravel()) / sizes
+    keep = (means > level / 2) | (sizes < 0.002 * mask.sum())
+    keep[0] = False
+    filled: Mask = mask | keep[labels]
+    return filled
+
+
+def _region(
+    mask: Mask,
+    top: int,
+    left: int,
+    shape: tuple[int, int],
+    distance: Floats,
+    codes: Sequence[str],
+) -> Region:
+    """Crop a mask to what is set, and tell what is doubtful."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    told = list(codes)
+    edges = (top + rows[0], left + columns[0], shape[0] - 1 - top - rows[-1],
+             shape[1] - 1 - left - columns[-1])  # fmt: skip
+    if min(edges) <= 0:
+        told.append("touches-border")
+    if mask.shape == distance.shape and float(np.median(distance[mask])) < _FAINT:
+        told.append("faint")
+    if mask.sum() < 100:
+        told.append("small")
+    return Region(mask[box], int(left + columns[0]), int(top + rows[0]), tuple(sorted(told)))
+
+
+def _read(found: Sequence[Region]) -> tuple[Region, ...]:
+    """Return regions in reading order: in rows as high as a body, from the left."""
+    if not found:
+        return ()
+    high = float(np.median([one.mask.shape[0] for one in found]))
+    middles = np.array([one.top + one.mask.shape[0] / 2 for one in found])
+    order = np.argsort(middles, kind="stable")
+    row, rows = 0, np.zeros(len(found), np.int64)
+    last = middles[order[0]]
+    for at in order:
+        if middles[at] - last > 0.6 * high:
+            row, last = row + 1, middles[at]
+        rows[at] = row
+    lefts = np.array([one.left for one in found])
+    return tuple(found[at] for at in np.lexsort((lefts, rows)))
