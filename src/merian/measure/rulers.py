@@ -34,6 +34,7 @@ _BY_CHANCE = 0.29  # of a period: spread of marks that are anywhere
 _UPRIGHT = 4.0  # degrees
 _SQUARE = 0.05  # by which the cells of graph paper may be longer than wide, seen at a slant
 _LINES = 5  # of graph paper in the shorter direction
+_PAPER = 2e-3  # of the scale: paper grows in damp air by so much, and is no better printed
 _SAME = 0.01  # of a ratio of two periods
 _FINER = (2, 5, 4, 10)  # marks that may stand between those that were found
 _METRIC, _INCHES = (1.0, 0.5), (INCH / 8, INCH / 16, INCH / 32)  # of both sides of a ruler
@@ -208,6 +209,19 @@ def _crosses(angle: float, period: float, ticks: Ticks, apart: float) -> bool:
     )
 
 
+def _both_ways(one: Ticks, other: Ticks) -> tuple[float, float, float]:
+    """Return the mean period of both directions, its uncertainty, and how far they are apart.
+
+    Each counts by how sure it is, and what they differ by beyond that makes both less sure.
+    """
+    apart = math.log(one.period / other.period)
+    variances = np.array([one.relative**2, other.relative**2])
+    variances += max(0.0, apart**2 / 2 - float(variances.mean()))
+    weights = 1 / variances
+    share = float(weights[1] / weights.sum())
+    return one.period * math.exp(-share * apart), float(weights.sum() ** -0.5), abs(apart)
+
+
 def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str) -> Calibration:
     best = found[0]
     ticks, marking = best.ticks, best.marking
@@ -219,12 +233,11 @@ def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str
         if marking.others:
             again = read_marking(crossed.strength)
             marking = again if len(again.others) < len(marking.others) else marking
-        period = math.sqrt(ticks.period * crossed.period)
-        apart = abs(math.log(ticks.period / crossed.period))
-        relative = math.hypot(max(ticks.relative, crossed.relative), apart / math.sqrt(12))
+        period, relative, apart = _both_ways(ticks, crossed)
+        relative = math.hypot(relative, _PAPER)
         residual = math.hypot(ticks.residual, crossed.residual) / math.sqrt(2)
         marks = (*ticks.ends, *crossed.ends)
-        if apart > _TOLD:
+        if apart > max(_TOLD, 2 * math.hypot(ticks.relative, crossed.relative)):
             plane.append(f"its cells are {100 * apart:.1f} % longer than wide: it is tilted")
     if abs(ticks.drift) > _TOLD:
         plane.append(
