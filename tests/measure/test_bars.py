@@ -51,7 +51,7 @@ def test_serifs_do_not_lengthen_a_bar_much():
 
 def test_two_bars_that_are_alike_are_told_and_none_is_taken():
     one, other = bar(100, 4, 0, middle=(150, 60)), bar(90, 4, 0, middle=(150, 140))
-    with pytest.raises(NoScaleError, match="2 pieces may be the scale bar.*--points"):
+    with pytest.raises(NoScaleError, match=r"2 pieces may be the scale bar.*--points"):
         bar_scale(np.minimum(one, other), 10)
 
 

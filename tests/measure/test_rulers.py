@@ -105,8 +105,8 @@ def test_an_empty_picture_has_no_scale(size):
         ruler_scale(np.full((*size, 3), 128, np.uint8))
 
 
-# Read by hand to one pixel over 1963, 174 and 83 pixels; which part of the picture is looked at; and
-# whether the unit stays open.
+# Read by hand to one pixel over 1963, 174 and 83 pixels; which part of the picture is looked at;
+# and whether the unit stays open.
 REAL = {
     "worms": (12.270, 1 / 1963, (0, 0, 2136, 320), False),
     "stickle1": (34.9, 1 / 174, (420, 640, 1380, 1060), True),
