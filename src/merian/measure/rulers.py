@@ -70,7 +70,10 @@ def ruler_scale(picture: Pixels, *, step: float | None = None, source: str = "")
     for grey, factor in _greys(picture):
         found = _candidates(grey, step)
         found.sort(key=lambda one: (not one.sure, -_weight(one.ticks)))
-        if found and (best is None or _better(found[0], best[0][0])):
+        if found and best is not None and found[0].sure and _same(found[0], best[0][0], factor):
+            # The same marks again: what they are is clear now, where they are was clearer before.
+            best[0][0] = replace(best[0][0], marking=found[0].marking)
+        elif found and (best is None or _better(found[0], best[0][0])):
             best = found, grey, factor
         if best is not None and best[0][0].sure:
             break
@@ -80,6 +83,14 @@ def ruler_scale(picture: Pixels, *, step: float | None = None, source: str = "")
             "marks do"
         )
     return _calibration(*best, source)
+
+
+def _same(one: _Found, other: _Found, factor: int) -> bool:
+    return (
+        factor == 1
+        and _turn(one.ticks.angle, other.ticks.angle) < _UPRIGHT
+        and abs(math.log(one.ticks.period / other.ticks.period)) < 3 * _SAME
+    )
 
 
 def _better(one: _Found, other: _Found) -> bool:
@@ -168,8 +179,9 @@ def _finer(grey: Floats, coarse: _Found) -> list[_Found]:
             continue
         if _weight(ticks) >= _REGULAR:
             marking = read_marking(ticks.strength)
-            # What is ambiguous in the finer marks too is no help.
-            if not marking.others:
+            # What is ambiguous in the finer marks too is no help; and edges between others may pass
+            # for halves, but not for a whole ruler.
+            if not marking.others and (len(marking.levels) > 2 or marking.levels == (5, 10)):
                 return [_Found(ticks, marking)]
     return []
 

@@ -61,8 +61,6 @@ _MODELS = (
     _Model((10,), 1.0, "millimetres"),
     _Model((2, 10, 20), 0.5, "half millimetres"),
     _Model((2, 10), 0.5, "half millimetres"),
-    _Model((2, 20), 0.5, "half millimetres"),
-    _Model((10, 20), 0.5, "half millimetres"),
     _Model((2, 4, 8, 16, 32), INCH / 32, "32nds of an inch"),
     _Model((2, 4, 8, 16), INCH / 16, "16ths of an inch"),
     _Model((4, 8, 16), INCH / 16, "16ths of an inch"),
@@ -105,7 +103,8 @@ def read_marking(strength: Doubles) -> Marking:
         return Marking(1.0, "longer marks that fit no ruler", _UNSURE[()])
     for step, why in _UNSURE.get(best.levels, ()):
         others.setdefault(step, why)
-    if "inch" in best.what and len(strength) < 4.2 * best.levels[-1]:
+    few = len(strength) < 4.2 * max(best.levels, default=0)
+    if "inch" in best.what and (few or len(best.levels) < 4):
         others.setdefault(best.step / 2, "too few marks to see whether there is a longer one")
         others.setdefault(best.step * 2, "too few of the longest marks to be sure of them")
     for model in near:
