@@ -41,6 +41,7 @@ from merian.cli import (
     publish,
     query,
     recipes,
+    review,
     screen,
     split,
     taxonomy,
@@ -78,6 +79,9 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "explain": explain.explain,
         "promise": promise.app,
         "discover": discover.app,
+    },
+    "Correct": {
+        "review": review.review,
     },
     "Measure": {
         "agreement": agreement.agreement,
