@@ -1,4 +1,4 @@
-"""A small catalogue with pictures, people's labels and a machine's answers, and a desk opened on it."""
+"""A small catalogue with pictures, labels and a machine's answers, and a desk opened on it."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def make_catalogue(folder: Path) -> Path:
     pictures.mkdir(parents=True)
     with (folder / "drawer.csv").open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
-        rows.writerow("occurrenceID scientificName order family genus accessURI decimalLatitude "
-                      "decimalLongitude eventDate country locality pixelsPerMillimetre".split())  # fmt: skip
+        rows.writerow(
+            "occurrenceID scientificName order family genus accessURI decimalLatitude "
+            "decimalLongitude eventDate country locality pixelsPerMillimetre".split()
+        )
         for n, (record, genus, name) in enumerate(labels()):
             file = pictures / f"{record} {'<b>&' if n == 3 else ''}.png"
             Image.new("RGB", (64, 48), (n * 6, 90, 255 - n * 6)).save(file)

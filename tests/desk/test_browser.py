@@ -35,7 +35,9 @@ class Hands:
         code, number, text = KEYS.get(key, (f"Key{key.upper()}", ord(key.upper()[0]), key))
         told = {"key": key, "code": code, "windowsVirtualKeyCode": number,
                 "modifiers": SHIFT if shift else 0}  # fmt: skip
-        self.tab.ask("Input.dispatchKeyEvent", type="keyDown", **told, **({"text": text} if text else {}))  # fmt: skip
+        self.tab.ask(
+            "Input.dispatchKeyEvent", type="keyDown", **told, **({"text": text} if text else {})
+        )
         self.tab.ask("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def write(self, text: str) -> None:
@@ -92,7 +94,9 @@ def test_ten_are_reviewed_by_keyboard_many_relabelled_and_nothing_is_lost(
         for number in range(10):
             assert hands.current() == f"R{number:03}"
             hands.press("Enter")
-            hands.until(f"document.querySelector('.card.current').dataset.record === 'R{number + 1:03}'")  # fmt: skip
+            hands.until(
+                f"document.querySelector('.card.current').dataset.record === 'R{number + 1:03}'"
+            )
         assert hands.count("reviewed") == 10
         # Shift and two arrows choose three, which get another name by its first letters.
         hands.press("ArrowRight", shift=True)
@@ -215,13 +219,19 @@ def contrast(one: list[float], other: list[float]) -> float:
 
 
 LOOK = """
-(() => { const out = [];
-for (const e of document.querySelectorAll('a, p, b, span, small, label, button, h1, h2, dt, dd, i, kbd, td, th')) {
-  if (!e.checkVisibility() || ![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+(() => { const out = [], numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+const texts = 'a, p, b, span, small, label, button, h1, h2, dt, dd, i, kbd, td, th';
+for (const e of document.querySelectorAll(texts)) {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!e.checkVisibility() || !own) continue;
   let at = e, ground = null;
-  while (at && !ground) { const c = getComputedStyle(at).backgroundColor.match(/[\\d.]+/g).map(Number);
-    if (c.length < 4 || c[3] > .99) ground = c; at = at.parentElement; }
-  out.push([e.textContent.trim().slice(0, 30), getComputedStyle(e).color.match(/[\\d.]+/g).map(Number), ground || [255, 255, 255]]);
+  while (at && !ground) {
+    const c = numbers(getComputedStyle(at).backgroundColor);
+    if (c.length < 4 || c[3] > .99) ground = c;
+    at = at.parentElement;
+  }
+  out.push([e.textContent.trim().slice(0, 30), numbers(getComputedStyle(e).color),
+            ground || [255, 255, 255]]);
 } return out; })()
 """
 
@@ -229,7 +239,9 @@ for (const e of document.querySelectorAll('a, p, b, span, small, label, button, 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_can_be_read_and_reached(museum, open_desk, tab, scheme):
     hands = Hands(tab)
-    tab.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])  # fmt: skip
+    tab.ask(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
     try:
         with open_desk(museum, "--by", "Anna") as server:
             for path in (
@@ -249,8 +261,10 @@ def test_it_can_be_read_and_reached(museum, open_desk, tab, scheme):
                 assert tab.value("[...document.querySelectorAll('button, a')].every(e => "
                                  "e.textContent.trim() || e.getAttribute('aria-label') "
                                  "|| e.querySelector('img[alt]:not([alt=\"\"])'))")  # fmt: skip
-                assert tab.value("[...document.querySelectorAll('[id]')].length === "
-                                 "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size")  # fmt: skip
+                assert tab.value(
+                    "[...document.querySelectorAll('[id]')].length === "
+                    "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
+                )
                 assert tab.value("!!document.querySelector('main h1')")
             # From the top: past the links, to the grid once, to what is decided.
             hands.open(server.address + "?sort=id")

@@ -73,7 +73,8 @@ def test_what_stands_is_what_the_catalogue_says_stands(looked):
 @pytest.mark.parametrize(
     ("kind", "name", "rank", "state"),
     [("accept", "Osmia bicornis", "species", "accepted"), ("up", "Osmia", "genus", "accepted"),
-     ("dismiss", "Osmia", "genus", "dismissed"), ("look", "Osmia bicornis", "species", "look again"),
+     ("dismiss", "Osmia", "genus", "dismissed"),
+     ("look", "Osmia bicornis", "species", "look again"),
      ("name", "Apis mellifera", "species", "accepted")],
 )  # fmt: skip
 def test_a_decision_is_appended_and_undone_by_another(desk, kind, name, rank, state):
@@ -121,10 +122,18 @@ def test_a_decision_is_appended_and_undone_by_another(desk, kind, name, rank, st
 def test_the_lineage_goes_with_the_name(desk):
     desk.decide(Decision("name", seen(desk, "R000"), "Bea", "", named(desk, "Lasius niger")))
     found = row(desk, "R000")
-    assert (found["genus"], found["family"], found["order"]) == ("Lasius", "Formicidae", "Hymenoptera")  # fmt: skip
+    assert (found["genus"], found["family"], found["order"]) == (
+        "Lasius",
+        "Formicidae",
+        "Hymenoptera",
+    )
     desk.decide(Decision("up", seen(desk, "R000"), "Bea"))
     found = row(desk, "R000")
-    assert (found["scientificName"], found["species"], found["family"]) == ("Lasius", None, "Formicidae")  # fmt: skip
+    assert (found["scientificName"], found["species"], found["family"]) == (
+        "Lasius",
+        None,
+        "Formicidae",
+    )
 
 
 def test_two_windows_lose_nothing(desk):
@@ -136,7 +145,9 @@ def test_two_windows_lose_nothing(desk):
     assert told.value.stands == {"R001": first.stands["R001"]}
     assert len(all_said(desk)) == count
     assert row(desk, "R002")["state"] == "open"
-    desk.decide(Decision("name", seen(desk, "R001", "R002"), "Bea", "", named(desk, "Apis mellifera")))  # fmt: skip
+    desk.decide(
+        Decision("name", seen(desk, "R001", "R002"), "Bea", "", named(desk, "Apis mellifera"))
+    )
     with pytest.raises(StaleError):  # what Bea has said stands on top
         desk.undo(first.run, "Anna")
     assert row(desk, "R001")["identifiedBy"] == "Bea"
@@ -177,7 +188,7 @@ def test_nothing_is_accepted_that_has_no_name(desk):
     assert done.stands["R004"]
 
 
-# -- contradictions ---------------------------------------------------------------------------------
+# -- contradictions -------------------------------------------------------------------------------
 
 
 def test_contradictions_are_found_and_answered(desk):
@@ -193,7 +204,7 @@ def test_contradictions_are_found_and_answered(desk):
     assert progress(desk)["clashes"] == len(expected) - 1
 
 
-# -- asking ------------------------------------------------------------------------------------------
+# -- asking ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -253,17 +264,21 @@ def test_every_order_shows_every_record_once(looked, sort):
     assert {one["record"] for one in found.rows} == {record for record, *_ in labels()}
 
 
-# -- names ---------------------------------------------------------------------------------------------
+# -- names ----------------------------------------------------------------------------------------
 
 
 def test_names_are_completed_and_read(desk):
-    assert [one["name"] for one in complete(desk, "osm")][0] == "Osmia"
+    assert complete(desk, "osm")[0]["name"] == "Osmia"
     assert {one["name"] for one in complete(desk, "Osmia ")} >= {"Osmia bicornis", "Osmia cornuta"}
     assert [one["name"] for one in complete(desk, "mellif")] == ["Apis mellifera"]
     assert complete(desk, "") == []
     assert named(desk, "  osmia   bicornis ")["family"] == "Megachilidae"
     new = named(desk, "Osmia caerulescens (Linnaeus, 1758)")
-    assert (new["species"], new["family"], new["taxonRank"]) == ("Osmia caerulescens", "Megachilidae", "species")  # fmt: skip
+    assert (new["species"], new["family"], new["taxonRank"]) == (
+        "Osmia caerulescens",
+        "Megachilidae",
+        "species",
+    )
     assert named(desk, "Osmia cf. cornuta")["identificationQualifier"] == "cf. cornuta"
     for text in ("", "???", "unidentified insect", "<script>", "Xyzus"):
         with pytest.raises(InputError):
@@ -286,14 +301,17 @@ def test_names_of_a_checklist_are_offered(kept, tmp_path):
     shutil.copytree(kept, tmp_path / "museum")
     with Catalogue.open(tmp_path / "museum") as opened:
         desk = Desk(opened, "Anna", Taxonomy.open(tmp_path / "names"))
-        assert [one["name"] for one in complete(desk, "bomb")][:2] == ["Bombus", "Bombus terrestris"]  # fmt: skip
+        assert [one["name"] for one in complete(desk, "bomb")][:2] == [
+            "Bombus",
+            "Bombus terrestris",
+        ]
         says = named(desk, "Bombus terrestris")
         assert (says["family"], says["taxonRank"]) == ("Apidae", "species")
         assert says["taxonomyLock"]
         assert named(desk, "Bombus lucorum")["family"] == "Apidae"
 
 
-# -- the tree, pictures, one record -------------------------------------------------------------------
+# -- the tree, pictures, one record ---------------------------------------------------------------
 
 
 def test_the_tree_counts(desk):
@@ -347,7 +365,7 @@ def test_a_scale_bar_is_round_and_fits(width, scale, said):
         assert 0.08 * width <= found[0] <= 0.25 * width
 
 
-# -- likeness -------------------------------------------------------------------------------------------
+# -- likeness -------------------------------------------------------------------------------------
 
 
 def test_outliers_are_far_from_the_middle_of_their_name(desk):

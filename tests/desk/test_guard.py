@@ -39,7 +39,7 @@ def test_its_own_names_are_answered(shown, host):
         ({"Content_Type": "text/plain"}, 415),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_what_another_site_sends_changes_nothing(shown, headers, status):
     before = shown.stands()

@@ -40,8 +40,8 @@ def browser(program: str, profile: Path, size: tuple[int, int] = (1400, 900)) ->
     """Start Chromium and open its first tab; it ends with the block."""
     child = subprocess.Popen(
         [program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
-         "--remote-allow-origins=*", f"--window-size={size[0]},{size[1]}", f"--user-data-dir={profile}",
-         "about:blank"],
+         "--remote-allow-origins=*", f"--window-size={size[0]},{size[1]}",
+         f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -80,6 +80,7 @@ class Tab:
             raise InputError("Chromium refused a websocket")
 
     def close(self) -> None:
+        """Let go of the tab."""
         self._socket.close()
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:

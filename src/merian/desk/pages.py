@@ -47,7 +47,9 @@ from merian.errors import InputError, MerianError
 from merian.pictures import BadPictureError
 from merian.report.world_map import world_map
 
-__all__ = ["application"]
+__all__ = ["answers_of", "application"]
+
+Answer = Callable[[Mapping[str, str]], Response]
 
 _STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8",
            "icon.svg": "image/svg+xml"}  # fmt: skip
@@ -61,18 +63,23 @@ def application(desk: Desk, secret: str) -> Starlette:
         desk: What is shown.
         secret: What a page has to say to change something; see `merian.desk.guard`.
     """
-    shown, acts = _Pages(desk, secret), _Acts(desk)
-    asked = {
+    acts = _Acts(desk)
+    done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster}
+    return Starlette(routes=[
+        *(_get(path, answer) for path, answer in answers_of(desk, secret).items()),
+        *(_post(path, answer, desk) for path, answer in done.items()),
+        Route("/static/{name}", _static, methods=["GET"]),
+    ])  # fmt: skip
+
+
+def answers_of(desk: Desk, secret: str = "") -> dict[str, Answer]:
+    """Return what answers each address that only shows something, as a function of its query."""
+    shown = _Pages(desk, secret)
+    return {
         "/": shown.grid, "/specimen": shown.specimen, "/clusters": shown.clusters,
         "/decided": shown.decided, "/names": shown.names, "/thumb": shown.thumbnail,
         "/large": shown.large,
     }  # fmt: skip
-    done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster}
-    return Starlette(routes=[
-        *(_get(path, answer) for path, answer in asked.items()),
-        *(_post(path, answer, desk) for path, answer in done.items()),
-        Route("/static/{name}", _static, methods=["GET"]),
-    ])  # fmt: skip
 
 
 class _Pages:
