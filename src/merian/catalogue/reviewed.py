@@ -22,6 +22,7 @@ import duckdb
 import numpy as np
 
 from merian import __version__
+from merian.catalogue.checks import literal
 from merian.catalogue.definitions import STANDS_FIRST
 from merian.catalogue.schema import RANKS, TABLES, quoted
 from merian.errors import CatalogueError, InputError
@@ -96,15 +97,15 @@ def said_of(records: str, said: str, without: str = "") -> str:
         said: The table of records and the identifications that are about them.
         without: A run whose identifications are looked past.
     """
-    other = f"WHERE runID IS DISTINCT FROM '{without}'" if without else ""
+    other = f"AND runID IS DISTINCT FROM {literal(without)}" if without else ""
+    # Not by a common table: it would be made whole, with all columns of all identifications.
     return f"""
-        WITH i AS (SELECT * FROM main.identification {other}),
-        chosen AS (SELECT record, identificationID FROM {said} WHERE record IN ({records}))
         SELECT c.record, row_number() OVER (PARTITION BY c.record ORDER BY {STANDS_FIRST})
             AS standing, i.*
-        FROM chosen c JOIN i USING (identificationID)
-        WHERE i.identificationID NOT IN
-            (SELECT replacesIdentificationID FROM i WHERE replacesIdentificationID IS NOT NULL)
+        FROM (SELECT record, identificationID FROM {said} WHERE record IN ({records})) c
+        JOIN main.identification i USING (identificationID)
+        WHERE i.identificationID NOT IN (SELECT replacesIdentificationID FROM main.identification
+            WHERE replacesIdentificationID IS NOT NULL {other}) {other}
     """
 
 

@@ -49,8 +49,8 @@ class Desk:
         self.change = 0
         self._writing = threading.Lock()
         self._con = catalogue.held()
-        file = catalogue.path / _board_of(self._con)
-        self.records = make_board(self._con, file)
+        work = _work_of(self._con)
+        self.records = make_board(self._con, work / "board.duckdb")
         self._measured: tuple[str, ...] = tuple(
             str(row[0])
             for row in self._con.execute(
@@ -60,7 +60,7 @@ class Desk:
             ).fetchall()
         )
         self._kept: dict[str, tuple[int, Any]] = {}
-        self.likeness = Likeness.open(self._con, catalogue.path, embeddings)
+        self.likeness = Likeness.open(self._con, catalogue.path, embeddings, work)
 
     @property
     def measured(self) -> Sequence[str]:
@@ -154,7 +154,7 @@ def _all_there(kinds: Mapping[str, str], records: Mapping[str, str]) -> None:
         raise InputError(f"{missing[0]}: the catalogue has no such record")
 
 
-def _board_of(con: duckdb.DuckDBPyConnection) -> Path:
-    """Return where the board lies: beside what does not fit into memory."""
+def _work_of(con: duckdb.DuckDBPyConnection) -> Path:
+    """Return the catalogue's work folder, where what does not fit into memory lies."""
     spill = con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
-    return Path(str(spill)).parent / "board.duckdb"
+    return Path(str(spill)).parent

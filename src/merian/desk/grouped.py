@@ -22,7 +22,7 @@ from merian.stamp import run_id
 
 __all__ = ["clusters_of", "decide_cluster"]
 
-_SHOWN, _CARDS = 12, 200
+_SHOWN, _CARDS = 11, 200
 
 
 def registry_of(desk: Desk) -> Registry:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = ["Likeness"]
 
 _CHUNK = 8_192  # vectors worked on at a time
 _LEAST = 3  # that go by a name, for there to be a middle
+_WIDENED = 500_000_000  # numbers that are kept as float32, which is quicker than the half of it
 
 Floats = NDArray[np.float32]
 
@@ -36,7 +38,8 @@ class Likeness:
 
     def __init__(self, vectors: NDArray[np.float16], row: NDArray[np.int64],
                  where: Path | None, count: int) -> None:  # fmt: skip
-        self._vectors, self._row, self.where = vectors, row, where
+        self._vectors: NDArray[Any] = vectors
+        self._row, self.where = row, where
         self._count = count
         self._name: NDArray[np.int64] = np.full(count, -1, np.int64)
         self._numbers: dict[str, int] = {}
@@ -45,19 +48,24 @@ class Likeness:
         self._pinned: tuple[int, Floats] | None = None
 
     @staticmethod
-    def open(con: duckdb.DuckDBPyConnection, catalogue: Path, given: Path | None) -> Likeness:
+    def open(
+        con: duckdb.DuckDBPyConnection, catalogue: Path, given: Path | None, work: Path
+    ) -> Likeness:
         """Read the vectors of a catalogue's records, and find its outliers.
 
         Args:
             con: The catalogue with its board.
             catalogue: Its folder.
             given: A folder of `merian embed`; one in ``runs`` is looked for if not given.
+            work: The catalogue's work folder.
         """
         (count,) = con.execute(f"SELECT count(*) FROM {BOARD}").fetchall()[0]
         where = given or _stored(catalogue)
         if where is None:
             return Likeness(np.empty((0, 0), np.float16), np.full(count, -1), None, count)
         vectors, row = _read(con, where, int(count))
+        if 0 < vectors.size <= _WIDENED:
+            vectors = _widened(vectors, work / "vectors.f32")
         if given is not None and not (row >= 0).any():
             raise InputError(f"{given}: holds no vector of a record of {catalogue}")
         made = Likeness(vectors, row, where, int(count))
@@ -152,10 +160,12 @@ class Likeness:
         found = np.full(self._count, np.nan, np.float32)
         if self.has(place):
             one = self._of(np.array([place - 1]))[0]
-            places = np.flatnonzero(self._row >= 0)
-            for begin in range(0, len(places), _CHUNK):
-                part = places[begin : begin + _CHUNK]
-                found[part] = self._of(part) @ one
+            cosine = np.concatenate([
+                np.asarray(self._vectors[begin : begin + _CHUNK], np.float32) @ one
+                for begin in range(0, len(self._vectors), _CHUNK)
+            ])  # fmt: skip
+            known = self._row >= 0
+            found[known] = cosine[self._row[known]]
         self._pinned = (place, found)
         return found
 
@@ -165,6 +175,14 @@ class Likeness:
         found = self._vectors[np.maximum(row, 0)].astype(np.float32)
         found[row < 0] = 0
         return found
+
+
+def _widened(vectors: NDArray[np.float16], file: Path) -> NDArray[np.float32]:
+    """Return vectors as float32, in a file that is mapped and not held in memory."""
+    wide = np.memmap(file, np.float32, "w+", shape=vectors.shape)
+    for begin in range(0, len(vectors), _CHUNK):
+        wide[begin : begin + _CHUNK] = vectors[begin : begin + _CHUNK]
+    return wide
 
 
 def _stored(catalogue: Path) -> Path | None:
