@@ -54,7 +54,8 @@ def test_clusters_are_merged_promoted_and_undone(unnamed):
 @pytest.mark.parametrize(
     "told",
     [{}, {"do": "merge", "clusters": []}, {"do": "promote", "clusters": ["a", "b"]},
-     {"do": "undo", "entry": "1"}, {"do": "undo", "entry": 999}, {"do": "merge", "clusters": ["x"]}],
+     {"do": "undo", "entry": "1"}, {"do": "undo", "entry": 999},
+     {"do": "merge", "clusters": ["x"]}],
     ids=str,
 )  # fmt: skip
 def test_what_is_no_decision_about_clusters_is_refused(unnamed, told):

@@ -2,9 +2,9 @@
 
 A catalogue is made of so many records with labels of people, answers of a machine, places, dates
 and vectors, and a desk is opened on it in this process. Each page is asked for several times, with
-filters and orders that differ, so that nothing that was kept answers; the time is that at the server
-alone, from the question to the whole answer. A decision is timed until it is on the disk and is
-shown. Pictures are a thousand small files that many records share.
+filters and orders that differ, so that nothing that was kept answers; the time is that at the
+server alone, from the question to the whole answer. A decision is timed until it is on the disk
+and is shown. Pictures are a thousand small files that many records share.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,10 @@ def _embeddings(folder: Path, species: Any, random: np.random.Generator) -> None
     }))  # fmt: skip
 
 
+def _asked(answer: Callable[[Any], Any], query: Callable[[int], Any], number: int) -> Any:
+    return answer(query(number))
+
+
 def _measured(path: Path, specimens: int, asked: int) -> dict[str, dict[str, Any]]:
     from merian.catalogue.reviewed import Decision  # noqa: PLC0415 - with the desk
     from merian.desk.crops import Crops  # noqa: PLC0415 - an extra
@@ -175,7 +180,7 @@ def _measured(path: Path, specimens: int, asked: int) -> dict[str, dict[str, Any
             "like a pinned one": lambda n: {"pin": f"B{n:07}", "sort": "like"},
         }  # fmt: skip
         for name, query in pages.items():
-            timed(f"page: {name}", lambda n, q=query: ask["/"](q(n)))
+            timed(f"page: {name}", partial(_asked, ask["/"], query))
         timed("more records", lambda n: ask["/"]({"part": "1", "start": str(120 * (n + 2))}))
         timed("a specimen", lambda n: ask["/specimen"]({"record": f"B{7 * n:07}"}))
         timed("names that begin so", lambda n: ask["/names"]({"q": f"Genus{n}"}))

@@ -34,6 +34,7 @@ from merian.cli import (
     import_,
     info,
     labels,
+    learn,
     library,
     pack,
     place,
@@ -82,6 +83,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
     },
     "Correct": {
         "review": review.review,
+        "learn": learn.learn,
     },
     "Measure": {
         "agreement": agreement.agreement,

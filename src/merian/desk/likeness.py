@@ -63,6 +63,7 @@ class Likeness:
         where = given or _stored(catalogue)
         if where is None:
             return Likeness(np.empty((0, 0), np.float16), np.full(count, -1), None, count)
+        vectors: NDArray[Any]
         vectors, row = _read(con, where, int(count))
         if 0 < vectors.size <= _WIDENED:
             vectors = _widened(vectors, work / "vectors.f32")
