@@ -29,6 +29,9 @@ __all__ = [
 
 PAGE = 120  # records of a page
 UNNAMED = "none"
+_SHOWN = ("place", "record", "stands", "scientificName", "identificationQualifier", "taxonRank",
+          "mediaID", "state", "sequenced", "clash", "human", "machine", "picture", "barcode",
+          "probability", "agentType", "outlier")  # fmt: skip
 
 SORTS: Mapping[str, tuple[str, str]] = {
     "outlier": ("outlier DESC NULLS LAST", "Farthest from the middle of its name first"),
@@ -126,9 +129,11 @@ def page_of(desk: Desk, view: View) -> Page:
             f"SELECT place FROM {source} WHERE {held.sql} ORDER BY {order}, place "
             f"LIMIT {PAGE} OFFSET {view.start}", [*held.values],
         ).fetchall()  # fmt: skip
-    wanted = [place for (place,) in places]
+    wanted = [int(place) for (place,) in places]
+    if not wanted:
+        return Page([], int(count))
     found = desk.rows(
-        f"SELECT * FROM {BOARD} WHERE place IN (SELECT unnest(?::BIGINT[]))", [wanted]
+        f"SELECT {', '.join(_SHOWN)} FROM {BOARD} WHERE place IN ({', '.join(map(str, wanted))})"
     )
     by_place = {row["place"]: row for row in found}
     return Page([by_place[place] for place in wanted], int(count))

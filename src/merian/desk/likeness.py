@@ -36,7 +36,7 @@ class Likeness:
         where: The folder that they were read from; None where there are none.
     """
 
-    def __init__(self, vectors: NDArray[np.float16], row: NDArray[np.int64],
+    def __init__(self, vectors: NDArray[Any], row: NDArray[np.int64],
                  where: Path | None, count: int) -> None:  # fmt: skip
         self._vectors: NDArray[Any] = vectors
         self._row, self.where = row, where
