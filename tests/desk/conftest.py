@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -69,9 +70,16 @@ def make_catalogue(folder: Path) -> Path:
     return folder / "museum"
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue that is copied for each test, since to import it takes longer."""
+    return make_catalogue(tmp_path_factory.mktemp("kept"))
+
+
 @pytest.fixture
-def museum(tmp_path: Path) -> Path:
-    return make_catalogue(tmp_path)
+def museum(kept: Path, tmp_path: Path) -> Path:
+    shutil.copytree(kept, tmp_path / "museum")
+    return tmp_path / "museum"
 
 
 class Server:
@@ -170,7 +178,9 @@ def open_desk() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, open_desk: Any) -> Iterator[Server]:
-    """A desk that tests of a module look at and do not change."""
-    with open_desk(make_catalogue(tmp_path_factory.mktemp("shown")), "--by", "Anna") as server:
+def shown(kept: Path, tmp_path_factory: pytest.TempPathFactory, open_desk: Any) -> Iterator[Server]:
+    """A desk that the tests of a module ask."""
+    museum = tmp_path_factory.mktemp("shown") / "museum"
+    shutil.copytree(kept, museum)
+    with open_desk(museum, "--by", "Anna") as server:
         yield server

@@ -175,37 +175,37 @@ def test_a_server_that_is_killed_at_any_time_has_kept_what_it_has_answered(museu
         )
 
 
-def test_two_windows_one_is_told(museum, open_desk, tab, tmp_path_factory):
+def test_two_windows_one_is_told(shown, tab):
     hands = Hands(tab)
-    with open_desk(museum, "--by", "Anna") as server:
-        hands.open(f"{server.address}?sort=id")
-        told = {"kind": "accept", "seen": server.seen("R000"), "by": "Bea"}
-        assert server.post("/decide", told)[0] == 200
-        hands.press("u")
-        hands.until("document.getElementById('said').classList.contains('bad')")
-        assert "changed meanwhile" in hands.said()
-        assert hands.states()["R000"] == ["accepted", "Osmia bicornis"]
-        assert server.stands()["R000"][1:] == ("Osmia bicornis", "accepted")
-        # Seen now, and decided on purpose.
-        hands.press("u")
-        hands.until("document.querySelector('.card').dataset.name === 'Osmia'")
-        assert server.stands()["R000"][1:] == ("Osmia", "accepted")
+    server = shown
+    hands.open(f"{server.address}?sort=id")
+    told = {"kind": "accept", "seen": server.seen("R000"), "by": "Bea"}
+    assert server.post("/decide", told)[0] == 200
+    hands.press("u")
+    hands.until("document.getElementById('said').classList.contains('bad')")
+    assert "changed meanwhile" in hands.said()
+    assert hands.states()["R000"] == ["accepted", "Osmia bicornis"]
+    assert server.stands()["R000"][1:] == ("Osmia bicornis", "accepted")
+    # Seen now, and decided on purpose.
+    hands.press("u")
+    hands.until("document.querySelector('.card').dataset.name === 'Osmia'")
+    assert server.stands()["R000"][1:] == ("Osmia", "accepted")
 
 
-def test_a_specimen_is_accepted_on_its_page_and_markup_is_not_run(museum, open_desk, tab):
+def test_a_specimen_is_accepted_on_its_page_and_markup_is_not_run(shown, tab):
     hands = Hands(tab)
-    with open_desk(museum, "--by", "Anna") as server:
-        hands.open(f"{server.address}specimen?record=R039")
-        assert tab.value("document.querySelectorAll('main script, main [onerror]').length") == 0
-        assert "<script>alert(1)</script>" in tab.value("document.body.textContent")
-        hands.press("a")
-        hands.until("document.querySelector('#subject')?.dataset.state === 'accepted'")
-        hands.press("k")
-        hands.until("document.querySelector('#subject')?.dataset.record === 'R038'")
-        # A script in the page is not run, whoever writes it there.
-        tab.value("(() => { const s = document.createElement('script'); s.textContent = "
-                  "'window.ran = 1'; document.body.append(s); })()")  # fmt: skip
-        assert tab.value("window.ran === undefined")
+    server = shown
+    hands.open(f"{server.address}specimen?record=R039")
+    assert tab.value("document.querySelectorAll('main script, main [onerror]').length") == 0
+    assert "<script>alert(1)</script>" in tab.value("document.body.textContent")
+    hands.press("a")
+    hands.until("document.querySelector('#subject')?.dataset.state === 'accepted'")
+    hands.press("k")
+    hands.until("document.querySelector('#subject')?.dataset.record === 'R038'")
+    # A script in the page is not run, whoever writes it there.
+    tab.value("(() => { const s = document.createElement('script'); s.textContent = "
+              "'window.ran = 1'; document.body.append(s); })()")  # fmt: skip
+    assert tab.value("window.ran === undefined")
 
 
 def contrast(one: list[float], other: list[float]) -> float:
@@ -237,57 +237,56 @@ for (const e of document.querySelectorAll(texts)) {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_can_be_read_and_reached(museum, open_desk, tab, scheme):
-    hands = Hands(tab)
+def test_it_can_be_read_and_reached(shown, tab, scheme):
+    hands, server = Hands(tab), shown
     tab.ask(
         "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
     )
     try:
-        with open_desk(museum, "--by", "Anna") as server:
-            for path in (
-                "?sort=clash&ask=clash:yes",
-                "specimen?record=R003",
-                "decided",
-                "clusters",
-            ):
-                hands.open(server.address + path)
-                for text, ink, ground in tab.value(LOOK):
-                    assert contrast(ink, ground) >= 4.5, (path, scheme, text)
-                # All that can be filled in has a name, and no id is there twice.
-                assert tab.value(
-                    "[...document.querySelectorAll('input:not([type=hidden]), select')]"
-                    ".every(e => e.labels.length > 0)"
-                )
-                assert tab.value("[...document.querySelectorAll('button, a')].every(e => "
-                                 "e.textContent.trim() || e.getAttribute('aria-label') "
-                                 "|| e.querySelector('img[alt]:not([alt=\"\"])'))")  # fmt: skip
-                assert tab.value(
-                    "[...document.querySelectorAll('[id]')].length === "
-                    "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
-                )
-                assert tab.value("!!document.querySelector('main h1')")
-            # From the top: past the links, to the grid once, to what is decided.
-            hands.open(server.address + "?sort=id")
+        for path in (
+            "?sort=clash&ask=clash:yes",
+            "specimen?record=R003",
+            "decided",
+            "clusters",
+        ):
+            hands.open(server.address + path)
+            for text, ink, ground in tab.value(LOOK):
+                assert contrast(ink, ground) >= 4.5, (path, scheme, text)
+            # All that can be filled in has a name, and no id is there twice.
+            assert tab.value(
+                "[...document.querySelectorAll('input:not([type=hidden]), select')]"
+                ".every(e => e.labels.length > 0)"
+            )
+            assert tab.value("[...document.querySelectorAll('button, a')].every(e => "
+                             "e.textContent.trim() || e.getAttribute('aria-label') "
+                             "|| e.querySelector('img[alt]:not([alt=\"\"])'))")  # fmt: skip
+            assert tab.value(
+                "[...document.querySelectorAll('[id]')].length === "
+                "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
+            )
+            assert tab.value("!!document.querySelector('main h1')")
+        # From the top: past the links, to the grid once, to what is decided.
+        hands.open(server.address + "?sort=id")
+        hands.press("Tab")
+        assert tab.value("document.activeElement.className") == "skip"
+        order = []
+        for _ in range(40):
             hands.press("Tab")
-            assert tab.value("document.activeElement.className") == "skip"
-            order = []
-            for _ in range(40):
-                hands.press("Tab")
-                order.append(tab.value(
-                    "(() => { const e = document.activeElement; return e.closest('header') ? 'top' "
-                    ": e.closest('#tree') ? 'tree' : e.closest('.asking') ? 'ask' "
-                    ": e.closest('#grid') ? 'grid' : e.closest('#decide') ? 'decide' : ''; })()"
-                ))  # fmt: skip
-            kept = [one for one, _ in groupby(filter(None, order))]
-            assert kept[:5] == ["top", "tree", "ask", "grid", "decide"]
-            assert order.count("grid") == 1
-            # A phone: nothing sticks out.
-            tab.ask("Emulation.setDeviceMetricsOverride", width=390, height=800,
-                    deviceScaleFactor=1, mobile=True)  # fmt: skip
-            for path in ("", "specimen?record=R039", "decided", "clusters"):
-                hands.open(server.address + path)
-                wide = tab.value("document.documentElement.scrollWidth")
-                assert wide <= 390, (path, wide)
-            tab.ask("Emulation.clearDeviceMetricsOverride")
+            order.append(tab.value(
+                "(() => { const e = document.activeElement; return e.closest('header') ? 'top' "
+                ": e.closest('#tree') ? 'tree' : e.closest('.asking') ? 'ask' "
+                ": e.closest('#grid') ? 'grid' : e.closest('#decide') ? 'decide' : ''; })()"
+            ))  # fmt: skip
+        kept = [one for one, _ in groupby(filter(None, order))]
+        assert kept[:5] == ["top", "tree", "ask", "grid", "decide"]
+        assert order.count("grid") == 1
+        # A phone: nothing sticks out.
+        tab.ask("Emulation.setDeviceMetricsOverride", width=390, height=800,
+                deviceScaleFactor=1, mobile=True)  # fmt: skip
+        for path in ("", "specimen?record=R039", "decided", "clusters"):
+            hands.open(server.address + path)
+            wide = tab.value("document.documentElement.scrollWidth")
+            assert wide <= 390, (path, wide)
+        tab.ask("Emulation.clearDeviceMetricsOverride")
     finally:
         tab.ask("Emulation.setEmulatedMedia", features=[])

@@ -17,19 +17,12 @@ from merian.desk.desk import Desk
 from merian.desk.naming import complete, named, recent
 from merian.desk.specimen import scale_bar, specimen_of
 from merian.errors import CatalogueError, InputError
-from tests.desk.conftest import COUNT, labels, make_catalogue
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """A catalogue that is copied for each test; to import it takes longer."""
-    return make_catalogue(tmp_path_factory.mktemp("kept"))
+from tests.desk.conftest import COUNT, labels
 
 
 @pytest.fixture
-def desk(kept, tmp_path):
-    shutil.copytree(kept, tmp_path / "museum")
-    with Catalogue.open(tmp_path / "museum") as opened:
+def desk(museum):
+    with Catalogue.open(museum) as opened:
         yield Desk(opened, "Anna")
 
 

@@ -6,6 +6,11 @@ import html
 
 import pytest
 
+from merian.catalogue import Catalogue
+from merian.desk.crops import Crops
+from merian.desk.desk import Desk
+from merian.desk.specimen import specimen_of
+from merian.pictures import BadPictureError
 from tests.desk.conftest import HOSTILE
 
 
@@ -105,9 +110,7 @@ def test_no_path_leads_out(shown, path):
     assert "import" not in text
 
 
-def test_a_file_that_is_no_picture_never_leaves(museum, open_desk, tmp_path):
-    from merian.catalogue import Catalogue
-
+def test_a_file_that_is_no_picture_never_leaves(museum, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("the combination is 1234")
     with Catalogue.open(museum) as opened:
@@ -119,15 +122,14 @@ def test_a_file_that_is_no_picture_never_leaves(museum, open_desk, tmp_path):
             .execute("SELECT mediaID FROM media WHERE occurrenceID = 'R001'")
             .fetchone()
         )
-    with open_desk(museum) as server:
-        for path in (f"/thumb?media={media}", f"/large?media={media}"):
-            status, _, text = server.get(path)
-            assert status == 404
-            assert "combination" not in text
-        status, _, text = server.get("/specimen?record=R001")
-        assert status == 200
-        assert "combination" not in text
-        assert str(tmp_path) not in text.split('class="facts"')[0].split("What was said")[0]
+        desk = Desk(opened)
+        crops = Crops(desk)
+        for make in (crops.thumbnail, crops.large):
+            with pytest.raises(BadPictureError):
+                make(media)
+        plate = specimen_of(desk, crops, "R001").plates[0]
+    assert "no picture" in plate.fault
+    assert str(tmp_path) not in plate.fault
 
 
 def test_markup_in_data_stays_text(shown):

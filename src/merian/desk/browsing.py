@@ -30,7 +30,7 @@ __all__ = [
 PAGE = 120  # records of a page
 UNNAMED = "none"
 _SHOWN = ("place", "record", "stands", "scientificName", "identificationQualifier", "taxonRank",
-          "mediaID", "state", "sequenced", "clash", "human", "machine", "picture", "barcode",
+          "mediaID", "state", "sequenced", "clash", "clashRank", "human", "machine", "picture", "barcode",
           "probability", "agentType", "outlier")  # fmt: skip
 
 SORTS: Mapping[str, tuple[str, str]] = {

@@ -98,8 +98,8 @@ def _listening(host: str, port: int) -> socket.socket:
         made.close()
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"--host {host} --port {port}: cannot listen there ({why}); give another --port, or "
-            "none for one that is free"
+            f"--host {host} --port {port}: cannot listen there ({why}); give another --port, "
+            "or --port 0 for one that is free"
         ) from None
     made.listen(128)
     return made
