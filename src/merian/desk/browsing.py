@@ -30,8 +30,8 @@ __all__ = [
 PAGE = 120  # records of a page
 UNNAMED = "none"
 _SHOWN = ("place", "record", "stands", "scientificName", "identificationQualifier", "taxonRank",
-          "mediaID", "state", "sequenced", "clash", "clashRank", "human", "machine", "picture", "barcode",
-          "probability", "agentType", "outlier")  # fmt: skip
+          "mediaID", "state", "sequenced", "clash", "clashRank", "human", "machine", "picture",
+          "barcode", "probability", "agentType", "outlier")  # fmt: skip
 
 SORTS: Mapping[str, tuple[str, str]] = {
     "outlier": ("outlier DESC NULLS LAST", "Farthest from the middle of its name first"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from merian.catalogue import Catalogue
 from merian.errors import CatalogueError, InputError, MissingExtraError
@@ -51,9 +53,14 @@ def serve(
     from merian.desk.desk import Desk  # noqa: PLC0415 - loads numpy
     from merian.desk.guard import Guard, is_loopback  # noqa: PLC0415
 
-    tell = step or (lambda _: None)
+    tell, tell_address = step or (lambda _: None), opened or (lambda _address, _records: None)
     checklist = Taxonomy.open(taxonomy) if taxonomy is not None else None
-    with contextlib.closing(_listening(host, port)) as listening:
+    # Ctrl-C is the usual way to close a desk; whoever ends it otherwise means the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        contextlib.closing(_listening(host, port)) as listening,
+    ):
         tell("reading the catalogue")
         with _held(path) as catalogue:
             desk = Desk(catalogue, by, checklist, embeddings)
@@ -69,10 +76,20 @@ def serve(
             if host in ("0.0.0.0", "::"):  # noqa: S104 - only what was asked for is compared
                 shown = socket.gethostname()
             address = f"http://{shown}:{listening.getsockname()[1]}/"
-            if opened is not None:
-                opened(address + (f"?token={token}" if token else ""), desk.records)
-            with contextlib.suppress(KeyboardInterrupt):  # the usual way to close a desk
-                uvicorn.Server(config).run(sockets=[listening])
+            told = address + (f"?token={token}" if token else "")
+            server = _telling(uvicorn.Server, config, lambda: tell_address(told, desk.records))
+            server.run(sockets=[listening])
+
+
+def _telling(kind: Any, config: Any, ready: Callable[[], None]) -> Any:
+    """Return a server that says when it answers."""
+
+    class Telling(kind):  # type: ignore[misc]
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    return Telling(config)
 
 
 def _held(path: Path) -> Catalogue:
