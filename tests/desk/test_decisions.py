@@ -10,7 +10,7 @@ import pytest
 from merian.catalogue import Catalogue
 from merian.catalogue.reviewed import Decision, StaleError, decide
 from merian.desk.asking import condition_of, words_of
-from merian.desk.board import SAID, kinds_of
+from merian.desk.board import SAID, kinds_of, refresh_records
 from merian.desk.browsing import SORTS, View, opened_in, page_of, path_in, progress, tree_of
 from merian.desk.crops import Crops, shown
 from merian.desk.desk import Desk
@@ -110,6 +110,32 @@ def test_a_decision_is_appended_and_undone_by_another(desk, kind, name, rank, st
     assert view["scientificName"] == stood["scientificName"]
     with pytest.raises(InputError, match="undone already"):
         desk.undo(done.run, "Bea")
+
+
+def test_decided_and_undone_again_and_again(desk):
+    """Also where several say the very same."""
+    with desk.cursor() as con:
+        con.execute(
+            "INSERT INTO main.identification BY NAME SELECT * REPLACE "
+            "('0' || identificationID AS identificationID) FROM main.identification "
+            "WHERE occurrenceID = 'R001' AND agentType = 'human'"
+        ).fetchall()
+        con.execute(
+            "INSERT INTO desk.main.said SELECT 'R001', identificationID FROM main.identification "
+            "WHERE occurrenceID = 'R001' AND identificationID LIKE '0%' "
+            "AND identificationID NOT IN (SELECT identificationID FROM desk.main.said)"
+        ).fetchall()
+        refresh_records(con, ["R001"])
+    stood = row(desk, "R001")
+    states = {"accept": "accepted", "look": "look again", "dismiss": "dismissed", "up": "accepted"}
+    for kind in ("accept", "look", "dismiss", "look", "up", "look"):
+        done = desk.decide(Decision(kind, seen(desk, "R001"), "Anna"))
+        assert row(desk, "R001")["stands"] == done.stands["R001"]
+        assert row(desk, "R001")["state"] == states[kind]
+        desk.undo(done.run, "Bea")
+        again = row(desk, "R001")
+        assert (again["scientificName"], again["state"], again["agentType"]) == (
+            stood["scientificName"], "open", "human")  # fmt: skip
 
 
 def test_the_lineage_goes_with_the_name(desk):

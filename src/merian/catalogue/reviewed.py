@@ -4,9 +4,10 @@ Each decision is one run of the verb ``review``, written with its identification
 transaction: who, when and why. What a decision was about is said together with the identification
 that was seen; where another stands there by now nothing is written, and it is told what stands.
 
-To accept, to name and to dismiss are identifications by a person. "Look again" and undoing say
-what stood before once more, with its own author, and replace what stood until then: neither is a
-name that anybody gives.
+To accept, to name and to dismiss are identifications by a person. "Look again" says what stood
+before once more, with its own author, and replaces it. To undo replaces what was decided by an
+identification that names nothing, so that what stood before stands again; where that had been
+replaced, by saying it once more. Neither is a name that anybody gives.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
 
 VERB = "review"
 ACCEPTED, DUBIOUS, DISMISSED = "ValidatedByHuman", "dubious", "dismissed"
+WITHDRAWN = "withdrawn"
 
 _COLUMNS = TABLES["identification"].columns
 _SUBJECT = {"occurrence": "occurrenceID", "media": "mediaID", "sequence": "nucleotideSequenceID"}
@@ -177,11 +179,17 @@ def undo(
     undoing = _run_of({"at": at, "by": _who(by), "kind": "undo", "undoes": run})
     news = []
     for record, key in made.items():
-        row = _again(before.get(record, {}), key)
-        called = standing[record].get("scientificName") or "no name"
+        stood, taken = before.get(record, {}), standing[record]
+        # What was not replaced stands by itself again; the rest names nothing, and so stands last.
+        replaced = taken["replacesIdentificationID"]
+        hidden = replaced is not None and replaced == stood.get("identificationID")
+        row = _again(stood if hidden else {}, key)
+        row["identificationVerificationStatus"] = (
+            stood.get("identificationVerificationStatus") if hidden else WITHDRAWN
+        )
         row["identificationRemarks"] = _joined(
-            before.get(record, {}).get("identificationRemarks"),
-            f"{called} was taken back by {_who(by)}, {at}",
+            stood.get("identificationRemarks") if hidden else None,
+            f"{taken.get('scientificName') or 'no name'} was taken back by {_who(by)}, {at}",
         )
         news.append(_of_record(row, record, kinds[record], undoing))
     _write(con, news, undoing, at, {"kind": "undo", "by": _who(by), "undoes": run})
@@ -262,6 +270,8 @@ def _joined(*parts: str | None) -> str | None:
 def _of_record(row: Row, record: str, kind: str, run: str) -> Row:
     text = f"{run}\x1f{record}"
     key = hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+    if row.get("replacesIdentificationID"):
+        key = f"-{key}"  # of equals the id decides, and what is said again stands before them
     subjects = dict.fromkeys(_SUBJECTS) | {_SUBJECT[kind]: record}
     return {**row, **subjects, "identificationID": key, "record": record}
 
