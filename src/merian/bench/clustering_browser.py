@@ -1,38 +1,25 @@
 """How fluid the page of points is in a real browser: Chromium without a window, moved by a script.
 
 The page of many points is opened, the wheel is turned and the pointer is dragged as by hand, and
-the time of every drawing and from frame to frame is taken. Chromium is spoken to over its own
-websocket (`--remote-debugging-port`); nothing is drawn by a graphics card.
-
-References: RFC 6455; Chrome DevTools Protocol, chromedevtools.github.io/devtools-protocol.
+the time of every drawing and from frame to frame is taken. Nothing is drawn by a graphics card.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
-import os
-import shutil
-import socket
-import struct
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 from PIL import Image
 
+from merian.bench.chromium import Tab, browser, chromium
 from merian.errors import InputError
 from merian.report.scatter import Scatter, write_scatter
 
 __all__ = ["frame_figures"]
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _TURNS = 60  # of the wheel, and steps of a drag
 _WAIT = 120.0  # seconds
 _WATCH = """
@@ -63,10 +50,10 @@ def frame_figures(points: int, clusters: int, seed: int) -> dict[str, dict[str, 
                 "value": round(time.perf_counter() - start, 1), "n": points, "unit": "s",
             },
         }  # fmt: skip
-        program = next((found for name in _NAMES if (found := shutil.which(name))), None)
+        program = chromium()
         if program is None:
             return figures
-        with _browser(program, Path(made, "profile")) as tab:
+        with browser(program, Path(made, "profile")) as tab:
             return figures | _moved(tab, page, points)
 
 
@@ -91,7 +78,7 @@ def _page(file: Path, points: int, clusters: int, seed: int) -> int:
     return write_scatter(file, what).size
 
 
-def _moved(tab: _Tab, page: Path, points: int) -> dict[str, dict[str, Any]]:
+def _moved(tab: Tab, page: Path, points: int) -> dict[str, dict[str, Any]]:
     """Open the page, turn the wheel, drag and point; return what it took."""
     tab.ask("Page.enable")
     tab.ask("Page.addScriptToEvaluateOnNewDocument", source=_WATCH)
@@ -139,99 +126,3 @@ def _moved(tab: _Tab, page: Path, points: int) -> dict[str, dict[str, Any]]:
             "value": int(bool(told)), "n": 1, "unit": "1 if it showed",
         },
     }  # fmt: skip
-
-
-@contextlib.contextmanager
-def _browser(program: str, profile: Path) -> Iterator[_Tab]:
-    """Start Chromium and open its first tab; it ends with the block."""
-    child = subprocess.Popen(
-        [program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
-         "--remote-allow-origins=*", "--window-size=1400,900", f"--user-data-dir={profile}",
-         "about:blank"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        told, begin = profile / "DevToolsActivePort", time.monotonic()
-        while not told.is_file() or "\n" not in told.read_text(encoding="ascii"):
-            if child.poll() is not None or time.monotonic() - begin > _WAIT:
-                raise InputError(f"{program}: did not start")
-            time.sleep(0.1)
-        port = int(told.read_text(encoding="ascii").split()[0])
-        with urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
-            tabs = [tab for tab in json.load(answer) if tab["type"] == "page"]
-        with contextlib.closing(_Tab(port, tabs[0]["webSocketDebuggerUrl"])) as tab:
-            yield tab
-    finally:
-        child.terminate()
-        child.wait()
-
-
-class _Tab:
-    """A websocket to a tab: one question at a time, each with its answer."""
-
-    def __init__(self, port: int, address: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_WAIT)
-        self._number, self._read = 0, b""
-        path = "/" + address.split("/", 3)[3]
-        key = base64.b64encode(os.urandom(16)).decode()
-        self._socket.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        while b"\r\n\r\n" not in self._read:
-            self._read += self._socket.recv(4096)
-        head, self._read = self._read.split(b"\r\n\r\n", 1)
-        if b" 101 " not in head.split(b"\r\n")[0]:
-            raise InputError("Chromium refused a websocket")
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Return the result of a command."""
-        self._number += 1
-        self._send({"id": self._number, "method": method, "params": parameters})
-        while True:
-            told = json.loads(self._message())
-            if told.get("id") == self._number:
-                if "error" in told:
-                    raise InputError(f"Chromium: {method}: {told['error']['message']}")
-                return dict(told["result"])
-
-    def value(self, script: str) -> Any:
-        """Return the value of an expression on the page."""
-        told = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
-        if "exceptionDetails" in told:
-            return None
-        return told["result"].get("value")
-
-    def _send(self, what: dict[str, Any]) -> None:
-        content, mask = json.dumps(what).encode(), os.urandom(4)
-        size = len(content)
-        head = bytes([0x81]) + (
-            bytes([0x80 | size]) if size < 126 else bytes([0xFE]) + struct.pack(">H", size)
-        )
-        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(content))
-        self._socket.sendall(head + mask + masked)
-
-    def _message(self) -> bytes:
-        """Return the next message; a server's frames are not masked."""
-        found = b""
-        while True:
-            first, size = self._take(2)
-            size &= 127
-            if size > 125:
-                size = int.from_bytes(self._take(2 if size == 126 else 8), "big")
-            found += self._take(size)
-            if first & 0x80:
-                return found
-
-    def _take(self, size: int) -> bytes:
-        while len(self._read) < size:
-            more = self._socket.recv(1 << 16)
-            if not more:
-                raise InputError("Chromium ended while it was asked")
-            self._read += more
-        found, self._read = self._read[:size], self._read[size:]
-        return found

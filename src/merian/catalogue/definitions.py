@@ -58,8 +58,8 @@ QUALIFY row_number() OVER (
 def own_answer(names: str, run: str) -> str:
     """Return the SQL of whether a name is an answer of Merian itself, which is no evidence.
 
-    One that a migration has said again is still one; such an answer reads no label, which tells it
-    from a name that a map of labels gave.
+    One that a migration or the desk has said again is still one; such an answer reads no label,
+    which tells it from a name that a map of labels gave.
 
     Args:
         names: The identification.
@@ -68,7 +68,7 @@ def own_answer(names: str, run: str) -> str:
     return (
         f"coalesce({run}.verb = 'identify' "
         f"OR ({run}.verb = 'discover' AND {names}.agentType = 'machine') "
-        f"OR ({run}.verb = 'migrate' "
+        f"OR ({run}.verb IN ('migrate', 'review') "
         f"AND {names}.agentType = 'machine' AND {names}.verbatimIdentification IS NULL "
         f"AND {names}.identifiedBy LIKE 'Merian %'), false)"
     )

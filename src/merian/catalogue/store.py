@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -161,12 +160,7 @@ class Catalogue:
     def __enter__(self) -> Catalogue:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def ingest(
@@ -351,6 +345,13 @@ class Catalogue:
         except BaseException:
             self.close()
             raise
+
+    def held(self) -> duckdb.DuckDBPyConnection:
+        """Return the connection, for who reads and writes in turn for hours, as the desk does."""
+        if self.read_only:
+            raise CatalogueError(f"{self.path}: is open for reading only")
+        self._work.mkdir(parents=True, exist_ok=True)
+        return self._writer()
 
     # -- connections ----------------------------------------------------------------------------
 

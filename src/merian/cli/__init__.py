@@ -36,6 +36,7 @@ from merian.cli import (
     import_,
     info,
     labels,
+    learn,
     library,
     measure,
     pack,
@@ -44,6 +45,7 @@ from merian.cli import (
     publish,
     query,
     recipes,
+    review,
     screen,
     split,
     taxonomy,
@@ -82,6 +84,10 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "promise": promise.app,
         "discover": discover.app,
         "counts": counts.counts,
+    },
+    "Correct": {
+        "review": review.review,
+        "learn": learn.learn,
     },
     "Measure": {
         "calibrate": calibrate.calibrate,

@@ -44,12 +44,15 @@ def info(catalogue: Path, /, *, json: bool = False) -> None:
                 for s in found.splits
             ],
         )
+    # Each decision at the desk is a run, and there may be very many.
+    decided = [run for run in found.runs if run.verb == "review"]
+    runs = [run for run in found.runs if run.verb != "review"]
     if found.runs:
+        rows = [(run.id, ", ".join(run.inputs), run.finished) for run in runs]
+        if decided:
+            rows.append((screen.counted(len(decided), "review"), "", decided[-1].finished))
         print()
-        screen.print_table(
-            ("run", "input", "finished"),
-            [(r.id, ", ".join(r.inputs), r.finished) for r in found.runs],
-        )
+        screen.print_table(("run", "input", "finished"), rows)
 
 
 def _known(found: Info) -> list[tuple[str, str]]:

@@ -29,8 +29,8 @@ from merian.image.addresses import address_of, region_of
 from merian.taxonomy import read_label
 
 __all__ = [
-    "evidence_hash", "keep", "kept", "pictures_of", "said_in", "sequences_in", "together",
-    "with_evidence",
+    "evidence_hash", "keep", "kept", "names_of", "pictures_of", "said_in", "sequences_in",
+    "together", "with_evidence",
 ]  # fmt: skip
 
 _MEMORY = "1GB"
@@ -207,14 +207,18 @@ def keep(
     inputs: Mapping[str, str] | None = None,
 ) -> int:  # fmt: skip
     """Write what is known of clusters into a catalogue; return the identifications appended."""
-    names = [
+    told = {"runID": run, "arguments": dict(arguments), "inputs": dict(inputs or {})}
+    with Catalogue.open(path) as opened:
+        return opened.keep_clusters(rows_of(registry), names_of(registry), told)
+
+
+def names_of(registry: Registry) -> list[ClusterName]:
+    """Return what the members of clusters are called, where that says something."""
+    return [
         ClusterName(code, says)
         for code in registry.clusters
         if (says := _says(registry, registry.whole(registry.current(code)))) is not None
     ]
-    told = {"runID": run, "arguments": dict(arguments), "inputs": dict(inputs or {})}
-    with Catalogue.open(path) as opened:
-        return opened.keep_clusters(rows_of(registry), names, told)
 
 
 def _says(registry: Registry, one: Cluster) -> dict[str, object] | None:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +22,7 @@ from typing import IO, Any
 from merian import __version__
 from merian.catalogue import Catalogue, Chunk, Reading, Rows
 from merian.catalogue.checks import literal
+from merian.catalogue.definitions import STANDING
 from merian.catalogue.ingest import Progress
 from merian.catalogue.summary import Summary
 from merian.identify.answers import read_answers
@@ -39,12 +40,17 @@ _TERMS = (
     "agentType",
     "scientificName", "taxonRank", *MAIN_RANKS, "taxonomyLock", "identifiedBy",
     "identificationReferences", "identificationVerificationStatus", "probability",
-    "identificationRemarks",
+    "identificationRemarks", "replacesIdentificationID",
 )  # fmt: skip
 
 
 def append_answers(
-    folder: Path, found: Identified, progress: Progress | None = None
+    folder: Path,
+    found: Identified,
+    progress: Progress | None = None,
+    *,
+    only: Collection[str] | None = None,
+    instead_of: str = "",
 ) -> Summary | None:
     """Append an answer table to a catalogue that holds what was asked about.
 
@@ -57,6 +63,8 @@ def append_answers(
         folder: The catalogue.
         found: What was identified.
         progress: Is told how far it is.
+        only: The ids of the answers that are meant; all if not given.
+        instead_of: The hash of a library whose answers about the same these replace.
 
     Returns:
         What was written, or None where no answer names anything.
@@ -67,11 +75,14 @@ def append_answers(
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=found.out.parent) as waiting:
         with Catalogue.open(folder, read_only=True) as opened:
             count = 0
-            rows = _subjects(opened, _standing(found.out))
+            rows = _subjects(opened, _standing(found.out, only))
             if found.disagreements is not None:
                 rows = _of_records(found.out)
+            former = _former(opened, instead_of)
             for line, row in rows:
                 said = {**_row(row, method), **_by(by, row)}
+                if told := former.get(row["nucleotideSequenceID"] or row["occurrenceID"]):
+                    said["replacesIdentificationID"] = told
                 said["identificationID"] = _key(said)
                 waiting.write(json.dumps([line, *(said.get(term) for term in _TERMS)]) + "\n")
                 count += 1
@@ -127,11 +138,27 @@ def _of_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield line, {**row, "nucleotideSequenceID": None, "occurrenceID": None, term: key}
 
 
-def _standing(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _standing(
+    path: Path, only: Collection[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Return the answers that name something, with their lines."""
     for line, row in enumerate(read_answers(path), start=2):
-        if row["name"]:
+        if row["name"] and (only is None or row["id"] in only):
             yield line, row
+
+
+def _former(catalogue: Catalogue, library: str) -> dict[object, str]:
+    """Return what a library has said that stands, by the sequence or occurrence it is about."""
+    if not library:
+        return {}
+    return {
+        subject: str(key)
+        for subject, key in catalogue.query(
+            "SELECT coalesce(i.nucleotideSequenceID, i.occurrenceID), i.identificationID "
+            f"FROM identification i WHERE {STANDING} AND i.agentType = 'machine' "
+            f"AND i.identifiedBy LIKE {literal('%, library ' + library)} ORDER BY 2 DESC"
+        )
+    }
 
 
 def _subjects(
