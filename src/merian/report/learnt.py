@@ -43,9 +43,7 @@ def write_learnt(file: Path, tried: Trial, catalogue: str, library: str) -> None
         parts.append(Bars("How answers change", [(k, float(n)) for k, n in tried.counted.items()]))
     sections = [Section("In short", parts)]
     if changes:
-        rows = [
-            [one.id, one.what, *_told(one.before), *_told(one.now)] for one in changes[:_SHOWN]
-        ]
+        rows = [[one.id, one.what, *_told(one.before), *_told(one.now)] for one in changes[:_SHOWN]]
         sections.append(Section("Each change", [Table(
             ["record", "how", "until now", "p", "then", "p"], rows, more=len(changes) - len(rows),
         )]))  # fmt: skip
