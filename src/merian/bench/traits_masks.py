@@ -52,7 +52,7 @@ def pitfall_figures(folder: Path, seed: int) -> Figures:
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     found = [single(_read(folder / "crops" / row["Label"])) for row in rows]
-    ours = np.array([_errors(one and one.mask, row) for one, row in zip(found, rows, strict=True)])
+    ours = np.array([_errors(None if one is None else one.mask, row) for one, row in zip(found, rows, strict=True)])
     plain = np.array(
         [_errors(otsu_mask(_read(folder / "crops" / row["Label"])), row) for row in rows]
     )
@@ -119,7 +119,7 @@ def parts_figures(folder: Path, seed: int) -> Figures:
     for file in files:
         picture = _read(file)
         painted = _read(folder / "masks" / file.name)
-        truth = painted.any(axis=2)
+        truth: Mask = np.asarray(painted.any(axis=2))
         region = single(picture)
         mask = np.zeros_like(truth) if region is None else mask_of(region, truth.shape)
         overlaps.append((_overlap(mask, truth), _overlap(otsu_mask(picture), truth)))
