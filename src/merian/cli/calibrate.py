@@ -212,8 +212,10 @@ def _print(found: list[Calibrated], quiet: bool) -> None:
         screen.print_table(head, rows)
     if len(found) > _SHOWN:
         screen.say(f"and {len(found) - _SHOWN:,} more", quiet)
-    for plane in sorted({one.calibration.plane for one in found if one.calibration} - {""})[:5]:
-        screen.say(f"note: {plane}", quiet)
+    slanted = [one for one in found if one.calibration and one.calibration.plane]
+    for one in slanted[:_SHOWN]:
+        assert one.calibration is not None
+        screen.say(f"{Path(one.picture).name}: {one.calibration.plane}", quiet)
     doubtful = sum(bool(one.calibration and one.calibration.ambiguous) for one in found)
     if doubtful:
         screen.say(

@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 _LARGEST = 4_000_000  # pixels in which bars are looked for; ends are found in the whole picture
 _SHORTEST, _SLIMMEST = 24.0, 4.0  # pixels, and times its thickness
 _SMALL, _LONGEST = 0.05, 0.75  # of the picture: shorter are letters, longer is its frame
-_FULL = 0.72  # of its box that it fills; serifs stand out of it
+_FULL = 0.35  # of the box of its moments that it fills: serifs make that larger
 _STRAIGHT = 0.35  # of its thickness, or pixels: how far its middle line may bend
 _CONTRAST = 25.0  # grey values
 _EVEN = 0.25  # of its contrast: spread of the tone along it
@@ -138,7 +138,7 @@ def _pieces(grey: Floats, pieces: NDArray[np.int32], count: int, step: int, sign
     slim = (long * step >= _SHORTEST) & (long >= 0.8 * _SLIMMEST * thin)
     slim &= long <= _LONGEST * math.hypot(*pieces.shape)
     # A bar fills the box around it, with room for serifs.
-    slim &= size >= 0.6 * long * thin
+    slim &= size >= _FULL * long * thin
     bars = []
     for number in np.flatnonzero(slim)[np.argsort(-size[slim], kind="stable")][:60].tolist():
         middle = (mx[number] * step, my[number] * step)

@@ -108,7 +108,7 @@ def _cell(value: object) -> object:
         return ""
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False) if value else ""
-    return repr(value) if isinstance(value, float) else value
+    return repr(float(value)) if isinstance(value, float) else value
 
 
 def _parsed(line: Mapping[str, Any]) -> dict[str, Any]:

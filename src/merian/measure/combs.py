@@ -34,6 +34,7 @@ _FLAT = 2.0  # grey values: pieces with less in them hold no marks
 _CLEAR = 4.0  # how far a comb stands out; cloth gives up to 4.5, and what is no ruler is seen later
 _ALIKE = 0.07  # of a period, between pieces
 _ALIKE_ANGLE = 4.0  # degrees
+_BESIDE = 1.25  # sides of a piece
 _SMALLEST = 200  # pixels of the shorter side below which a picture is not halved again
 _LARGEST = 7_000_000  # pixels above which the pieces of a picture do not overlap
 _COMBS = 12  # that are told of
@@ -47,7 +48,7 @@ class Comb:
         period: Pixels from one mark to the next, to a few per cent.
         angle: Of the direction in which they repeat, in degrees from the x axis, -90 to 90.
         clearness: How far the comb stands out.
-        boxes: Of the pieces that show it: left, top and side, in pixels.
+        boxes: Of the pieces that show it, the clearest first: left, top and side, in pixels.
     """
 
     period: float
@@ -107,8 +108,20 @@ def _together(same: Sequence[_Seen]) -> Comb:
     best = same[0]
     clear = [one for one in same if one.clearness > 0.6 * best.clearness]
     period = float(np.median([one.period for one in clear]))
-    boxes = tuple(sorted({(one.x, one.y, one.side) for one in same}))
-    return Comb(period, best.angle, best.clearness, boxes)
+    # What is far beside the clearest piece is no part of the same ruler; what is far along may be.
+    turn = math.radians(best.angle)
+    boxes = dict.fromkeys(
+        (one.x, one.y, one.side)
+        for one in same
+        if abs(_middle(one, turn) - _middle(best, turn)) <= _BESIDE * max(one.side, best.side)
+    )
+    return Comb(period, best.angle, best.clearness, tuple(boxes))
+
+
+def _middle(seen: _Seen, turn: float) -> float:
+    """Return how far the middle of a piece is across a direction."""
+    half = seen.side / 2
+    return (seen.y + half) * math.cos(turn) - (seen.x + half) * math.sin(turn)
 
 
 def _alike(one: _Seen, other: _Seen) -> bool:
@@ -136,10 +149,12 @@ def _combs_of(piece: Floats) -> Iterator[tuple[float, float, float]]:
     spectrum = _spectrum(piece)
     bins = _bins()
     inside = np.where((bins >= 5) & (bins < int(_END * _PIECE)), spectrum, 0)
-    strongest = np.argpartition(inside, -_DIRECTIONS, axis=None)[-_DIRECTIONS:]
+    # Of each row of the spectrum the strongest; to sort all of it takes longer than the rest.
+    columns = inside.argmax(1)
+    heights = inside[np.arange(_PIECE), columns]
     followed: list[float] = []
-    for at in sorted(strongest.tolist(), key=lambda at: (-inside.flat[at], at)):
-        row, column = divmod(at, spectrum.shape[1])
+    for row in np.argsort(-heights, kind="stable")[:_DIRECTIONS].tolist():
+        column = int(columns[row])
         up = (row + _PIECE // 2) % _PIECE - _PIECE // 2
         angle = math.degrees(math.atan2(up, column))
         if any(abs((angle - other + 90) % 180 - 90) < 2 for other in followed):

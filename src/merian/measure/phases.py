@@ -52,8 +52,8 @@ class Frame:
     def place(self, column: float, row: float) -> tuple[float, float]:
         """Return where a sample is in the picture, x and y."""
         return (
-            self.origin[0] + column * self.along[0] + row * self.across[0],
-            self.origin[1] + column * self.along[1] + row * self.across[1],
+            float(self.origin[0] + column * self.along[0] + row * self.across[0]),
+            float(self.origin[1] + column * self.along[1] + row * self.across[1]),
         )
 
 
@@ -218,7 +218,7 @@ def curve_of(
     marks = int(np.ptp(turns)) + 1
     second, third = (1 if marks >= n else len(run) + 1 for n in (25, 60))
     weight: Doubles = np.abs(sums[run]).astype(np.float64)
-    fit, off, _ = fitted(place, turns.astype(np.float64), 1.0, second, third, weight)
+    fit, off, _ = fitted(place, turns, 1.0, second, third, weight)
     if float(np.median(np.abs(off))) > IRREGULAR:
         return None
     samples = np.arange(place[0] - step / 2, place[-1] + step / 2 + 1)
@@ -227,7 +227,12 @@ def curve_of(
 
 
 def fitted(
-    x: Doubles, y: Doubles, unit: float, second: int, third: int, weight: Doubles | None = None
+    x: NDArray[Any],
+    y: NDArray[Any],
+    unit: float,
+    second: int,
+    third: int,
+    weight: Doubles | None = None,
 ) -> tuple[Doubles, Doubles, int]:
     """Fit the plainest curve that holds; return it, what is left, and its degree.
 

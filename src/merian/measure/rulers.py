@@ -34,6 +34,7 @@ _BY_CHANCE = 0.29  # of a period: spread of marks that are anywhere
 _UPRIGHT = 4.0  # degrees
 _SQUARE = 0.05  # by which the cells of graph paper may be longer than wide, seen at a slant
 _LINES = 5  # of graph paper in the shorter direction
+_PAPER = 2e-3  # of the scale: paper grows in damp air by so much, and is no better printed
 _SAME = 0.01  # of a ratio of two periods
 _FINER = (2, 5, 4, 10)  # marks that may stand between those that were found
 _METRIC, _INCHES = (1.0, 0.5), (INCH / 8, INCH / 16, INCH / 32)  # of both sides of a ruler
@@ -69,7 +70,10 @@ def ruler_scale(picture: Pixels, *, step: float | None = None, source: str = "")
     for grey, factor in _greys(picture):
         found = _candidates(grey, step)
         found.sort(key=lambda one: (not one.sure, -_weight(one.ticks)))
-        if found and (best is None or _better(found[0], best[0][0])):
+        if found and best is not None and found[0].sure and _same(found[0], best[0][0], factor):
+            # The same marks again: what they are is clear now, where they are was clearer before.
+            best[0][0] = replace(best[0][0], marking=found[0].marking)
+        elif found and (best is None or _better(found[0], best[0][0])):
             best = found, grey, factor
         if best is not None and best[0][0].sure:
             break
@@ -79,6 +83,14 @@ def ruler_scale(picture: Pixels, *, step: float | None = None, source: str = "")
             "marks do"
         )
     return _calibration(*best, source)
+
+
+def _same(one: _Found, other: _Found, factor: int) -> bool:
+    return (
+        factor == 1
+        and _turn(one.ticks.angle, other.ticks.angle) < _UPRIGHT
+        and abs(math.log(one.ticks.period / other.ticks.period)) < 3 * _SAME
+    )
 
 
 def _better(one: _Found, other: _Found) -> bool:
@@ -167,8 +179,9 @@ def _finer(grey: Floats, coarse: _Found) -> list[_Found]:
             continue
         if _weight(ticks) >= _REGULAR:
             marking = read_marking(ticks.strength)
-            # What is ambiguous in the finer marks too is no help.
-            if not marking.others:
+            # What is ambiguous in the finer marks too is no help; and edges between others may pass
+            # for halves, but not for a whole ruler.
+            if not marking.others and (len(marking.levels) > 2 or marking.levels == (5, 10)):
                 return [_Found(ticks, marking)]
     return []
 
@@ -208,6 +221,19 @@ def _crosses(angle: float, period: float, ticks: Ticks, apart: float) -> bool:
     )
 
 
+def _both_ways(one: Ticks, other: Ticks) -> tuple[float, float, float]:
+    """Return the mean period of both directions, its uncertainty, and how far they are apart.
+
+    Each counts by how sure it is, and what they differ by beyond that makes both less sure.
+    """
+    apart = math.log(one.period / other.period)
+    variances = np.array([one.relative**2, other.relative**2])
+    variances += max(0.0, apart**2 / 2 - float(variances.mean()))
+    weights = 1 / variances
+    share = float(weights[1] / weights.sum())
+    return one.period * math.exp(-share * apart), float(weights.sum() ** -0.5), abs(apart)
+
+
 def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str) -> Calibration:
     best = found[0]
     ticks, marking = best.ticks, best.marking
@@ -219,12 +245,11 @@ def _calibration(found: Sequence[_Found], grey: Floats, factor: int, source: str
         if marking.others:
             again = read_marking(crossed.strength)
             marking = again if len(again.others) < len(marking.others) else marking
-        period = math.sqrt(ticks.period * crossed.period)
-        apart = abs(math.log(ticks.period / crossed.period))
-        relative = math.hypot(max(ticks.relative, crossed.relative), apart / math.sqrt(12))
+        period, relative, apart = _both_ways(ticks, crossed)
+        relative = math.hypot(relative, _PAPER)
         residual = math.hypot(ticks.residual, crossed.residual) / math.sqrt(2)
         marks = (*ticks.ends, *crossed.ends)
-        if apart > _TOLD:
+        if apart > max(_TOLD, 2 * math.hypot(ticks.relative, crossed.relative)):
             plane.append(f"its cells are {100 * apart:.1f} % longer than wide: it is tilted")
     if abs(ticks.drift) > _TOLD:
         plane.append(

@@ -61,8 +61,6 @@ _MODELS = (
     _Model((10,), 1.0, "millimetres"),
     _Model((2, 10, 20), 0.5, "half millimetres"),
     _Model((2, 10), 0.5, "half millimetres"),
-    _Model((2, 20), 0.5, "half millimetres"),
-    _Model((10, 20), 0.5, "half millimetres"),
     _Model((2, 4, 8, 16, 32), INCH / 32, "32nds of an inch"),
     _Model((2, 4, 8, 16), INCH / 16, "16ths of an inch"),
     _Model((4, 8, 16), INCH / 16, "16ths of an inch"),
@@ -105,7 +103,8 @@ def read_marking(strength: Doubles) -> Marking:
         return Marking(1.0, "longer marks that fit no ruler", _UNSURE[()])
     for step, why in _UNSURE.get(best.levels, ()):
         others.setdefault(step, why)
-    if "inch" in best.what and len(strength) < 4.2 * best.levels[-1]:
+    few = len(strength) < 4.2 * max(best.levels, default=0)
+    if "inch" in best.what and (few or len(best.levels) < 4):
         others.setdefault(best.step / 2, "too few marks to see whether there is a longer one")
         others.setdefault(best.step * 2, "too few of the longest marks to be sure of them")
     for model in near:
@@ -150,22 +149,27 @@ def _fits(
     longest = levels[-1] if levels else 1
     if len(values) < 1.1 * longest + 3:  # its longest mark was there to be seen
         return
-    for start in range(longest):
-        columns = [np.ones(len(values))]
-        columns += [((places - start) % level == 0).astype(float) for level in levels]
-        design = np.column_stack(columns)
-        kept = np.ones(len(values), bool)
-        for _ in range(3):  # what lies on a mark is no part of it
-            normal = design[kept].T @ design[kept]
-            if np.linalg.matrix_rank(normal) < len(normal):
-                break
-            fit = np.linalg.solve(normal, design[kept].T @ values[kept])
-            left = values - design @ fit
-            spread = max(1.4826 * float(np.median(np.abs(left))), _SPREAD)
-            kept = np.abs(left) <= _FAR * spread
-        else:
-            if design[kept, -1].sum() < 2:  # one mark is longer by chance
-                continue
-            errors = spread * np.sqrt(np.diag(np.linalg.inv(normal)))
-            if (fit[1:] > np.maximum(_STEP * fit[0], _SURE * errors[1:])).all():
-                yield left, len(fit)
+    # All starts at once: [start, mark, level].
+    shifted = places[None] - np.arange(longest)[:, None]
+    designs = np.stack(
+        [np.ones(shifted.shape), *((shifted % level == 0).astype(float) for level in levels)],
+        axis=2,
+    )
+    kept = np.ones(shifted.shape)
+    for _ in range(3):  # what lies on a mark is no part of it
+        used = designs * kept[..., None]
+        # A level without a mark of its own leaves nothing to solve; it is passed over below.
+        normal = np.swapaxes(used, 1, 2) @ designs + 1e-9 * np.eye(designs.shape[2])
+        fit = np.linalg.solve(normal, (np.swapaxes(used, 1, 2) @ values)[..., None])
+        left = values - (designs @ fit)[..., 0]
+        spread = np.maximum(1.4826 * np.median(np.abs(left), axis=1), _SPREAD)
+        kept = (np.abs(left) <= _FAR * spread[:, None]).astype(float)
+    counts = used.sum(1)
+    own = counts - np.concatenate([counts[:, 1:], np.zeros((len(counts), 1))], axis=1)
+    # One longest mark is longer by chance.
+    held = (own >= 1).all(1) & ((own[:, -1] >= 2) | (not levels))
+    for start in np.flatnonzero(held).tolist():
+        step, rest = fit[start, :, 0], left[start]
+        errors = spread[start] * np.sqrt(np.diag(np.linalg.inv(normal[start])))
+        if (step[1:] > np.maximum(_STEP * step[0], _SURE * errors[1:])).all():
+            yield rest, len(step)

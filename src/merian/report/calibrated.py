@@ -20,7 +20,7 @@ from merian.stamp import run_id, stamp
 __all__ = ["calibrated_page", "marked_picture", "write_calibrated"]
 
 _FORMAT, _VERSION = "merian-calibrations-page", "1.0"
-_SHOWN, _ROWS = 24, 200  # pictures, rows of the table
+_SHOWN, _ROWS, _NOTES = 24, 200, 6  # pictures, rows of a table, notes
 _SIDE, _QUALITY = 900, 82
 _COLOUR = (230, 30, 120)
 _HOW = """
@@ -53,8 +53,9 @@ def calibrated_page(found: Sequence[Calibrated], rig: str = "") -> str:
             [_row(one) for one in known[:_ROWS]], more=max(0, len(known) - _ROWS),
         ),
     ]  # fmt: skip
-    planes = sorted({one.calibration.plane for one in known if one.calibration} - {""})
-    parts += [Note(f"{text[:1].upper()}{text[1:]}.") for text in planes[:6]]
+    for one in [one for one in known if one.calibration and one.calibration.plane][:_NOTES]:
+        assert one.calibration is not None
+        parts.append(Note(f"{PurePath(one.picture).name}: {one.calibration.plane}."))
     sections = [Section("Scales", parts)]
     if far:
         rows = [(PurePath(one.picture).name, one.reason) for one in far[:_ROWS]]

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from merian.world.drawing.noise import clouds
+from merian.world.drawing.scalebar import draw_bar
 
-__all__ = ["GRAPHS", "KINDS", "RULERS", "Ruled", "draw_ruled"]
+__all__ = ["GRAPHS", "KINDS", "RULERS", "Ruled", "draw_barred", "draw_ruled"]
 
 Floats = NDArray[np.float32]
 
@@ -90,15 +91,35 @@ def draw_ruled(
         sheet = _sheet(kind, px_per_mm, min(width, height), rng)
         _lay(picture, sheet, angle, rng)
     _litter(picture, rng, small=kind != "none")
-    picture *= 1 + 0.12 * clouds(rng, height, width, 2, 1)[..., None]
     # The finest ticks are seen at all by whoever takes the picture.
     soft = float(rng.uniform(0.3, min(1.6, 0.16 * px_per_mm + 0.2))) if soft is None else soft
+    return Ruled(_taken(picture, rng, soft, noise, quality), kind, px_per_mm, angle)
+
+
+def draw_barred(
+    px_per_mm: float, rng: np.random.Generator, size: int = 700
+) -> tuple[NDArray[np.uint8], float]:
+    """Photograph a scale bar among other things; return the picture and its length in mm."""
+    while True:
+        picture = _table(size, size, rng)
+        _litter(picture, rng, small=True)
+        length = draw_bar(picture, np.zeros((size, size), bool), px_per_mm, rng)
+        if length:
+            return _taken(picture, rng, float(rng.uniform(0.3, 1.5)), None, None), length
+
+
+def _taken(
+    picture: Floats, rng: np.random.Generator, soft: float, noise: float | None, quality: int | None
+) -> NDArray[np.uint8]:
+    """Return what a camera makes of a scene: uneven light, blur, noise and a JPEG."""
+    height, width = picture.shape[:2]
+    picture *= 1 + 0.12 * clouds(rng, height, width, 2, 1)[..., None]
     for band in range(3):
         picture[..., band] = _softened(picture[..., band], max(soft, 1e-3))
     noise = float(rng.uniform(0.5, 5)) if noise is None else noise
     picture += rng.normal(0, noise / 255, picture.shape).astype(np.float32)
     quality = int(rng.integers(70, 96)) if quality is None else quality
-    return Ruled(_pressed(picture, quality), kind, px_per_mm, angle)
+    return _pressed(picture, quality)
 
 
 def _table(width: int, height: int, rng: np.random.Generator) -> Floats:
