@@ -50,7 +50,7 @@ def run(*, part: str = "all", data: Path = DATA, seed: int = 0) -> Figures:
 def _rulers(data: Path) -> Figures:
     from merian.bench.traits_rulers import run as rulers  # noqa: PLC0415 - reads many pictures
 
-    return dict(rulers(data=data))
+    return dict(rulers(data=data.parent))
 
 
 def _world() -> Figures:

@@ -51,10 +51,12 @@ def pitfall_figures(folder: Path, seed: int) -> Figures:
         raise NotFoundError(f"{table}: not there; name the folder above it with --data")
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    found = [single(_read(folder / "crops" / row["Label"])) for row in rows]
-    ours = np.array([_errors(one and one.mask, row) for one, row in zip(found, rows, strict=True)])
+    pictures = [_read(folder / "crops" / row["Label"]) for row in rows]
+    found = [single(picture) for picture in pictures]
+    masks = [None if one is None else one.mask for one in found]
+    ours = np.array([_errors(mask, row) for mask, row in zip(masks, rows, strict=True)])
     plain = np.array(
-        [_errors(otsu_mask(_read(folder / "crops" / row["Label"])), row) for row in rows]
+        [_errors(otsu_mask(picture), row) for picture, row in zip(pictures, rows, strict=True)]
     )
     away = np.array([row["Event"] != CHOSEN_EVENT for row in rows])
     clear = np.array([one is not None and not _DOUBTFUL & set(one.codes) for one in found])
@@ -119,7 +121,7 @@ def parts_figures(folder: Path, seed: int) -> Figures:
     for file in files:
         picture = _read(file)
         painted = _read(folder / "masks" / file.name)
-        truth = painted.any(axis=2)
+        truth: Mask = np.asarray(painted.any(axis=2))
         region = single(picture)
         mask = np.zeros_like(truth) if region is None else mask_of(region, truth.shape)
         overlaps.append((_overlap(mask, truth), _overlap(otsu_mask(picture), truth)))

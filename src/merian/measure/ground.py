@@ -91,12 +91,14 @@ def lab_of(picture: Bytes) -> Floats:
     return found
 
 
-def ground_of(lab: Floats, shape: tuple[int, int] | None = None) -> Ground:
+def ground_of(lab: Floats, shape: tuple[int, int] | None = None, *, inside: bool = False) -> Ground:
     """Fit the ground of a picture.
 
     Args:
         lab: The picture in CIELAB, which may have been made smaller.
         shape: Height and width of the picture itself; None where it is that of `lab`.
+        inside: Whether to start from the commonest colour of all, not from what is outside: a tray
+            on a table.
     """
     factor = max(1, max(lab.shape[:2]) // _FITTED)
     small = lab[factor // 2 :: factor, factor // 2 :: factor]
@@ -106,7 +108,7 @@ def ground_of(lab: Floats, shape: tuple[int, int] | None = None) -> Ground:
     basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     flat = small.reshape(-1, 3).astype(np.float64)
     surface = np.zeros((6, 3))
-    surface[0] = _start(small)
+    surface[0] = _commonest(small, inside=True) if inside else _start(small)
     noise, reach = _NOISE[1], _START
     near = np.ones(len(flat), np.bool_)
     for turn in range(_ROUNDS):
@@ -167,8 +169,8 @@ def _share(colours: Floats, start: Doubles) -> float:
     return float((np.linalg.norm(colours - start, axis=1) < _START).mean())
 
 
-def _commonest(lab: Floats) -> Doubles:
-    """Return the commonest colour of corners and border, smooth places before all."""
+def _commonest(lab: Floats, *, inside: bool = False) -> Doubles:
+    """Return the commonest colour, of corners and border or of all; smooth places before all."""
     light = lab[..., 0]
     steep = np.zeros_like(light)
     if min(light.shape) > 1:
@@ -183,7 +185,7 @@ def _commonest(lab: Floats) -> Doubles:
     for rows in (np.s_[:deep], np.s_[-deep:]):
         for columns in (np.s_[:wide], np.s_[-wide:]):
             place[rows, columns] += 0.25 / (deep * wide)
-    votes = votes * place
+    votes = votes if inside else votes * place
     counts = np.histogram(light, 102, (0, 102), weights=votes)[0]
     tone = float(np.convolve(counts, np.hanning(13), "same").argmax()) + 0.5
     near = np.abs(light - tone) < _ALIKE

@@ -6,8 +6,7 @@ Holes are filled unless the ground is seen through them; text, charts and rulers
 bodies that touch are parted where they are round, never where they have legs, which a watershed
 would cut off. Nothing is lost in silence: what is doubtful has a code.
 
-References: Otsu 1979 for the level; Canny 1986 for two levels; Beucher and Lantuéjoul 1979 for the
-watershed.
+References: Otsu 1979 for the level; Canny 1986 for two levels.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ from merian.errors import InputError
 from merian.image.otsu import otsu_threshold
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.mixture import by_colours, on_edges
+from merian.measure.print_and_charts import print_and_charts
+from merian.measure.touching import parted
 
 __all__ = ["Region", "mask_of", "regions", "single"]
 
@@ -42,6 +43,9 @@ _FAINT = 12.0  # in CIELAB: how far a body is from the ground at the least, or i
 _STEEPER = 1.3  # times as steep along the outline: the mask by colours is taken
 _ALIKE = 0.75  # intersection over union: where masks agree less the ground is no plain one
 _FEW = 20_000  # pixels: in smaller crops ten colours cannot be told apart
+_TRAY = 0.4  # of the picture: where less is ground, a tray may lie on something else
+_STRONG = 60.0  # in CIELAB: what is farther from a tray's ground is not asked for the level
+_WIDE = 0.4  # of the picture's side: what reaches farther is the rim of a tray
 _EVERYWHERE = np.ones((3, 3), np.bool_)
 
 
@@ -122,21 +126,49 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
     small = picture[factor // 2 :: factor, factor // 2 :: factor]
     lab = lab_of(small)
     ground = ground_of(lab)
+    tray = None
+    if ground.share < _TRAY and (inner := ground_of(lab, inside=True)).share > ground.share:
+        ground, tray = inner, inner
     distance = _distance(ground, lab)
-    level = _level(distance)
-    labels, sizes = _pieces(_two_levels(distance, level, ground.noise))
+    level = _level(distance[distance < _STRONG] if tray else distance)
+    standing = _two_levels(distance, level, ground.noise)
+    if tray:
+        standing &= _within(~standing)
+    labels, sizes = _pieces(standing)
     boxes = ndimage.find_objects(labels)
+    for number, box in enumerate(boxes):
+        if max(_extent(box[0], lab.shape[0]), _extent(box[1], lab.shape[1])) > _WIDE and tray:
+            sizes[number] = 0  # the rim of the tray
     least = smallest / factor**2 if smallest is not None else _least(sizes)
+    sizes[print_and_charts(lab, labels, sizes, least)] = 0
     found = []
-    for number in np.flatnonzero(sizes >= max(least, 4)):
+    for number in np.flatnonzero(sizes >= max(least, 4)).tolist():
         box = boxes[number]
-        mask = _filled(labels[box] == number + 1, distance[box], level)
-        if factor > 1:
-            mask = mask.repeat(factor, axis=0).repeat(factor, axis=1)
-        top, left = box[0].start * factor, box[1].start * factor
-        mask = mask[: height - top, : width - left]
-        found.append(_region(mask, top, left, (height, width), distance[box], []))
+        whole = _filled(labels[box] == number + 1, distance[box], level)
+        parts = parted(whole)
+        for part in parts:
+            mask = part
+            if factor > 1:
+                mask = part.repeat(factor, axis=0).repeat(factor, axis=1)
+            top, left = box[0].start * factor, box[1].start * factor
+            mask = mask[: height - top, : width - left]
+            codes = ["parted"] if len(parts) > 1 else []
+            if not part.any():
+                continue
+            told = _region(mask, top, left, (height, width), distance[box], codes)
+            found.append(told)
     return _read(found)
+
+
+def _extent(place: slice, whole: int) -> float:
+    return float((place.stop - place.start) / whole)
+
+
+def _within(ground: Mask) -> Mask:
+    """Return the largest piece of ground with all that lies in it."""
+    labels, sizes = _pieces(ground)
+    found: Mask = ndimage.binary_fill_holes(labels == int(sizes.argmax()) + 1)
+    return found
 
 
 def _worth(picture: Bytes) -> bool:
