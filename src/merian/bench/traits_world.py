@@ -1,4 +1,4 @@
-"""Measurements of drawn bodies against their true lengths: is the truth within the interval?
+"""Whether the true lengths of drawn bodies lie within the intervals of their measurements.
 
 Pictures of a world are measured as a user measures them: masks are found, landmarks too, and the
 scale is told with its standard uncertainty, off by a draw of that. A figure is told for all
