@@ -58,7 +58,7 @@ def calibrate(
         length: Between the points: 10mm, 1cm, 0.5in.
         bar: A scale bar is looked for, which is that long.
         tick: From mark to mark of the ruler or paper, where that is known: 1mm, 0.5mm, 1/16in.
-        board: Squares of a ChArUco board, as 7x5; --square and --marker say their sizes.
+        board: Squares of a ChArUco board, 7x5; the sizes of square and code go with it.
         square: Side of a square of the board.
         marker: Side of a code of the board. Without --board, of ArUco codes alone.
         dictionary: Of the codes.
