@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,21 @@ def test_it_says_what_would_change_and_changes_nothing(folder, capsys):
     assert main([*asked, "--apply"]) == 0
     assert "0 corrections that" in capsys.readouterr().out
     assert said(folder) == after
+
+
+def test_stopped_as_the_library_is_replaced_it_is_still_there(folder, monkeypatch):
+    hashed, rename = Library.open(folder / "library").hash, Path.rename
+
+    def stopped(self: Path, to: Path) -> Path:
+        if self.name == "library" and Path(to).name == "library":
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    asked = ["learn", str(folder / "museum"), "-l", str(folder / "library"), "--apply", "-q"]
+    assert main(asked) == 130
+    assert Library.open(folder / "library").hash == hashed
+    assert not [*folder.glob(".library.learning*")]
 
 
 def test_a_reference_of_another_name_is_set_aside(folder, capsys):

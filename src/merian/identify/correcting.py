@@ -172,11 +172,12 @@ def apply(tried: Trial, catalogue: Path, progress: Progress | None = None) -> in
     if tried.now is None or tried.before is None:
         return 0
     aside = tried.copy.with_name("former")
-    tried.library.rename(aside)
     try:
+        tried.library.rename(aside)
         tried.copy.rename(tried.library)
-    except OSError:
-        aside.rename(tried.library)
+    except BaseException:  # Ctrl-C too: what is beside it goes when the trial ends
+        if aside.exists() and not tried.library.exists():
+            aside.rename(tried.library)
         raise
     summary = append_answers(
         catalogue, tried.now, progress, only={one.id for one in tried.changes},
