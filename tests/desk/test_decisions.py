@@ -252,7 +252,7 @@ def test_contradictions_are_found_and_answered(desk):
         ("'; DROP TABLE board; --", lambda n, g, s: False),
         ('country:"Chad\' OR 1=1 --"', lambda n, g, s: False),
     ],
-    ids=str,
+    ids=lambda one: one if isinstance(one, str) else "",
 )
 def test_a_question_finds_what_it_says(looked, ask, holds):
     desk = looked
