@@ -2,8 +2,10 @@
 
 The real ones are photographs under data/traits whose scale was read by hand (see `REAL`). Drawn
 ones are of every kind that a drawer holds, 4 to 60 pixels a millimetre, turned, blurred, noisy and
-pressed as JPEG, among other things; pictures without a ruler are among them. Settings were chosen
-on other drawn pictures, none on these and none on the real ones.
+pressed as JPEG, among other things; pictures without a ruler are among them. Numbers were
+chosen on other drawn pictures. Some rules came from looking at the real ones (grey marks of a ruler
+known by its colours, marks of one level, models of half millimetres that no ruler has), so that the
+figures of the real ones are no blind test.
 
 A scale that is wrong by more than 2 % is *told* where the right one is among those that the marks
 may also mean, and *silent* where none is told: that must not happen.
