@@ -4,8 +4,8 @@ Specimens of pitfall traps (Blair et al. 2024, CV-DNA-Hybrid) were cut out at ex
 millimetre by the box of the outline that ImageJ measured; so each touches the border, by the making
 of the crops. Settings were chosen on one event of five, which is told apart; the masks of the worst
 crops of the others were looked at to find faults of the method (the start and the slope of the
-ground, faint legs), and the least size of a crop for mixtures of colours was raised after their figures were
-seen; so they are not wholly untouched. All other settings are from the one event.
+ground, faint legs), and the least size of a crop for mixtures of colours was raised after their
+figures were seen; so they are not wholly untouched. All other settings are from the one event.
 
 Pinned carabids (BeetleFlow) have painted parts; the lines between parts are painted as ground, so
 that no mask of a whole beetle reaches an overlap of one. Settings were chosen on four pictures, but
