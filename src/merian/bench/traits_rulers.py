@@ -188,7 +188,7 @@ def _bars(count: int, rng: np.random.Generator) -> Figures:
 
 
 def _boards(rng: np.random.Generator) -> Figures:
-    """Return how far the scale at the middle of a board is off, seen at a slant; none without cv2."""
+    """Return how far the scale at the middle of a board is off, seen at a slant."""
     try:
         import cv2  # noqa: PLC0415  (an extra)
     except ImportError:
