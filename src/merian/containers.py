@@ -19,7 +19,6 @@ from __future__ import annotations
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +28,7 @@ import duckdb
 
 from merian.errors import InputError
 from merian.parquet import FileStamp, RowRange, fetch, layout_of, scan
+from merian.unpacking import UNREADABLE_ZIP
 
 __all__ = ["MARK", "BadAddressError", "TarFile", "container_of", "is_there", "member_address",
            "read_address", "tar_files"]  # fmt: skip
@@ -38,8 +38,7 @@ MARK = "!/"
 
 _HEADER = 1 << 20  # bytes of the header of a file in a tar, long names and all
 _MOST = 1 << 30  # bytes of one member: no picture is larger, and a zip may claim anything
-_DAMAGED = (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile, zlib.error,
-            RuntimeError, NotImplementedError, duckdb.Error)  # fmt: skip
+_DAMAGED = (*UNREADABLE_ZIP, ValueError, tarfile.TarError, duckdb.Error)
 
 
 class BadAddressError(InputError):

@@ -7,11 +7,13 @@ order of rows kept: the same input gives the same output, whatever the number of
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-__all__ = ["connect"]
+__all__ = ["connect", "transaction"]
 
 
 def connect(
@@ -42,3 +44,15 @@ def connect(
     con = duckdb.connect(str(path), read_only=read_only, config=config)
     con.execute("SET enable_progress_bar = false").fetchall()
     return con
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Write all that is executed within it, or, if it is left by an exception, nothing."""
+    con.execute("BEGIN TRANSACTION").fetchall()
+    try:
+        yield
+        con.execute("COMMIT").fetchall()
+    except BaseException:  # Ctrl-C too
+        con.execute("ROLLBACK").fetchall()
+        raise

@@ -74,7 +74,7 @@ def test_a_catalogue_is_counted_at_a_rank(tmp_path):
     names = read_counts(tmp_path / "c")
     assert [*names.kinds] == ["Abax ater", "Apis mellifera", "Carabus auratus"]
     with pytest.raises(InputError, match="no term of an event"):
-        read_counts(tmp_path / "c", sample="nonsense")
+        read_counts(tmp_path / "c", AnswerColumns(sample="nonsense"))
 
 
 def test_what_was_missed_is_read(tmp_path):

@@ -21,6 +21,7 @@ import numpy as np
 from merian import __version__
 from merian.catalogue.definitions import STANDING, STANDS_FIRST
 from merian.catalogue.schema import AS_WRITTEN, quoted
+from merian.database import transaction
 from merian.errors import CatalogueError
 
 __all__ = ["KEPT", "OTHERS_SAY", "PEOPLE_AND_MACHINES_SAY", "VERB", "ClusterName", "write_clusters"]
@@ -92,26 +93,24 @@ def write_clusters(
         run: Its runID, arguments and inputs.
     """
     clock = datetime.now(UTC).replace(tzinfo=None)
-    con.execute("BEGIN TRANSACTION").fetchall()
     try:
-        _check_known(con, tables["clusterHistory"])
-        for name, table in KEPT.items():
-            _fill(con, name, table.columns, [field.type for field in table.fields], tables[name])
-        columns = ("clusterCode", *_SAYS)
-        kinds = ["DOUBLE" if c == "probability" else "VARCHAR" for c in columns]
-        rows = [(one.code, *(one.says.get(column) for column in _SAYS)) for one in names]
-        says = ", ".join(f"{quoted(c)} {k}" for c, k in zip(columns, kinds, strict=True))
-        con.execute(f"CREATE OR REPLACE TEMP TABLE clusterSays ({says})").fetchall()
-        _fill(con, "clusterSays", columns, kinds, rows)
-        (before,) = con.execute("SELECT count(*) FROM identification").fetchall()[0]
-        con.execute(_appended(), [run["runID"], run["runID"]]).fetchall()
-        con.execute(_withdrawn(), [run["runID"], run["runID"]]).fetchall()
-        (after,) = con.execute("SELECT count(*) FROM identification").fetchall()[0]
-        _note(con, run, int(after - before), clock)
-        con.execute("COMMIT").fetchall()
-    except BaseException:
-        con.execute("ROLLBACK").fetchall()
-        raise
+        with transaction(con):
+            _check_known(con, tables["clusterHistory"])
+            for name, table in KEPT.items():
+                _fill(
+                    con, name, table.columns, [field.type for field in table.fields], tables[name]
+                )
+            columns = ("clusterCode", *_SAYS)
+            kinds = ["DOUBLE" if c == "probability" else "VARCHAR" for c in columns]
+            rows = [(one.code, *(one.says.get(column) for column in _SAYS)) for one in names]
+            says = ", ".join(f"{quoted(c)} {k}" for c, k in zip(columns, kinds, strict=True))
+            con.execute(f"CREATE OR REPLACE TEMP TABLE clusterSays ({says})").fetchall()
+            _fill(con, "clusterSays", columns, kinds, rows)
+            (before,) = con.execute("SELECT count(*) FROM identification").fetchall()[0]
+            con.execute(_appended(), [run["runID"], run["runID"]]).fetchall()
+            con.execute(_withdrawn(), [run["runID"], run["runID"]]).fetchall()
+            (after,) = con.execute("SELECT count(*) FROM identification").fetchall()[0]
+            _note(con, run, int(after - before), clock)
     finally:
         con.execute("DROP TABLE IF EXISTS clusterSays").fetchall()
     return int(after - before)

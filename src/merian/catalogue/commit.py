@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from merian.catalogue.checks import literal
 from merian.catalogue.schema import TABLES, quoted
 from merian.catalogue.staging import CONTENT, Staging, line_of, source_of
+from merian.database import transaction
 
 __all__ = ["reconcile", "write"]
 
@@ -165,8 +166,7 @@ def _drop_events_of_known(staging: Staging) -> None:
 def write(staging: Staging, run: Mapping[str, object]) -> None:
     """Write everything new, the rejects and the run, in one transaction."""
     identifier = literal(run["runID"])
-    staging.run("BEGIN TRANSACTION")
-    try:
+    with transaction(staging.con):
         for name in TABLES:
             if staging.has(f"new_{name}"):
                 staging.step(f"writing {name}", staging.rows_read)
@@ -184,10 +184,6 @@ def write(staging: Staging, run: Mapping[str, object]) -> None:
         staging.run(
             f"INSERT INTO catalogue.main.run ({columns}) VALUES ({marks})", list(run.values())
         )
-        staging.run("COMMIT")
-    except BaseException:
-        staging.con.execute("ROLLBACK")
-        raise
 
 
 def _write_table(staging: Staging, name: str, run: str) -> None:

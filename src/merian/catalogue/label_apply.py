@@ -30,6 +30,7 @@ from merian.catalogue.checks import literal
 from merian.catalogue.definitions import STANDING
 from merian.catalogue.ingest import Progress
 from merian.catalogue.schema import RANKS, quoted
+from merian.database import transaction
 from merian.files import content_hash
 from merian.stamp import run_id
 from merian.taxonomy.label_errata import is_applied
@@ -266,8 +267,7 @@ def _append(
     lock = json.dumps(labels.lock.as_dict()) if labels.lock else None
     summary = {"revision": revision, "appended": int(sum(written.values())), "labels": state,
                "runs": runs}  # fmt: skip
-    con.execute("BEGIN TRANSACTION").fetchall()
-    try:
+    with transaction(con):
         con.execute(_insertion(con, source, revision, run)).fetchall()
         con.execute(
             "INSERT INTO run BY NAME SELECT ? AS runID, ? AS verb, ? AS arguments, ? AS inputs, "
@@ -277,10 +277,6 @@ def _append(
              json.dumps(summary, ensure_ascii=False), clock,
              datetime.now(UTC).replace(tzinfo=None)],
         ).fetchall()  # fmt: skip
-        con.execute("COMMIT").fetchall()
-    except BaseException:
-        con.execute("ROLLBACK").fetchall()
-        raise
     return run, {kind: int(count) for kind, count in written.items()}
 
 

@@ -24,6 +24,7 @@ from merian.catalogue.checks import literal
 from merian.catalogue.definitions import STANDING
 from merian.catalogue.schema import RANKS, quoted
 from merian.catalogue.summary import Summary
+from merian.database import transaction
 from merian.stamp import run_id
 from merian.taxonomy.lock import TaxonomyLock
 from merian.taxonomy.migration import Move, Use
@@ -96,47 +97,45 @@ def move_names(
     suffix = "+" + hashlib.blake2b(str(new.lock).encode(), digest_size=4).hexdigest()
     kept = ", ".join(f"i.{quoted(c)}" for c in _columns_of(con) if c not in _SAID_ANEW)
     ranks = ", ".join(f"m.{quoted(rank)}" for rank in RANKS)
-    con.execute("BEGIN TRANSACTION").fetchall()
     try:
-        before = _count(con)
-        con.execute(
-            f"""
-            INSERT INTO identification BY NAME
-            SELECT {kept}, i.identificationID || '{suffix}' AS identificationID,
-                i.identificationID AS replacesIdentificationID, m.scientificName,
-                m.scientificNameAuthorship, m.taxonRank, {ranks}, m.taxonID,
-                {literal(str(new.lock))} AS taxonomyLock,
-                concat_ws('; ', i.identificationRemarks, m.told) AS identificationRemarks,
-                {literal(run)} AS runID
-            FROM identification i JOIN moves m
-              ON coalesce(i.taxonID, '') = m.oldID AND coalesce(i.scientificName, '') = m.oldName
-             AND coalesce(i.taxonRank, '') = m.oldRank
-            WHERE {_of(old.lock)} AND {STANDING}
-            ORDER BY i.identificationID
-            """
-        ).fetchall()
-        added = _count(con) - before
-        summary = Summary(
-            run=run, format="names of another version", rows_read=sum(m.use.records for m in moves),
-            added={"identification": added} if added else {}, already={}, rejected={},
-            notes=tuple(f"{m.use.name} stays under its old name: {m.why}" for m in moves
-                        if m.node == NONE),
-        )  # fmt: skip
-        con.execute(
-            "INSERT INTO run (runID, verb, arguments, inputs, merianVersion, taxonomyLock, "
-            "summary, startedAt, finishedAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                run, VERB, json.dumps({"plan": mark, **locks, "decisions": decisions}),
-                json.dumps({_folder(t): t.lock.hash for t in (old, new)}), __version__,
-                json.dumps(new.lock.as_dict(), ensure_ascii=False, sort_keys=True),
-                json.dumps(summary.as_dict(), ensure_ascii=False, sort_keys=True), clock,
-                datetime.now(UTC).replace(tzinfo=None),
-            ],
-        ).fetchall()  # fmt: skip
-        con.execute("COMMIT").fetchall()
-    except BaseException:
-        con.execute("ROLLBACK").fetchall()
-        raise
+        with transaction(con):
+            before = _count(con)
+            con.execute(
+                f"""
+                INSERT INTO identification BY NAME
+                SELECT {kept}, i.identificationID || '{suffix}' AS identificationID,
+                    i.identificationID AS replacesIdentificationID, m.scientificName,
+                    m.scientificNameAuthorship, m.taxonRank, {ranks}, m.taxonID,
+                    {literal(str(new.lock))} AS taxonomyLock,
+                    concat_ws('; ', i.identificationRemarks, m.told) AS identificationRemarks,
+                    {literal(run)} AS runID
+                FROM identification i JOIN moves m
+                  ON coalesce(i.taxonID, '') = m.oldID
+                 AND coalesce(i.scientificName, '') = m.oldName
+                 AND coalesce(i.taxonRank, '') = m.oldRank
+                WHERE {_of(old.lock)} AND {STANDING}
+                ORDER BY i.identificationID
+                """
+            ).fetchall()
+            added = _count(con) - before
+            summary = Summary(
+                run=run, format="names of another version",
+                rows_read=sum(m.use.records for m in moves),
+                added={"identification": added} if added else {}, already={}, rejected={},
+                notes=tuple(f"{m.use.name} stays under its old name: {m.why}" for m in moves
+                            if m.node == NONE),
+            )  # fmt: skip
+            con.execute(
+                "INSERT INTO run (runID, verb, arguments, inputs, merianVersion, taxonomyLock, "
+                "summary, startedAt, finishedAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    run, VERB, json.dumps({"plan": mark, **locks, "decisions": decisions}),
+                    json.dumps({_folder(t): t.lock.hash for t in (old, new)}), __version__,
+                    json.dumps(new.lock.as_dict(), ensure_ascii=False, sort_keys=True),
+                    json.dumps(summary.as_dict(), ensure_ascii=False, sort_keys=True), clock,
+                    datetime.now(UTC).replace(tzinfo=None),
+                ],
+            ).fetchall()  # fmt: skip
     finally:
         con.unregister("moves")
     return summary

@@ -26,6 +26,7 @@ from merian import __version__
 from merian.catalogue.checks import literal
 from merian.catalogue.definitions import STANDS_FIRST
 from merian.catalogue.schema import RANKS, TABLES, quoted
+from merian.database import transaction
 from merian.errors import CatalogueError, InputError
 
 __all__ = [
@@ -323,24 +324,20 @@ def _write(
     cast = ", ".join(f"CAST({quoted(c)} AS {types[c]}) AS {quoted(c)}" for c in _COLUMNS)
     clock = datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None)
     con.register("decided", arrays)
-    con.execute("BEGIN TRANSACTION").fetchall()
     try:
-        con.execute(
-            f"INSERT INTO main.identification BY NAME SELECT {cast}, ? AS runID FROM "
-            "(SELECT * FROM decided WHERE place > 0) ORDER BY place", [run],
-        ).fetchall()  # fmt: skip
-        con.execute(
-            "INSERT INTO main.run BY NAME SELECT ? AS runID, ? AS verb, ? AS arguments, "
-            "'{}' AS inputs, ? AS merianVersion, ? AS summary, ?::TIMESTAMP AS startedAt, "
-            "?::TIMESTAMP AS finishedAt",
-            [run, VERB, json.dumps(told, ensure_ascii=False), __version__,
-             json.dumps({"records": len(rows), "added": {"identification": len(rows)}}),
-             clock, clock],
-        ).fetchall()  # fmt: skip
-        con.execute("COMMIT").fetchall()
-    except BaseException:
-        con.execute("ROLLBACK").fetchall()
-        raise
+        with transaction(con):
+            con.execute(
+                f"INSERT INTO main.identification BY NAME SELECT {cast}, ? AS runID FROM "
+                "(SELECT * FROM decided WHERE place > 0) ORDER BY place", [run],
+            ).fetchall()  # fmt: skip
+            con.execute(
+                "INSERT INTO main.run BY NAME SELECT ? AS runID, ? AS verb, ? AS arguments, "
+                "'{}' AS inputs, ? AS merianVersion, ? AS summary, ?::TIMESTAMP AS startedAt, "
+                "?::TIMESTAMP AS finishedAt",
+                [run, VERB, json.dumps(told, ensure_ascii=False), __version__,
+                 json.dumps({"records": len(rows), "added": {"identification": len(rows)}}),
+                 clock, clock],
+            ).fetchall()  # fmt: skip
     finally:
         con.unregister("decided")
 

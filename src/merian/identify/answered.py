@@ -41,7 +41,10 @@ _MOST = 2000  # kinds; more are not kinds but the names of things
 
 @dataclass(frozen=True)
 class AnswerColumns:
-    """Which column of a table holds what; "" for one that is found by its usual name."""
+    """Which column of a table holds what; "" for one that is found by its usual name.
+
+    Of a catalogue the sample is a term, eventID if not given; the others are of tables alone.
+    """
 
     sample: str = ""
     answer: str = ""
@@ -50,39 +53,34 @@ class AnswerColumns:
     probability: str = ""
 
 
-def read_counts(
-    path: Path, columns: AnswerColumns | None = None, *, rank: str = "", sample: str = ""
-) -> Counts:
+def read_counts(path: Path, columns: AnswerColumns | None = None, *, rank: str = "") -> Counts:
     """Return the counts of a table or a catalogue.
 
     Args:
         path: A CSV, TSV or Parquet file, or the folder of a catalogue.
-        columns: Of a table.
+        columns: Which column holds what.
         rank: Of a catalogue, the rank at which things are counted; names as they are if not given.
-        sample: Of a catalogue, the term that is a sample; eventID if not given.
     """
+    columns = columns or AnswerColumns()
     path = existing(Path(path), "table of answers, or catalogue")
     with tempfile.TemporaryDirectory(prefix="merian-counts-") as work:
         con = connect(memory=_MEMORY, spill=Path(work) / "spill")
         try:
             if path.is_dir():
-                _of_catalogue(con, path, Path(work), rank, sample)
+                _of_catalogue(con, path, Path(work), rank, columns.sample)
             else:
                 if rank:
                     raise InputError("--rank is of a catalogue; name the --answer column instead")
-                _of_table(con, path, Path(work), columns or AnswerColumns(), sample)
+                _of_table(con, path, Path(work), columns)
             return _counts(con, path)
         finally:
             con.close()
 
 
-def _of_table(
-    con: duckdb.DuckDBPyConnection, path: Path, work: Path, told: AnswerColumns, sample: str
-) -> None:
+def _of_table(con: duckdb.DuckDBPyConnection, path: Path, work: Path, told: AnswerColumns) -> None:
     """Make the table ``thing`` from a table."""
     names = read_name_table(con, path, work)
     asked = {one.name: getattr(told, one.name) for one in fields(told)}
-    asked["sample"] = asked["sample"] or sample
     at = {what: _column(path, names, asked[what], what) for what in _USUAL}
     if not at["answer"]:
         raise InputError(

@@ -36,6 +36,7 @@ from merian.catalogue.splits.placing import Placing
 from merian.catalogue.splits.plan import Plan, checked
 from merian.catalogue.splits.records import column, drop_tables, number_records
 from merian.catalogue.splits.stratify import at_random, stratified
+from merian.database import transaction
 from merian.errors import CatalogueError, InputError, did_you_mean
 from merian.stamp import run_id
 
@@ -245,8 +246,7 @@ def _write(
     }
     count = len(placing.part)
     summary = json.dumps({"split": plan.name, "records": count})
-    con.execute("BEGIN TRANSACTION").fetchall()
-    try:
+    with transaction(con):
         con.execute(
             "INSERT INTO split VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [plan.name, _method(plan), _json(plan.settings()), plan.seed, json.dumps(parts), leaks,
@@ -263,10 +263,6 @@ def _write(
             [run, _json(asked["plan"]), __version__, summary, started,
              datetime.now(UTC).replace(tzinfo=None)],
         ).fetchall()  # fmt: skip
-        con.execute("COMMIT").fetchall()
-    except BaseException:
-        con.execute("ROLLBACK").fetchall()
-        raise
 
 
 def _method(plan: Plan) -> str:
