@@ -36,7 +36,7 @@ Progress = Callable[[int, int], object]
 
 _LISTED = 16  # the nearest that are kept of each cluster
 _ROWS, _COLUMNS = 128, 4096  # of a block of products
-_HASHED = 256  # rows at a time, in wide numbers
+_FEW = 256  # rows at a time, where copies are made of them
 _FULL = 0.75  # what has been joined is taken out when less than that is left
 
 
@@ -153,9 +153,9 @@ class _Rounds:
             return
         slack = (16 + self.mean.shape[1] / 8) * float(np.finfo(np.float32).eps)
         square = np.empty(len(self.mean), np.float32)
-        for start in range(0, len(square), _COLUMNS):
-            block = self.mean[start : start + _COLUMNS].astype(np.float32, copy=False)
-            square[start : start + _COLUMNS] = (block**2).sum(axis=1) * np.float32(1 - slack)
+        for start in range(0, len(square), _FEW):
+            block = self.mean[start : start + _FEW].astype(np.float32, copy=False)
+            square[start : start + _FEW] = (block**2).sum(axis=1) * np.float32(1 - slack)
         square[~self.alive] = np.inf
         weight = self.weight.astype(np.float32)
         state = (self.mean, self.weight, self.near, self.far, self.radius, self.nearest,
@@ -184,8 +184,8 @@ class _Rounds:
 def _finite(rows: Array) -> NDArray[np.bool_]:
     """Return which rows are finite, without a copy of all."""
     found = np.empty(len(rows), np.bool_)
-    for start in range(0, len(rows), _COLUMNS):
-        found[start : start + _COLUMNS] = np.isfinite(rows[start : start + _COLUMNS]).all(axis=1)
+    for start in range(0, len(rows), _FEW):
+        found[start : start + _FEW] = np.isfinite(rows[start : start + _FEW]).all(axis=1)
     return found
 
 
@@ -194,18 +194,18 @@ def _distinct(rows: Array) -> tuple[Array, Array]:
     kind = np.uint32 if rows.dtype == np.float32 else np.uint64
     mix = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
     key = np.empty(len(rows), np.uint64)
-    for start in range(0, len(rows), _HASHED):
-        block = np.ascontiguousarray(rows[start : start + _HASHED] + 0.0)  # no -0
+    for start in range(0, len(rows), _FEW):
+        block = np.ascontiguousarray(rows[start : start + _FEW] + 0.0)  # no -0
         bits: NDArray[np.uint64] = block.view(kind).astype(np.uint64)
         bits ^= bits >> np.uint64(15)
-        key[start : start + _HASHED] = (bits * mix).sum(axis=1, dtype=np.uint64)
+        key[start : start + _FEW] = (bits * mix).sum(axis=1, dtype=np.uint64)
     _, first, same = np.unique(key, return_index=True, return_inverse=True)
     order = np.argsort(first)  # in the order of the rows
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     first, same = first[order], place[same]
-    for start in range(0, len(rows), _COLUMNS):
-        stop = start + _COLUMNS
+    for start in range(0, len(rows), _FEW):
+        stop = start + _FEW
         if not np.array_equal(rows[start:stop], rows[first[same[start:stop]]]):
             return np.arange(len(rows)), np.arange(len(rows))  # two that differ have one key
     return first, same
@@ -216,8 +216,8 @@ def _frame(rows: Array) -> tuple[float, Array]:
     some = rows[:: max(1, len(rows) // _COLUMNS)]
     middle = np.median(some.astype(np.float64), axis=0).astype(rows.dtype)
     largest = max(
-        float(np.abs(rows[start : start + _COLUMNS] - middle).max(initial=0.0))
-        for start in range(0, len(rows), _COLUMNS)
+        float(np.abs(rows[start : start + _FEW] - middle).max(initial=0.0))
+        for start in range(0, len(rows), _FEW)
     )
     return (float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0), middle
 
@@ -225,7 +225,7 @@ def _frame(rows: Array) -> tuple[float, Array]:
 def _framed(rows: Array, chosen: Array, scale: float, middle: Array) -> Array:
     """Return some rows around the middle, in a copy."""
     found = np.empty((len(chosen), rows.shape[1]), rows.dtype)
-    for start in range(0, len(chosen), _COLUMNS):
-        some = rows[chosen[start : start + _COLUMNS]]
-        found[start : start + _COLUMNS] = (some - middle) / scale
+    for start in range(0, len(chosen), _FEW):
+        some = rows[chosen[start : start + _FEW]]
+        found[start : start + _FEW] = (some - middle) / scale
     return found
