@@ -107,8 +107,8 @@ def sample(
         screen.say(f"tables in {out}; look at {out / PAGE}", quiet)
 
 
-def _print_samples(head: Sequence[object], rows: Sequence[Sequence[object]], kept: bool) -> None:
-    screen.print_table([str(name).replace("_", " ") for name in head], rows[:_SHOWN])
+def _print_samples(head: Sequence[str], rows: Sequence[Sequence[object]], kept: bool) -> None:
+    screen.print_table([name.replace("_", " ") for name in head], rows[:_SHOWN])
     if len(rows) > _SHOWN:
         print(f"and {len(rows) - _SHOWN:,} more" + ("" if kept else "; -o writes them all"))
 

@@ -151,12 +151,13 @@ def weigh_samples(
         source = f"the other samples, left out in {len(parts)} parts"
     for chosen, part in parts:
         at = {kind: n for n, kind in enumerate(part.kinds)}
-        here = [n for n, kind in enumerate(named) if kind in at]
-        there = [at[named[n]] for n in here]
+        here = np.array([n for n, kind in enumerate(named) if kind in at], np.int64)
+        there = np.array([at[named[n]] for n in here], np.int64)
         asked = np.full((int(chosen.sum()), len(part.kinds)), np.nan)
         asked[:, there] = lists.listed[chosen][:, here]
-        chance[np.ix_(chosen, here)] = part.presence(asked)[:, there]
-        by[np.ix_(chosen, here)] = np.stack([part.found[there], part.false[there]], axis=1)
+        cells = np.ix_(np.flatnonzero(chosen), here)
+        chance[cells] = part.presence(asked)[:, there]
+        by[cells] = np.stack([part.found[there], part.false[there]], axis=1)
     return BothViews(
         alone, compose(counts, seed=seed, chance=chance), lists, known, one, by, source
     )
@@ -196,7 +197,8 @@ def view_rows(found: BothViews) -> list[tuple[object, ...]]:
 
     Pictures have a taxon that is there by them alone with more than even chance.
     """
-    counts, rows = found.both.counts, []
+    counts = found.both.counts
+    rows: list[tuple[object, ...]] = []
     for s, sample in enumerate(counts.samples):
         for k, kind in enumerate(counts.kinds):
             if not kind:

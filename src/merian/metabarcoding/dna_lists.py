@@ -194,7 +194,7 @@ def read_listings(path: Path) -> Listings:
         if not sample or not kind:
             raise FormatError("a row names no sample or no taxon", path=path, line=line)
         where = at[sample], place[kind]
-        present[where] = min(1.0, _number(there, path, line, "present"))
+        present[where] = np.minimum(1.0, _number(there, path, line, "present"))
         listed[where] = float(_number(has, path, line, "listed") > 0) if has else np.nan
         paths[place[kind]] = tuple(filter(None, lineage.split(";"))) or paths[place[kind]]
     if not rows:
@@ -265,8 +265,9 @@ def read_detectability(path: Path) -> Detectability:
         steps = Steps(**content["steps"])
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"cannot be read as {_FORMAT} ({error!r})", path=path) from None
-    shares = [numbers[name] for name in ("prevalence", "found", "false")]
+    shares = tuple(numbers[name] for name in ("prevalence", "found", "false"))
     if not kinds or not all(((share > 0) & (share < 1)).all() for share in shares):
         raise FormatError("a probability is not between 0 and 1", path=path)
     counted = np.stack([numbers["there"], numbers["not_there"]], axis=1)
-    return Detectability(kinds, paths, *shares, counted, steps)
+    prevalence, found, false = shares
+    return Detectability(kinds, paths, prevalence, found, false, counted, steps)

@@ -27,14 +27,16 @@ _COUNTED = ("kinds_by_pictures", "kinds", "from", "to", "missed_by_pictures", "m
 _DETECTED = (
     "taxon", "above", "prevalence", "listed_if_there", "listed_if_not", "there", "not_there",
 )  # fmt: skip
+_ON_PAGE = ("taxon", "seen_by", "pictures", "count", "listed", "present", "overlooked")
 _HOW = """
 Pictures are counted with the errors of their answers. A DNA list is no mask: it misses what is
 there, and has what no picture shows. How often it does either is learnt, taxon by taxon, from other
 samples, and each taxon leans on its relatives. The list then shifts how probable it is that a taxon
 is there; it forbids nothing. There means: as the pictures of the samples that were learnt from
-would show it.
+would show it. Overlooked is what is there and of which there is no picture.
 """
 
+Head = Sequence[str]
 Row = Sequence[object]
 
 
@@ -43,7 +45,7 @@ def check_out(out: Path) -> None:
     check_replaceable(out, _HEADER, "a sample")
 
 
-def sample_lines(joined: JoinedSamples, views: BothViews | None) -> tuple[Row, list[Row]]:
+def sample_lines(joined: JoinedSamples, views: BothViews | None) -> tuple[Head, list[Row]]:
     """Return the head and the rows of the samples: what they have, and how many kinds."""
     rows: list[Row] = [
         tuple(row) for row in joined.rows(f"SELECT {', '.join(SAMPLES)} FROM sample_row")
@@ -64,7 +66,7 @@ def _counted(views: BothViews) -> list[tuple[object, ...]]:
     """Return how many kinds each sample has, and how many of them each side missed."""
     named = np.array([bool(kind) for kind in views.both.counts.kinds])
     present = views.both.present[:, named]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for number, rich in enumerate(views.both.richness):
         missed: object = None
         if views.lists is not None and not np.isnan(views.lists.listed[number]).any():
@@ -77,7 +79,7 @@ def _counted(views: BothViews) -> list[tuple[object, ...]]:
     return rows
 
 
-def view_lines(views: BothViews) -> tuple[Row, list[Row]]:
+def view_lines(views: BothViews) -> tuple[Head, list[Row]]:
     """Return the head and the rows of who saw what, over all samples."""
     rows = view_rows(views)
     seen = Counter((str(row[1]), str(row[2])) for row in rows)
@@ -118,7 +120,7 @@ def write_sampled(
         order = "sample, list_position(['picture', 'individual', 'replicate'], what), id"
         every = joined.rows(f"SELECT {columns} FROM joined ORDER BY {order}")
         write_delimited(folder / "joined.tsv", JOINED, every, "\t")
-        write_delimited(folder / "samples.tsv", [str(name) for name in head], rows, "\t")
+        write_delimited(folder / "samples.tsv", head, rows, "\t")
         write_delimited(folder / "findings.tsv", _FINDINGS, findings, "\t")
         if views is not None:
             write_delimited(folder / "views.tsv", VIEWS, view_rows(views), "\t")
@@ -154,11 +156,11 @@ def _detected(told: Detectability) -> list[tuple[object, ...]]:
 def _sections(
     views: BothViews | None,
     lists: DnaLists | None,
-    head: Row,
+    head: Head,
     rows: Sequence[Row],
     findings: Sequence[Row],
 ) -> list[Section]:
-    own = {str(name): n for n, name in enumerate(head)}
+    own = {name: n for n, name in enumerate(head)}
     total = [sum(int(str(row[own[name]])) for row in rows) for name in SAMPLES[1:4]]
     parts: list[Part] = [
         Figures([
@@ -176,9 +178,17 @@ def _sections(
             ))  # fmt: skip
         else:
             parts.append(Text(f"It was learnt from {views.source}."))
-    short = [str(name).replace("_", " ") for name in head]
-    table = Table(short, rows[:_SHOWN], more=max(0, len(rows) - _SHOWN))
-    sections = [Section("Samples", [*parts, table])]
+    kinds = [own["sample"], *(own[name] for name in _COUNTED if name in own)]
+    had = [n for n in range(len(head)) if n not in kinds[1:]]
+    parts += [
+        Table(
+            [head[n].replace("_", " ") for n in some],
+            [[row[n] for n in some] for row in rows[:_SHOWN]],
+            more=max(0, len(rows) - _SHOWN),
+        )
+        for some in ((had, kinds) if len(kinds) > 1 else (had,))
+    ]
+    sections = [Section("Samples", parts)]
     if findings:
         reasons = Counter(str(row[0]) for row in findings)
         sections.append(Section("What does not fit", [
@@ -198,7 +208,7 @@ def _of_dna(views: BothViews, lists: DnaLists) -> list[Section]:
     head, rows = view_lines(views)
     sections = [Section("Who saw what", [
         Text("In how many samples each taxon was seen by whom."),
-        Table([str(name) for name in head], rows),
+        Table(head, rows),
     ])]  # fmt: skip
     if lists.others:
         many = len(lists.others)
@@ -225,11 +235,14 @@ def _of_samples(views: BothViews) -> list[Section]:
     for sample in samples[:_SAMPLES]:
         own = sorted((row for row in rows if row[0] == sample), key=lambda row: -float(str(row[4])))
         drawn = [
-            (str(row[1]), *(float(str(cell)) for cell in row[4:7]))
+            (str(row[1]), float(str(row[4])), float(str(row[5])), float(str(row[6])))
             for row in own if float(str(row[6])) > 0
         ][:_SHOWN]  # fmt: skip
-        columns = [name.replace("_", " ") for name in VIEWS[1:]]
-        table = Table(columns, [row[1:] for row in own[:_SHOWN]], more=max(0, len(own) - _SHOWN))
+        some = [VIEWS.index(name) for name in _ON_PAGE]
+        table = Table(
+            [name.replace("_", " ") for name in _ON_PAGE],
+            [[row[n] for n in some] for row in own[:_SHOWN]], more=max(0, len(own) - _SHOWN),
+        )  # fmt: skip
         parts: list[Part] = [Intervals("Counts", drawn)] if drawn else []
         sections.append(Section(sample, [*parts, table]))
     if len(samples) > _SAMPLES:
