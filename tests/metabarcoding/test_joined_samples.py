@@ -12,6 +12,7 @@ import pytest
 
 from merian.cli import main
 from merian.errors import FormatError, InputError
+from merian.identify import composition
 from merian.identify.detectability import Listings
 from merian.metabarcoding.dna_lists import (
     read_detectability,
@@ -169,8 +170,10 @@ LINEAGES = {"beetle": "Arthropoda;Insecta", "fly": "Arthropoda;Insecta",
 
 
 @pytest.fixture
-def traps(tmp_path: Path) -> Path:
-    """Ten traps with individuals, of which some are validated, and lists."""
+def traps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten traps with individuals, of which some are validated, and lists; few draws are enough."""
+    monkeypatch.setattr(composition, "_DRAWS", 200)
+    monkeypatch.setattr(composition, "_BURN", 50)
     chance = random.Random(2)
     things, taxa, runs = [], [], []
     for trap in (f"T{n}" for n in range(10)):
@@ -230,7 +233,7 @@ def test_the_verb_writes_tables_and_a_page(traps, capsys):
         assert "earlier samples" in json.loads((out / "sample.json").read_text())["learnt_from"]
         ways.append({row["taxon"]: float(row["present"]) for row in rows_of(out / "views.tsv")})
     assert ways[0].keys() == ways[1].keys()
-    assert all(abs(ways[0][kind] - ways[1][kind]) < 0.05 for kind in ways[0])
+    assert all(abs(ways[0][kind] - ways[1][kind]) < 0.1 for kind in ways[0])
 
 
 def test_too_few_samples_are_counted_by_pictures_alone(traps, capsys):
@@ -277,6 +280,12 @@ def test_a_catalogue_tells_pictures_and_individuals(tmp_path, capsys):
     assert (rows["e0"]["individuals"], rows["e0"]["replicates"]) == ("5", "1")
     assert rows["e1"]["replicates"] == "0"
     assert {row["taxon"] for row in rows_of(out / "views.tsv")} == {"Abax ater", "Apis mellifera"}
+    people = [name.replace("machine", "human") for name in names]
+    assert run("import", table(tmp_path / "h.csv", head, *people), "--into", tmp_path / "d",
+               "-q") == 0  # fmt: skip
+    assert run("sample", "--catalogue", tmp_path / "d", "-o", out, "-q") == 0
+    assert len(rows_of(out / "joined.tsv")) == 10  # no machine has named any: nothing is counted
+    assert not (out / "views.tsv").exists()
 
 
 def test_massid45_has_three_replicates_of_each_sample(shared, tmp_path):

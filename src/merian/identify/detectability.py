@@ -34,8 +34,8 @@ Ints = NDArray[np.int64]
 
 _ROOT = 2.0  # of a logit; the prior's spread of what all taxa have in common
 _COMMON, _LIKELIER = (0.5, 1.0, 2.0, 4.0), (0.25, 0.5, 1.0, 2.0)
-_FOLDS, _ROUNDS, _NEAR = 5, 50, 1e-5
-_STEPS, _ENOUGH = 40, 1e-10
+_FOLDS, _ROUNDS, _NEAR = 5, 100, 1e-4
+_STEPS, _ENOUGH = 40, 1e-8
 _CERTAIN = 1e-3  # nothing is surer than this
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.catalogue import Catalogue
 from merian.identify.answered import AnswerColumns, read_counts
 from merian.identify.composition import Composition, Counts, compose
 from merian.identify.detectability import (
     Detectability,
     Listings,
+    Steps,
     choose_steps,
     learn_detectability,
 )
@@ -77,6 +79,8 @@ def counts_of(
         more: Kinds that are counted besides those that are answered.
     """
     if catalogue is not None:
+        if not _is_named(catalogue):
+            return None
         read = read_counts(catalogue, AnswerColumns(sample), rank=rank)
     else:
         if not joined.con.execute(
@@ -92,6 +96,13 @@ def counts_of(
     if read.doubts is None and not read.seen.any():
         return None
     return _arranged(read, joined.samples(), more)
+
+
+def _is_named(path: Path) -> bool:
+    """Return whether a machine has named anything in a catalogue."""
+    with Catalogue.open(path, read_only=True) as catalogue:
+        named = catalogue.query("SELECT 1 FROM identification WHERE agentType = 'machine' LIMIT 1")
+        return any(True for _ in named.batches())
 
 
 def _arranged(read: Counts, samples: Sequence[str], more: Sequence[str]) -> Counts:
@@ -146,8 +157,9 @@ def weigh_samples(
         both = (things > 0) & ~np.isnan(lists.listed).any(axis=1)
         if int(both.sum()) < _FEWEST:
             return BothViews(alone, alone, lists, known, None, by, "")
-        parts = _left_out(known)
-        one = learn_detectability(known)
+        steps = choose_steps(known)
+        parts = _left_out(known, steps)
+        one = learn_detectability(known, steps)
         source = f"the other samples, left out in {len(parts)} parts"
     for chosen, part in parts:
         at = {kind: n for n, kind in enumerate(part.kinds)}
@@ -167,11 +179,10 @@ def _many(told: Detectability) -> int:
     return round(float(told.samples.sum(axis=1).max(initial=0)))
 
 
-def _left_out(known: Listings) -> list[tuple[NDArray[np.bool_], Detectability]]:
+def _left_out(known: Listings, steps: Steps) -> list[tuple[NDArray[np.bool_], Detectability]]:
     """Return parts of the samples, each with what the others tell."""
     many = min(_PARTS, len(known.samples))
     fold = np.arange(len(known.samples)) % many
-    steps = choose_steps(known)
     return [
         (fold == part, learn_detectability(known.only(fold != part), steps)) for part in range(many)
     ]
