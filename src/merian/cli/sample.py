@@ -53,8 +53,8 @@ def sample(
         replicates: A table with a row for each replicate of metabarcoding.
         catalogue: A catalogue that has the pictures and individuals, where no table of them is
             given.
-        taxa: A table with a row for each taxon that the DNA of a sample has, such as taxa.tsv of
-            merian identify --table.
+        taxa: A table with a row for each taxon that the DNA of a sample has, such as the taxa.tsv
+            that identify makes of a table of reads.
         detectability: How lists are to be read: detectability.json of an earlier run, or a table of
             earlier samples with the columns sample, taxon, lineage, present and listed, such as
             its listings.tsv. Learnt from the other samples if not given.

@@ -23,7 +23,7 @@ PAGE = "sample.html"
 _HEADER, _FORMAT, _VERSION = "sample.json", "merian-sample", "1.0"
 _SHOWN, _SAMPLES = 40, 30
 _FINDINGS = ("reason", "sample", "what", "id", "row", "explanation", "left_out")
-_COUNTED = ("kinds_by_pictures", "kinds", "from", "to", "missed_by_pictures", "missed_by_dna")
+_COUNTED = ("kinds_by_pictures", "kinds", "from", "to", "missed_by_pictures", "missed_by_DNA")
 _DETECTED = (
     "taxon", "above", "prevalence", "listed_if_there", "listed_if_not", "there", "not_there",
 )  # fmt: skip
