@@ -7,6 +7,8 @@ import pytest
 
 from merian.bench.pitfall_events import PitfallEvents, refine
 from merian.errors import NotFoundError
+from merian.metabarcoding.dna_lists import read_dna_lists
+from merian.metabarcoding.joined_samples import SampleTables, join_samples
 
 RANKS = (
     "Species Genus Subfamily Family Superfamily Infraorder Suborder Order Superorder Subclass "
@@ -49,6 +51,24 @@ def test_the_tables_are_read_as_they_are(shared):
     mine = told.lists.samples.index("DELA01420160913")
     in_list = told.lists.listed[mine, told.truth[told.events == "DELA01420160913"]]
     assert len(in_list) == 46
+
+
+def test_detections_give_the_published_lists(shared, tmp_path):
+    """The lists of all 150 events over 17 taxa, from 3,358 detections by their lineages."""
+    folder = shared / "traits" / "pitfall_crops"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    told = PitfallEvents(folder)
+    runs = tmp_path / "runs.csv"
+    runs.write_text(
+        "sample,run\n" + "".join(f"{event},{event}_1\n" for event in told.lists.samples)
+    )
+    with join_samples(SampleTables(replicates=runs)) as joined:
+        assert joined.samples() == list(told.lists.samples)
+        found = read_dna_lists(joined, folder / "dna_df.csv", {}, told.taxa)
+    np.testing.assert_array_equal(found.listed, told.lists.listed)
+    assert found.paths[told.taxa.index("Acari")] == ("Arthropoda", "Chelicerata", "Arachnida")
+    assert found.strangers == []
 
 
 def test_a_folder_without_the_tables_is_said(tmp_path):
