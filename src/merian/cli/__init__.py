@@ -46,6 +46,7 @@ from merian.cli import (
     query,
     recipes,
     review,
+    sample,
     screen,
     split,
     taxonomy,
@@ -84,6 +85,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
         "promise": promise.app,
         "discover": discover.app,
         "counts": counts.counts,
+        "sample": sample.sample,
     },
     "Correct": {
         "review": review.review,

@@ -12,8 +12,14 @@ What a detector missed is added where somebody has counted by hand: of n that we
 more as its recall makes likely. What it took for a thing and is none is a kind of its own, that of
 no name.
 
+Where something else tells how probably a kind is in a sample at all (its DNA list, see
+`detectability`), whether it is there is drawn too, and only what is there has a share. A kind may
+then be there and none of the things be of it. A list counts once for a sample, and not once for
+each of its things.
+
 Reference: data augmentation by Tanner & Wong, JASA 1987; how many more to validate is Neyman's
-allocation over the answers (JRSS 1934) with the correction for small populations.
+allocation over the answers (JRSS 1934) with the correction for small populations; shares as gammas
+over their sum, which one more gamma parts, as James, Lijoi & Pruenster, Scand. J. Stat. 2009.
 """
 
 from __future__ import annotations
@@ -37,6 +43,7 @@ _BURN, _DRAWS, _CHAINS = 200, 1000, 2
 _INTERVAL = (0.025, 0.975)
 _NORMAL = 1.96
 _AT_ONCE = 2_000_000  # cells of a draw that are in memory
+_THERE = 0.5  # what a kind that is there counts before any thing is of it (Jeffreys)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +88,9 @@ class Composition:
         truth: float64[samples, kinds, answers]; how probable each kind is of an answer.
         agree: The largest ratio of the spread over all chains to that within them; near 1 where
             enough was drawn (Gelman & Rubin's, for the total of each kind).
+        present: float64[samples, kinds]; how probably the kind is there.
+        overlooked: float64[samples, kinds]; how probably it is there and none of the things is it.
+        richness: float64[samples, 3]; how many kinds there are: mean, low and high.
     """
 
     counts: Counts
@@ -89,33 +99,52 @@ class Composition:
     high: Floats
     truth: Floats
     agree: float
+    present: Floats
+    overlooked: Floats
+    richness: Floats
 
 
-def compose(counts: Counts, recall: Recall | None = None, seed: int = 0) -> Composition:
+def compose(
+    counts: Counts, recall: Recall | None = None, seed: int = 0, chance: Floats | None = None
+) -> Composition:
     """Return how many of each kind samples hold.
 
     Args:
         counts: The answers.
         recall: What a detector finds, by kind; None where things were not detected but given.
         seed: Of what is drawn.
+        chance: float64[samples, kinds]; how probably each kind is there, by something else than
+            the things; between 0 and 1 without these.
     """
     if not counts.seen.any() and counts.doubts is None:
         raise InputError(
             "nothing tells how often the answers are wrong: no thing was validated, and the "
             "answers have no probabilities"
         )
-    chains = [_chain(counts, recall, seed + number) for number in range(_CHAINS)]
+    chains = [_chain(counts, recall, seed + number, chance) for number in range(_CHAINS)]
     drawn = np.concatenate([chain[0] for chain in chains])
     low, high = np.quantile(drawn, _INTERVAL, axis=0)
     truth = np.mean([chain[1] for chain in chains], axis=0)
+    there = np.concatenate([chain[2] for chain in chains])
+    named = np.array([bool(kind) for kind in counts.kinds])  # what is no thing is no kind either
+    many = (there & named).sum(axis=2)
+    rich = np.stack([many.mean(axis=0), *np.quantile(many, _INTERVAL, axis=0)], axis=1)
     return Composition(
         counts, drawn.mean(axis=0), low, high, truth,
         _agreement([chain[0].sum(axis=1) for chain in chains]),
+        there.mean(axis=0), (there & (drawn == 0)).mean(axis=0), rich,
     )  # fmt: skip
 
 
-def _chain(counts: Counts, recall: Recall | None, seed: int) -> tuple[Floats, Floats]:
-    """Return draws of the counts, [draws, samples, kinds], and how probable kinds are by answer."""
+def _chain(
+    counts: Counts, recall: Recall | None, seed: int, chance: Floats | None
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return what was drawn.
+
+    Returns:
+        The counts, [draws, samples, kinds]; how probable kinds are by answer; and which kinds are
+        there, [draws, samples, kinds].
+    """
     random = np.random.default_rng(seed)
     samples, kinds, answers = counts.seen.shape
     before = _before(counts)
@@ -126,8 +155,10 @@ def _chain(counts: Counts, recall: Recall | None, seed: int) -> tuple[Floats, Fl
         axis=1, keepdims=True
     )
     share = np.full((samples, kinds), 1 / kinds)
+    weight = share.copy()  # the gammas that shares are made of, where it is drawn what is there
     steps = range(0, len(sample), max(1, _AT_ONCE // kinds))
     drawn = np.empty((_DRAWS, samples, kinds))
+    there = np.empty(drawn.shape, bool)
     truth = np.zeros((samples, kinds, answers))
     for turn in range(_BURN + _DRAWS):
         held = counts.seen.sum(axis=0).astype(np.float64)
@@ -142,10 +173,64 @@ def _chain(counts: Counts, recall: Recall | None, seed: int) -> tuple[Floats, Fl
             if turn >= _BURN:
                 truth[sample[part], :, answer[part]] += likely
         confusion = _dirichlet(random, before + held)
-        share = _dirichlet(random, inside + 1 / kinds)
+        if chance is None:
+            share = _dirichlet(random, inside + 1 / kinds)
+            here = inside > 0
+        else:
+            weight, here = _weights(random, inside, weight, chance)
         if turn >= _BURN:
             drawn[turn - _BURN] = inside + _missed(random, inside, recall)
-    return drawn, truth / _DRAWS
+            there[turn - _BURN] = here
+        if chance is not None:
+            weight = _turned(random, weight, counts.unseen, known, confusion, chance)
+            share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    return drawn, truth / _DRAWS, there
+
+
+def _weights(
+    random: np.random.Generator, inside: Floats, weight: Floats, chance: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the gammas that shares are made of, and which kinds are there.
+
+    Given one gamma more for each sample, kinds do not hang on each other.
+    """
+    things = inside.sum(axis=1, keepdims=True)
+    rate = 1 + random.standard_gamma(things) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    odds = chance / (1 - chance) * rate**-_THERE
+    here = (inside > 0) | (random.random(inside.shape) < odds / (1 + odds))
+    drawn = np.maximum(random.standard_gamma(inside + _THERE), 1e-300) / rate
+    return np.where(here, drawn, 0.0), here
+
+
+def _turned(
+    random: np.random.Generator,
+    weight: Floats,
+    unseen: Ints,
+    known: Ints,
+    confusion: Floats,
+    chance: Floats,
+) -> Floats:
+    """Return gammas of which, in each sample, one kind may have come or gone.
+
+    Whatever the things were taken for: where answers hardly tell two kinds apart, no draw of things
+    would ever leave one of them without any. It is accepted as Metropolis and Hastings accept.
+    """
+
+    def fits(gammas: Floats) -> Floats:
+        share = gammas / np.maximum(gammas.sum(axis=1, keepdims=True), 1e-300)
+        said = unseen * np.log(np.maximum(share @ confusion, 1e-300))
+        told: Floats = said.sum(axis=1) + (known * np.log(np.maximum(share, 1e-300))).sum(axis=1)
+        return told
+
+    rows = np.arange(len(weight))
+    kind = random.integers(weight.shape[1], size=len(weight))
+    here = weight[rows, kind] > 0
+    other = weight.copy()
+    other[rows, kind] = np.where(here, 0.0, random.standard_gamma(_THERE, len(weight)))
+    odds = np.log(chance[rows, kind]) - np.log1p(-chance[rows, kind])
+    gain = fits(other) - fits(weight) + np.where(here, -odds, odds)
+    taken = (np.log(random.random(len(weight))) < gain) & (known[rows, kind] == 0)
+    return np.where(taken[:, None], other, weight)
 
 
 def _before(counts: Counts) -> Floats:
