@@ -252,15 +252,21 @@ def _study_figures(rows: Sequence[Scored], claims: Sequence[Claim], asked: _Aske
             figures[f"{row.set}, {row.encoder}: AMI, {row.clusterer}, {row.number}"] = _figure(
                 row.ami, row.low, row.high, None, f"without noise {row.inside:.3f}"
             )
-    for name, of in (("in UMAP's space", lambda row: row.silhouette),
-                     ("in the space of the vectors", lambda row: row.own_silhouette)):  # fmt: skip
-        value, low, high, n = proxy(rows, of, asked.rounds, asked.seed)
-        if n:
-            figures[f"rank correlation of AMI and silhouette {name}"] = _figure(
-                value, low, high, n, "Spearman, mean of sets"
-            )
-    for number, claim in enumerate(claims, 1):
-        figures[f"claim {number}: {claim.verdict}"] = _figure(
+    spaces: tuple[tuple[str, Callable[[Scored], float]], ...] = (
+        ("in UMAP's space", lambda row: row.silhouette),
+        ("in the space of the vectors", lambda row: row.own_silhouette),
+    )
+    for number in ("", TRUE, FOUND):
+        some = [row for row in rows if number in ("", row.number)]
+        for name, of in spaces:
+            value, low, high, n = proxy(some, of, asked.rounds, asked.seed)
+            if n:
+                told = f"rank correlation of AMI and silhouette {name}"
+                figures[f"{told}, {number}" if number else told] = _figure(
+                    value, low, high, n, "Spearman, mean of sets"
+                )
+    for place, claim in enumerate(claims, 1):
+        figures[f"claim {place}: {claim.verdict}"] = _figure(
             claim.value, claim.low, claim.high, claim.n, claim.says
         )
     return figures

@@ -25,6 +25,7 @@ _PRIOR = 0.5  # pictures for each number of a vector, whose worth "all direction
 _DIRECTIONS = 512  # kept at most: those in which pictures differ most; with fewer new taxa suffer
 _LEARNT_FROM = 20_000  # pictures at most; more say little more
 _BLOCK = 8192
+_NOTHING = 1e-12  # of the largest square; less is rounding
 _LENGTH = 4000.0  # with what rounding adds its square is below 2^24
 
 
@@ -104,7 +105,7 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
     count, dim = rows.shape
     means, number = _means(rows, taxon)
     centre = means.mean(axis=0) if len(means) else np.zeros(dim)
-    if 2 * count < dim:
+    if count < dim:
         found = _of_few(rows - means[number], rows - centre, count - len(means))
         return Likeness(centre.astype(np.float32), found.astype(np.float32))
     within, between = np.zeros((dim, dim)), np.zeros((dim, dim))
@@ -144,15 +145,26 @@ def _of_few(away: NDArray[Any], whole: NDArray[Any], free: int) -> NDArray[np.fl
     found = np.eye(dim)
     if free > 0 and spread > 0:
         prior = _PRIOR * dim
-        _, size, axes = np.linalg.svd(away, full_matrices=False)
+        size, axes = _axes(away)
         rest = np.sqrt((free + prior) / prior)
-        own = np.sqrt((free + prior) * spread / (size**2 + prior * spread))
+        own = np.sqrt((free + prior) * spread / (size + prior * spread))
         found = rest * found + (axes.T * (own - rest)) @ axes
     if dim > _DIRECTIONS:
-        _, _, axes = np.linalg.svd(whole @ found, full_matrices=False)
-        turned, _ = np.linalg.qr(axes.T, mode="complete")
-        found = found @ turned[:, :_DIRECTIONS]
+        _, axes = _axes(whole @ found)
+        # Whatever stands behind the axes is kept of what is square to all of them.
+        others = np.eye(dim, max(0, _DIRECTIONS - len(axes)))
+        found = found @ np.linalg.qr(np.hstack([axes[:_DIRECTIONS].T, others]))[0]
     return found
+
+
+def _axes(rows: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the squared sizes of the principal axes of few rows, and these axes, largest first.
+
+    By the products of the rows with each other, which are far fewer than those of their numbers.
+    """
+    size, turn = np.linalg.eigh(rows @ rows.T)
+    kept = np.flatnonzero(size > _NOTHING * size[-1])[::-1]
+    return size[kept], (turn[:, kept] / np.sqrt(size[kept])).T @ rows
 
 
 def _means(rows: Floats, taxon: Integers) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
