@@ -28,19 +28,25 @@ _DOT, _LARGEST = 4.0, 14.0
 Place = tuple[float, float]
 
 
-def world_map(title: str, places: Sequence[Place], *, identity: str = "map") -> Markup:
+def world_map(
+    title: str,
+    places: Sequence[Place],
+    *,
+    counts: Sequence[int] | None = None,
+    identity: str = "map",
+) -> Markup:
     """Return a map of places.
 
     Args:
         title: What it shows; read out, not drawn.
         places: Latitude and longitude in degrees of each record; what is none is left out.
+        counts: How many records are at each place; one if not given.
         identity: An id that is unique on the page.
     """
-    dots = Counter(
-        (round(north, 3), round((east + 180) % 360 - 180, 3))
-        for north, east in places
-        if math.isfinite(north) and math.isfinite(east) and abs(north) <= 90 and abs(east) <= 360
-    )
+    dots: Counter[Place] = Counter()
+    for (north, east), count in zip(places, counts or [1] * len(places), strict=True):
+        if math.isfinite(north) and math.isfinite(east) and abs(north) <= 90 and abs(east) <= 360:
+            dots[round(north, 3), round((east + 180) % 360 - 180, 3)] += count
     west, north, span = _window([*dots])
     scale = _WIDE / span
     drawn = [
