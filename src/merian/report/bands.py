@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from merian.report.lines import grid, share_of
+from merian.report.marks import MARKS, mark
 
 __all__ = ["Band", "bands"]
 
 _HEIGHT, _TOP, _FOOT, _ROW = 300, 10, 44, 24  # pixels
 _LEFT, _WIDTH = 11, 86  # percent
-_SHAPES = "●◆▲■"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def bands(
         y: What the values are.
         identity: An id that is unique on the page.
     """
-    if len(curves) > len(_SHAPES):
-        raise ValueError(f"{len(curves)} curves in one drawing; {len(_SHAPES)} can be told apart")
+    if len(curves) > MARKS:
+        raise ValueError(f"{len(curves)} curves in one drawing; {MARKS} can be told apart")
     across = (0.0, max((max(one.x) for one in curves), default=0.0) or 1.0)
     up = (0.0, max((max(one.high) for one in curves), default=0.0) or 1.0)
     inner = [_curve(number, one, across, up) for number, one in enumerate(curves)]
@@ -105,16 +105,12 @@ def _curve(number: int, one: Band, across: tuple[float, float], up: tuple[float,
 def _named(number: int, one: Band, across: tuple[float, float], up: tuple[float, float]) -> Markup:
     """Return the mark where the curve was observed, and its row in the list."""
     place = one.seen - 1
-    point = Markup(
-        '<text class="point point-{n}" x="{x:.2f}%" y="{y:.1f}" text-anchor="middle" '
-        'dominant-baseline="central" aria-hidden="true">{shape}</text>'
-    )
-    at = point.format(
-        n=number, shape=_SHAPES[number], x=_LEFT + _WIDTH * share_of(one.x[place], across),
-        y=_TOP + (_HEIGHT - _TOP) * (1 - share_of(one.y[place], up)),
+    at = mark(
+        number, _LEFT + _WIDTH * share_of(one.x[place], across),
+        _TOP + (_HEIGHT - _TOP) * (1 - share_of(one.y[place], up)),
     )  # fmt: skip
     row = _HEIGHT + _FOOT + _ROW * number
-    listed = point.format(n=number, shape=_SHAPES[number], x=_LEFT + 2, y=row + 10)
+    listed = mark(number, _LEFT + 2, row + 10)
     return at + listed + Markup(
         '<text class="label" x="{x}%" y="{y}">{name} <tspan class="value">{told}</tspan></text>'
     ).format(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 __all__ = ["columns"]
 
 _HEIGHT, _HEAD, _FOOT = 76, 28, 42  # pixels
-_TICKS = 7  # labels that a phone has room for
+_TICKS, _LETTERS = 7, 48  # labels, and letters of all, that a phone has room for
 
 Sets = Sequence[tuple[str, Sequence[int]]]
 
@@ -92,7 +92,7 @@ def _set(name: str, counts: Sequence[int], ticks: Sequence[str], edges: bool, to
 def _axis(ticks: Sequence[str], edges: bool, axis: str, top: int) -> Markup:
     """Return the labels below the columns, as many as there is room for."""
     count = len(ticks) - edges
-    step = 1 if len(ticks) <= 12 and max(map(len, ticks)) <= 3 else -(-count // _TICKS)
+    step = 1 if len(ticks) * max(map(len, ticks)) <= _LETTERS else -(-count // _TICKS)
     marks = [
         Markup(
             '<text class="value" x="{x:.2f}%" y="{y}" text-anchor="{anchor}">{tick}</text>'

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from merian.report.lines import round_numbers
+from merian.report.marks import MARKS
+from merian.report.marks import mark as mark_of
 
 __all__ = ["Dot", "DotRow", "dots"]
 
 _LABEL, _LINE, _AIR, _FOOT = 20, 18, 8, 30  # pixels
-_FULL = 66.0  # percent of the width for the scale; the rest is for numbers
-_SHAPES = "●◆▲■"
+_LEFT, _FULL = 1.5, 64.5  # percent of the width for the scale; the rest is for numbers
 _TOLD = 12  # rows that are read out
 
 
@@ -81,8 +82,8 @@ def dots(
         span: The least and the greatest value of the scale; what the values need if not given.
         identity: An id that is unique on the page.
     """
-    if len(series) > len(_SHAPES):
-        raise ValueError(f"{len(series)} series in one drawing; {len(_SHAPES)} can be told apart")
+    if len(series) > MARKS:
+        raise ValueError(f"{len(series)} series in one drawing; {MARKS} can be told apart")
     low, high = span or _span(rows)
     head = _LINE * len(series) + _AIR if len(series) > 1 or mark else 0
     parts, top = [_legend(series, mark)] if head else [], float(head)
@@ -115,16 +116,15 @@ def _span(rows: Sequence[DotRow]) -> tuple[float, float]:
 
 
 def _place(value: float, low: float, high: float) -> float:
-    return _FULL * (min(max(value, low), high) - low) / (high - low)
+    return _LEFT + _FULL * (min(max(value, low), high) - low) / (high - low)
 
 
 def _legend(series: Sequence[str], mark: str) -> Markup:
     rows = [
-        Markup(
-            '<text class="point point-{n}" x="6" y="{y}" text-anchor="middle" '
-            'dominant-baseline="central" aria-hidden="true">{shape}</text>'
-            '<text class="label" x="18" y="{b}">{name}</text>'
-        ).format(n=n, y=_LINE * n + 9, b=_LINE * n + 13, shape=_SHAPES[n], name=name)
+        mark_of(n, _LEFT, _LINE * n + 9)
+        + Markup('<text class="label" x="{x}%" dx="14" y="{y}">{name}</text>').format(
+            x=_LEFT, y=_LINE * n + 13, name=name
+        )
         for n, name in enumerate(series)
         if len(series) > 1
     ]
@@ -132,9 +132,9 @@ def _legend(series: Sequence[str], mark: str) -> Markup:
         y = _LINE * len(rows)
         rows.append(
             Markup(
-                '<line class="wanted" x1="6" x2="6" y1="{a}" y2="{b}"/>'
-                '<text class="label" x="18" y="{t}">{mark}</text>'
-            ).format(a=y + 2, b=y + 16, t=y + 13, mark=mark)
+                '<line class="wanted" x1="{x}%" x2="{x}%" y1="{a}" y2="{b}"/>'
+                '<text class="label" x="{x}%" dx="14" y="{t}">{mark}</text>'
+            ).format(x=_LEFT, a=y + 2, b=y + 16, t=y + 13, mark=mark)
         )
     return Markup("").join(rows)
 
@@ -162,21 +162,20 @@ def _row(row: DotRow, top: float, low: float, high: float) -> Markup:
 
 
 def _dot(number: int, dot: Dot, y: float, low: float, high: float) -> Markup:
-    ends = math.isfinite(dot.low) and math.isfinite(dot.high)
-    line = Markup(
-        '<line class="line line-{n}" x1="{a:.2f}%" x2="{b:.2f}%" y1="{y:.1f}" y2="{y:.1f}"/>'
-    ).format(
-        n=number, a=_place(dot.low, low, high), b=_place(dot.high, low, high), y=y
-    ) if ends else Markup("")  # fmt: skip
-    return line + Markup(
-        '<line class="axis" x1="0" x2="{full}%" y1="{y:.1f}" y2="{y:.1f}"/>'
-        '<text class="point point-{n}" x="{x:.2f}%" y="{y:.1f}" text-anchor="middle" '
-        'dominant-baseline="central" aria-hidden="true">{shape}</text>'
-        '<text class="value" x="{full}%" dx="12" y="{t:.1f}">{text}</text>'
-    ).format(
-        n=number, x=_place(dot.value, low, high), y=y, t=y + 4, full=_FULL,
-        shape=_SHAPES[number], text=_text(dot),
-    )  # fmt: skip
+    """Return the track, the interval on it, the mark and the number."""
+    track = Markup(
+        '<line class="axis" x1="{left}%" x2="{full}%" y1="{y:.1f}" y2="{y:.1f}"/>'
+    ).format(left=_LEFT, full=_LEFT + _FULL, y=y)  # fmt: skip
+    interval = Markup("")
+    if math.isfinite(dot.low) and math.isfinite(dot.high):
+        interval = Markup(
+            '<line class="line line-{n} interval" x1="{a:.2f}%" x2="{b:.2f}%" y1="{y:.1f}" '
+            'y2="{y:.1f}"/>'
+        ).format(n=number, a=_place(dot.low, low, high), b=_place(dot.high, low, high), y=y)
+    text = Markup('<text class="value" x="{full}%" dx="14" y="{t:.1f}">{text}</text>').format(
+        full=_LEFT + _FULL, t=y + 4, text=_text(dot)
+    )
+    return track + interval + mark_of(number, _place(dot.value, low, high), y) + text
 
 
 def _text(dot: Dot) -> str:
@@ -191,7 +190,7 @@ def _scale(low: float, high: float, top: float, bottom: float, unit: str) -> Mar
     """Return the lines of round numbers, and these below."""
     parts = []
     ticks = round_numbers((low, high))
-    for value in ticks[:: 2 if len(ticks) > 5 else 1]:
+    for value in ticks[:: 2 if len(ticks) > 6 else 1]:
         x = _place(value, low, high)
         parts.append(
             Markup(
@@ -200,12 +199,12 @@ def _scale(low: float, high: float, top: float, bottom: float, unit: str) -> Mar
                 "{value:,.6g}</text>"
             ).format(
                 x=x, a=top + 4, b=bottom, t=bottom + 16,
-                anchor="start" if x < 1 else "middle", value=value,
+                anchor="start" if x < 4 else "middle", value=value,
             )
         )  # fmt: skip
     parts.append(
-        Markup('<text class="value" x="{full}%" dx="12" y="{t:.0f}">{unit}</text>').format(
-            full=_FULL, t=bottom + 16, unit=unit
+        Markup('<text class="value" x="{full}%" dx="14" y="{t:.0f}">{unit}</text>').format(
+            full=_LEFT + _FULL, t=bottom + 16, unit=unit
         )
     )
     return Markup("").join(parts)

@@ -56,7 +56,7 @@ def reliability(
         identity: An id that is unique on the page.
     """
     least = min((min(one.stated, one.low) for one in groups), default=0.0)
-    span = (math.floor(max(least - 0.02, 0.0) * 10) / 10, 1.0)
+    span = (math.floor(max(least - 0.005, 0.0) * 20) / 20, 1.0)
     spoken = "; ".join(
         f"stated {100 * one.stated:.0f} %, right {100 * one.right:.0f} % of {one.count:,}"
         for one in groups

@@ -24,7 +24,7 @@ _HOLE, _RING = 70.0, 82.0  # units of the drawing
 _SMALL = 0.004  # of all: less is put together
 _TONES = 8
 _LARGE = 1.8  # times the size that names need to be legible on a phone
-_LETTER, _HIGH = 7.4, 14.0  # units: a letter is so wide, and a line so high
+_LETTER, _HIGH = 8.0, 14.0  # units: a letter is so wide, and a line so high
 _TOLD = 12  # pieces that are read out
 
 Counts = Sequence[tuple[Sequence[str], int]]
@@ -170,13 +170,10 @@ def _fits(name: str, way: str, radius: float, angle: float, size: float) -> bool
     long, high = size * _LETTER * len(name) + 8, size * _HIGH
     if way == "across":
         return long <= _RING and high + 2 <= angle * (radius - long / 2)
-    if angle < math.pi and long > 2 * (radius - _RING / 2) * math.sin(angle / 2):
+    inner, outer = radius - high / 2, radius + high / 2
+    if math.hypot(outer, long / 2) > radius + _RING / 2 - 2:
         return False
-    half = radius - high / 2
-    if long / 2 >= half:
-        return False
-    bend = half - math.sqrt(half**2 - (long / 2) ** 2)
-    return bend + high + 6 <= _RING
+    return angle >= math.pi or long / 2 <= inner * math.tan(angle / 2)
 
 
 def _key(first: Sequence[_Piece], whole: int, italic: bool) -> Markup:

@@ -30,6 +30,7 @@ from merian.stamp import run_id, stamp
 __all__ = ["of_catalogue"]
 
 _FORMAT, _VERSION = "merian-report", "1.0"
+_TITLE = "What the catalogue holds"
 _SHOWN = 12
 _GROUP = "order"  # that sizes are told of, unless another rank parts the whole better
 _FACTS = ("picture", "barcode", "place", "date", "measured", "name")
@@ -55,7 +56,7 @@ def of_catalogue(path: Path, tell: Callable[[str], None]) -> Report:
             empty = Section("Nothing yet", [Text(
                 "The catalogue is empty: `merian import FILE --into CATALOGUE` takes records in."
             )])  # fmt: skip
-            return Report("catalogue", name, "An empty catalogue", [empty], told)
+            return Report("catalogue", _TITLE, f"{name} is empty", [empty], told)
         tell("counting")
         whence = _judge(con)
         _lacked(con)
@@ -67,7 +68,7 @@ def of_catalogue(path: Path, tell: Callable[[str], None]) -> Report:
         ]  # fmt: skip
         tell("looking at pictures")
         found += [examples(con, partial(pictures_of, con)), _runs(con)]
-    return Report("catalogue", name, f"{int(str(count)):,} records in a catalogue", found, told)
+    return Report("catalogue", _TITLE, f"{name}: {int(str(count)):,} records", found, told)
 
 
 def _judge(con: duckdb.DuckDBPyConnection) -> str:
@@ -126,7 +127,7 @@ def _short(con: duckdb.DuckDBPyConnection) -> Section:
         (records, "records"), (kinds, word),
         (percent(int(str(with_name)) / int(str(records))), "have a name"),
         (pictured, "have a picture"), (sequenced, "have a barcode"),
-        (reviewed, "looked at by a person"),
+        *([(reviewed, "looked at by a person")] if reviewed else []),
     ]  # fmt: skip
     sets = rows_of(con, "SELECT coalesce(dataset, 'not said'), count(*) AS n FROM record "
                         "GROUP BY 1 ORDER BY n DESC, 1")  # fmt: skip
@@ -224,7 +225,7 @@ def _clusters(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     """)  # fmt: skip
     if not found:
         return Absent(title, "`merian discover` has found none")
-    ranks = Counter(f"under a {row[2]}" if row[2] else "under nothing" for row in found)
+    ranks = Counter(f"under a taxon of rank {row[2]}" if row[2] else "under nothing" for row in found)
     rows = [
         (name, named(str(parent), str(rank)) if parent else None, n, support)
         for name, parent, rank, n, support in found[: 2 * _SHOWN]

@@ -52,12 +52,12 @@ def classes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     rows = [(str(c), *(int(str(v)) for v in rest)) for c, *rest in found]
     parts: list[Part] = [Text(
         f"Recall is the share of the records of a {rank} that are named so, precision the share of "
-        "what is named so that is. An answer that stops above is no error: it is counted apart. "
-        "The worst that have enough records come first."
+        "what is named so that is. An answer that stops above is no error: it is counted apart, "
+        "in the table. Those with the largest share of wrong names come first."
     )]  # fmt: skip
     drawn = sorted(
         (row for row in rows if row[1] >= _LEAST),
-        key=lambda row: (row[2] / row[1], -row[1], row[0]),
+        key=lambda row: (-(row[1] - row[2] - row[3]) / row[1], row[2] / row[1], -row[1], row[0]),
     )[:_DRAWN]
     table = Table(
         (rank, "records", "named so", "stopped above", "wrong", "recall, %", "precision, %"),
@@ -74,7 +74,7 @@ def classes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
             for c, n, right, _, all_ in drawn
         ]  # fmt: skip
         parts.append(Plot(
-            name + (f", the lowest {len(drawn)} of {len(rows):,}" if len(rows) > len(drawn) else ""),
+            name + (f", {len(drawn)} of {len(rows):,}" if len(rows) > len(drawn) else ""),
             partial(dots, name, ["recall", "precision"], lines, unit="%", span=(0.0, 100.0)), table,
         ))  # fmt: skip
     else:
@@ -120,7 +120,7 @@ def examples(
     title = "Examples"
     high = ", ".join(repr(rank) for rank in RANKS[: RANKS.index("genus")])
     kinds = (
-        ("Right", "verdict = 'right' AND NOT itself"),
+        ("Right", "verdict = 'right' AND NOT itself AND rank IN ('genus', 'species')"),
         ("Wrong", "verdict = 'wrong' AND NOT itself"),
         ("Unsure: named above the genus, or with a low probability",
          f"(rank IN ({high}) OR p < {_UNSURE}) AND verdict IS DISTINCT FROM 'wrong'"),

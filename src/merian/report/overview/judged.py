@@ -30,7 +30,7 @@ from merian.report.overview.records import rows_of
 from merian.report.page import Figures, Note, Part, Plot, Section, Table, Text
 from merian.report.reliability import Group, reliability
 
-__all__ = ["ENOUGH", "answered_sql", "promise", "reliable", "verdict_sql", "wilson"]
+__all__ = ["ENOUGH", "answered_sql", "guessed", "promise", "reliable", "verdict_sql", "wilson"]
 
 ENOUGH = 20
 """Answers of which it is known whether they are right; with fewer nothing is drawn."""
@@ -111,33 +111,68 @@ def reliable(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
         whence: Where the truth is from, as a sentence.
     """
     title = "How sure, and how often right"
-    found = rows_of(con, f"""
-        SELECT bin, avg(p), count(*), count(*) FILTER (verdict = 'right') FROM (
-            SELECT p, verdict, ntile({_GROUPS}) OVER (ORDER BY p, id, evidence) AS bin
-            FROM answered WHERE {_COUNTED} AND p IS NOT NULL
-        ) GROUP BY bin ORDER BY bin
-    """)  # fmt: skip
-    rows = [(float(str(p)), int(str(n)), int(str(right))) for _, p, n, right in found]
-    count, right = sum(n for _, n, _ in rows), sum(k for _, _, k in rows)
+    what = f"SELECT p, verdict = 'right' AS hit, id, evidence FROM answered WHERE {_COUNTED}"
+    groups = _in_groups(con, f"{what} AND p IS NOT NULL")
+    count = sum(one.count for one in groups)
     if count < ENOUGH:
         return Absent(title, _too_few(con, count))
-    groups = [Group(round(p, 6), k / n, *wilson(k, n), n) for p, n, k in rows]
-    stated = sum(p * n for p, n, _ in rows) / count
-    off = sum(abs(p - k / n) * n for p, n, k in rows) / count
+    told = f"{whence} An answer is right where it names the true taxon or one above it."
+    return _stated(title, "What answers state against how often they are right", groups, told)
+
+
+def guessed(con: duckdb.DuckDBPyConnection, rank: str) -> Section | Absent:
+    """Return the same of best guesses, whether or not the answer stands by them.
+
+    Args:
+        con: With the table ``answered``, and in it p_best and hit.
+        rank: Of the best guesses.
+    """
+    title = f"The best guess at the {rank}"
+    groups = _in_groups(con, """
+        SELECT p_best AS p, hit, id, evidence FROM answered
+        WHERE hit IS NOT NULL AND p_best IS NOT NULL AND NOT itself
+    """)  # fmt: skip
+    count = sum(one.count for one in groups)
+    if count < ENOUGH:
+        return Absent(title, f"of {count:,} it is known whether they are right; {ENOUGH} are needed")
+    told = (
+        f"Below where an answer stands it tells its best guess at the {rank} and how probable that "
+        "is. Nothing is promised of these; this is how they fare."
+    )
+    return _stated(
+        title, f"What best guesses at the {rank} state against how often they are right", groups, told
+    )
+
+
+def _in_groups(con: duckdb.DuckDBPyConnection, sql: str) -> list[Group]:
+    """Return answers in ten groups of one size, by what they state."""
+    found = rows_of(con, f"""
+        SELECT avg(p), count(*), count(*) FILTER (hit) FROM (
+            SELECT p, hit, ntile({_GROUPS}) OVER (ORDER BY p, id, evidence) AS bin FROM ({sql})
+        ) GROUP BY bin ORDER BY bin
+    """)  # fmt: skip
+    rows = [(float(str(p)), int(str(n)), int(str(hits))) for p, n, hits in found]
+    return [Group(round(p, 6), hits / n, *wilson(hits, n), n) for p, n, hits in rows]
+
+
+def _stated(title: str, name: str, groups: Sequence[Group], told: str) -> Section:
+    count = sum(one.count for one in groups)
+    right = sum(one.right * one.count for one in groups) / count
+    stated = sum(one.stated * one.count for one in groups) / count
+    off = sum(abs(one.stated - one.right) * one.count for one in groups) / count
     table = Table(
         ("stated, %", "right, %", "from", "to", "answers"),
         [(round(100 * g.stated, 2), round(100 * g.right, 2), round(100 * g.low, 1),
           round(100 * g.high, 1), g.count) for g in groups],
-        "Answers in ten groups of one size, by the probability that they state",
+        "Ten groups of one size, by the probability that is stated",
     )  # fmt: skip
-    name = "What answers state against how often they are right"
     return Section(title, [
         Figures([
-            (f"{count:,}", "answers of which it is known whether they are right"),
-            (percent(right / count), "are right"), (percent(stated), "is stated on average"),
-            (percent(off, 2), "is the mean distance between the two, over the groups"),
+            (f"{count:,}", "of which it is known whether they are right"),
+            (percent(right), "are right"), (percent(stated), "is stated on average"),
+            (percent(off, 2), "lies between the two, on average over the groups"),
         ]),
-        Text(whence + " An answer is right where it names the true taxon or one above it."),
+        Text(told),
         Plot(name, partial(reliability, name, groups, x="probability stated", y="share right"),
              table),
     ])  # fmt: skip

@@ -54,7 +54,7 @@ def _by_rank(con: duckdb.DuckDBPyConnection, of: int) -> list[Part]:
         )
     }
     order = [rank for rank in _ORDER if rank in found] + sorted(set(found) - set(_ORDER))
-    rows = [(f"under a {rank}" if rank else "under no known taxon", found[rank]) for rank in order]
+    rows = [(f"under {_article(rank)} {rank}" if rank else "under no known taxon", found[rank]) for rank in order]
     name = "The share of answers that are most probably something new, by what it would be under"
     drawn = []
     for label, n in rows:
@@ -64,6 +64,10 @@ def _by_rank(con: duckdb.DuckDBPyConnection, of: int) -> list[Part]:
         ("most probably", "answers", "% of answers"),
         [(label, n, round(100 * n / of, 2)) for label, n in rows],
     ))]  # fmt: skip
+
+
+def _article(rank: str) -> str:
+    return "an" if rank[0] in "aeiou" else "a"
 
 
 def _by_node(con: duckdb.DuckDBPyConnection) -> list[Part]:
