@@ -137,7 +137,8 @@ def _missed(size: float, specimens: float, met: Floats) -> Floats:
 
 
 def _log_factorial(values: Floats) -> Floats:
-    return np.vectorize(math.lgamma, otypes=[np.float64])(np.asarray(values, np.float64) + 1.0)
+    whole = np.asarray(values, np.float64) + 1.0
+    return np.array([math.lgamma(one) for one in whole.ravel()]).reshape(whole.shape)
 
 
 def _foretold(more: float, specimens: float, met: Floats, count: Floats) -> tuple[float, Floats]:
@@ -158,9 +159,7 @@ def _foretold(more: float, specimens: float, met: Floats, count: Floats) -> tupl
     return float(count.sum()) + added(once, twice), slopes
 
 
-def _with_error(
-    species: float, slopes: Floats, count: Floats, whole: float
-) -> tuple[float, float]:
+def _with_error(species: float, slopes: Floats, count: Floats, whole: float) -> tuple[float, float]:
     """Return a value with its standard deviation: that of multinomial counts of species."""
     variance = float(slopes**2 @ count) - float(slopes @ count) ** 2 / whole
     return species, math.sqrt(max(variance, 0.0))

@@ -42,9 +42,7 @@ class Band:
     seen: int
 
 
-def bands(
-    title: str, curves: Sequence[Band], *, x: str, y: str, identity: str = "bands"
-) -> Markup:
+def bands(title: str, curves: Sequence[Band], *, x: str, y: str, identity: str = "bands") -> Markup:
     """Return curves over axes that begin at nothing.
 
     Args:

@@ -92,7 +92,8 @@ def _set(name: str, counts: Sequence[int], ticks: Sequence[str], edges: bool, to
 def _axis(ticks: Sequence[str], edges: bool, axis: str, top: int) -> Markup:
     """Return the labels below the columns, as many as there is room for."""
     count = len(ticks) - edges
-    step = 1 if len(ticks) * max(map(len, ticks)) <= _LETTERS else -(-count // _TICKS)
+    room = _LETTERS // 2 if edges else _LETTERS
+    step = 1 if len(ticks) * max(map(len, ticks)) <= room else -(-count // _TICKS)
     marks = [
         Markup(
             '<text class="value" x="{x:.2f}%" y="{y}" text-anchor="{anchor}">{tick}</text>'

@@ -15,7 +15,7 @@ from markupsafe import Markup
 __all__ = ["Combination", "combinations"]
 
 _ROW, _HEAD = 26, 74  # pixels
-_EACH, _GAP, _FULL = 7.0, 2.0, 34.0  # percent: a column, air, the longest bar
+_EACH, _GAP, _FULL = 7.0, 2.0, 24.0  # percent: a column, air, the longest bar
 
 Combination = tuple[Sequence[bool], int]
 """Whether each thing is there, and how many records have it so."""

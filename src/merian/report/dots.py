@@ -203,7 +203,7 @@ def _scale(low: float, high: float, top: float, bottom: float, unit: str) -> Mar
             )
         )  # fmt: skip
     parts.append(
-        Markup('<text class="value" x="{full}%" dx="14" y="{t:.0f}">{unit}</text>').format(
+        Markup('<text class="value" x="{full}%" dx="24" y="{t:.0f}">{unit}</text>').format(
             full=_LEFT + _FULL, t=bottom + 16, unit=unit
         )
     )

@@ -74,11 +74,13 @@ def sunburst(
         '<svg class="sunburst" role="img" viewBox="{m:.0f} {m:.0f} {w:.0f} {w:.0f}" '
         'width="100%" aria-labelledby="{id}-title {id}-desc">\n'
         '<title id="{id}-title">{title}</title><desc id="{id}-desc">{spoken}</desc>\n'
-        '{arcs}\n{names}\n<text class="total" y="2" text-anchor="middle">{whole}</text>'
+        '{arcs}\n{names}\n<text class="total" y="4" text-anchor="middle" '
+        'style="font-size:{size:.0f}px">{whole}</text>'
         '<text class="value" y="24" text-anchor="middle">{unit}</text></svg>\n{key}'
     ).format(
         m=-radius, w=2 * radius, id=identity, title=title, spoken=spoken, whole=f"{whole:,}",
-        unit=unit, arcs=Markup("\n").join(drawn), names=Markup("").join(names),
+        size=min(36.0, 3 * _HOLE / len(f"{whole:,}")), unit=unit, arcs=Markup("\n").join(drawn),
+        names=Markup("").join(names),
         key=_key(first, whole, slanted(0)),
     )  # fmt: skip
 
@@ -108,7 +110,9 @@ def _pieces(counts: Counts, whole: int) -> list[_Piece]:
         if rest >= _SMALL * whole:
             few = len(here) - len(large)
             other = (*above, f"{few:,} others")
-            found.append(_Piece(other, rest, begin, begin + rest / whole, -1 if not above else tone))
+            found.append(
+                _Piece(other, rest, begin, begin + rest / whole, -1 if not above else tone)
+            )
 
     if whole:
         place((), 0.0, 0)

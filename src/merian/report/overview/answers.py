@@ -36,6 +36,7 @@ from merian.taxonomy import MAIN_RANKS
 __all__ = ["of_answers"]
 
 _BINS = 20
+_LOOK, _LACKS = "Answers that need a look", "What the library lacks"  # of its own page
 _STANDING = ("How sure, and how often right", "The promise, and whether it was kept", "By class",
              "Examples")  # fmt: skip
 _LAID = ("id", "name", "rank", *MAIN_RANKS, "p", "p_genus", "p_species", "evidence", "nearest")
@@ -54,12 +55,15 @@ def of_answers(path: Path, against: Path | None, tell: Callable[[str], None]) ->
     tell("reading answers")
     with connect(memory="1GB") as con:
         open_answers(con, path)
-        _open_whole(con, path)
+        _open_whole(con)
         ((count,),) = rows_of(con, "SELECT count(*) FROM answer")
-        found: list[Section | Absent] = [_composed(con), _rich(con), _stated(con)]
-        if int(str(count)):
+        found: list[Section | Absent] = [_composed(con)]
+        own = identified_sections(con, path, told) if count else []
+        found += [one for one in own if one.title not in (_LOOK, _LACKS)]
+        found += [_rich(con), _stated(con)]
+        if count:
             _lacked(con)
-            found += [*identified_sections(con, path, told), novelty(con)]
+            found.append(novelty(con))
     catalogue = against or _around(path)
     if catalogue is None:
         why = "it is not known what is so; --against CATALOGUE names what people said of these"
@@ -67,9 +71,10 @@ def of_answers(path: Path, against: Path | None, tell: Callable[[str], None]) ->
     else:
         tell("holding answers against the catalogue")
         found += _judged(path, catalogue, told)
+    found += [one for one in own if one.title == _LOOK]
     stamp = told.get("merian")
     return Report(
-        "answers", "What was found", f"{int(str(count)):,} answers in {path.name}", found,
+        "answers", "What was found", f"{count:,} answers in {path.name}", found,
         stamp if isinstance(stamp, dict) else {},
     )  # fmt: skip
 
@@ -82,7 +87,7 @@ def _around(path: Path) -> Path | None:
     return None
 
 
-def _open_whole(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _open_whole(con: duckdb.DuckDBPyConnection) -> None:
     """Make ``whole``: the answers down to where they stand, with their best guess's probability."""
     view = str(rows_of(con, "SELECT sql FROM duckdb_views() WHERE view_name = 'answer'")[0][0])
     source = view.partition(" FROM ")[2].rstrip("; \n") if " FROM " in view else ""
@@ -98,18 +103,14 @@ def _open_whole(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         f"CREATE TEMP TABLE whole AS SELECT {', '.join(ranks)}, "
         f"coalesce(CAST(rank AS VARCHAR), '') AS rank FROM {source}"
     ).fetchall()
-    del path
 
 
 def _composed(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     ranks = ", ".join(map(quoted, RINGS))
     found = rows_of(con, f"SELECT {ranks}, count(*) FROM whole WHERE rank <> '' "
                          "GROUP BY ALL ORDER BY ALL")  # fmt: skip
-    lineages = [
-        ([None if name is None else str(name) for name in names], int(str(n)))
-        for *names, n in found
-    ]
-    other = Counter({str(name): int(str(n)) for name, n in rows_of(
+    lineages = [([None if name is None else str(name) for name in names], n) for *names, n in found]
+    other = Counter({str(name): n for name, n in rows_of(
         con, "SELECT name, count(*) FROM answer WHERE name <> '' GROUP BY 1 ORDER BY 2 DESC, 1 "
         "LIMIT 200")})  # fmt: skip
     parts = composition("What the records are, as far as it stands", lineages, "answers", other)
@@ -120,9 +121,9 @@ def _composed(con: duckdb.DuckDBPyConnection) -> Section | Absent:
 
 def _rich(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     def times(rank: str) -> dict[int, int]:
-        return {int(str(k)): int(str(n)) for k, n in rows_of(
+        return dict(rows_of(
             con, f"SELECT n, count(*) FROM (SELECT count(*) AS n FROM whole WHERE {quoted(rank)} "
-            "IS NOT NULL GROUP BY " + quoted(rank) + ") GROUP BY 1 ORDER BY 1")}  # fmt: skip
+            "IS NOT NULL GROUP BY " + quoted(rank) + ") GROUP BY 1 ORDER BY 1"))  # fmt: skip
 
     return richness([
         (what, found) for what, rank in (("species", "species"), ("genera", "genus"))
@@ -133,13 +134,13 @@ def _rich(con: duckdb.DuckDBPyConnection) -> Section | Absent:
 def _stated(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     """Return how sure the best guesses at the species are."""
     title = "How sure the best guesses are"
-    found = dict(rows_of(con, f"""
+    found: dict[int, int] = dict(rows_of(con, f"""
         SELECT least(floor(p_species * {_BINS}), {_BINS - 1})::INTEGER, count(*) FROM answer
         WHERE p_species IS NOT NULL GROUP BY 1
     """))  # fmt: skip
     if not found:
         return Absent(title, "the table has no probabilities of species")
-    counts = [int(str(found.get(place, 0))) for place in range(_BINS)]
+    counts = [found.get(place, 0) for place in range(_BINS)]
     ticks = [f"{100 * place // _BINS}" for place in range(_BINS + 1)]
     name = "Answers by the probability of their best guess at the species"
     return Section(title, [Plot(
@@ -179,16 +180,15 @@ def _judged(path: Path, catalogue: Path, told: Mapping[str, Any]) -> list[Sectio
         laid = opened.lay_beside("answers", _LAID, _texts(path))
         with asking(opened) as con:
             make_tables(con)
-            whence = ""
-            for whence, truths in _TRUTHS.items():
+            for told_by, truths in _TRUTHS.items():
+                whence = f"{told_by} Answers that rest on the record itself are left out."
                 con.execute(
                     _answered(laid, truths, alpha if isinstance(alpha, float) else None)
                 ).fetchall()
                 ((count,),) = rows_of(con, "SELECT count(*) FROM answered WHERE verdict IS NOT "
                                            "NULL AND NOT itself")  # fmt: skip
-                if int(str(count)) >= ENOUGH:
+                if count >= ENOUGH:
                     break
-            whence += " Answers that rest on the record itself are left out."
             return [reliable(con, whence), guessed(con, "species"), promise(con, whence),
                     classes(con), examples(con, partial(pictures_of, con))]  # fmt: skip
 
@@ -202,7 +202,7 @@ def _answered(laid: str, truths: str, alpha: float | None) -> str:
     """Return the SQL that makes ``answered`` of answers laid beside a catalogue."""
     missing = ", ".join(f"NULL::VARCHAR AS {quoted(r)}" for r in RANKS if r not in MAIN_RANKS)
     best = ", ".join(f"b.{quoted(r)}" for r in MAIN_RANKS)
-    promised = "NULL::DOUBLE" if alpha is None else repr(alpha)
+    promised = "NULL::DOUBLE" if alpha is None else f"{alpha!r}::DOUBLE"
     return f"""
 CREATE OR REPLACE TEMP TABLE answered AS
 WITH truth AS (

@@ -1,8 +1,8 @@
 """The report of a bench: its figures with their intervals, beside peers and what was wanted.
 
-Figures of one unit that are about the same share a scale. A figure that others have published under the same name stands on
-the line of ours; all that others report is in a table. What was wanted is told by whoever asks, as
-"NAME >= 90", and drawn as a stroke.
+Figures of one unit that are about the same share a scale. A figure that others have published under
+the same name stands on the line of ours; all that others report is in a table. What was wanted is
+told by whoever asks, as "NAME >= 90", and drawn as a stroke.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def of_bench(path: Path, asked: Sequence[str]) -> Report:
     wanted = _wanted(asked, figures)
     peers = [*_peers(told.get("peers") or {})]
     version, data = str(told.get("version", "")), str(told.get("data_hash", ""))
+    reached = sum(_met(figures[name], one) for name, one in wanted.items())
     overview: list[Part] = [Figures([
         (len(figures), "figures"),
         (sum(f["low"] is not None for f in figures.values()), "of them with an interval"),
         (len(peers), "figures of others"),
-        *([(sum(_met(figures[n], w) for n, w in wanted.items()), f"of {len(wanted)} wanted reached")]
-          if wanted else []),
+        *([(reached, f"of {len(wanted)} wanted reached")] if wanted else []),
     ])]  # fmt: skip
     if wanted:
         overview.append(_reached(figures, wanted))
@@ -68,7 +68,7 @@ def of_bench(path: Path, asked: Sequence[str]) -> Report:
                             "wanted": sorted(wanted.items())})  # fmt: skip
     return Report(
         "bench", f"The bench {told['bench']}",
-        f"By Merian {version}, of data {data[:12]}" + (f", seed {seed}" if seed is not None else ""),
+        f"By Merian {version}, of data {data[:12]}" + ("" if seed is None else f", seed {seed}"),
         sections, stamp("merian-report", "1.0", run),
     )  # fmt: skip
 

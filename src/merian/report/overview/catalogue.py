@@ -1,4 +1,4 @@
-"""The report of a catalogue: everything that its tables tell, and what they do not, with the reason."""
+"""The report of a catalogue: what its tables tell, and what they do not, with the reason."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def of_catalogue(path: Path, tell: Callable[[str], None]) -> Report:
         ]  # fmt: skip
         tell("looking at pictures")
         found += [examples(con, partial(pictures_of, con)), _runs(con)]
-    return Report("catalogue", _TITLE, f"{name}: {int(str(count)):,} records", found, told)
+    return Report("catalogue", _TITLE, f"{name}: {count:,} records", found, told)
 
 
 def _judge(con: duckdb.DuckDBPyConnection) -> str:
@@ -79,7 +79,7 @@ def _judge(con: duckdb.DuckDBPyConnection) -> str:
     ((count,),) = rows_of(
         con, "SELECT count(*) FROM answered WHERE first AND verdict IS NOT NULL AND NOT itself"
     )
-    if int(str(count)) >= ENOUGH:
+    if count >= ENOUGH:
         return _BY_DESK + _NOT_ITSELF
     con.execute(answered_sql("voice IN ('reviewed', 'dismissed', 'label')", voices)).fetchall()
     return _BY_LABEL + _NOT_ITSELF
@@ -125,7 +125,7 @@ def _short(con: duckdb.DuckDBPyConnection) -> Section:
     """)  # fmt: skip
     figures: list[tuple[object, str]] = [
         (records, "records"), (kinds, word),
-        (percent(int(str(with_name)) / int(str(records))), "have a name"),
+        (percent(with_name / records), "have a name"),
         (pictured, "have a picture"), (sequenced, "have a barcode"),
         *([(reviewed, "looked at by a person")] if reviewed else []),
     ]  # fmt: skip
@@ -141,12 +141,9 @@ def _composed(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     ranks = ", ".join(f"l.{quoted(rank)}" for rank in RINGS)
     found = rows_of(con, f"SELECT {ranks}, count(*) FROM record JOIN lineage l USING (node) "
                          "GROUP BY ALL ORDER BY ALL")  # fmt: skip
-    lineages = [
-        ([None if name is None else str(name) for name in names], int(str(n)))
-        for *names, n in found
-    ]
+    lineages = [([None if name is None else str(name) for name in names], n) for *names, n in found]
     other = Counter({
-        str(name): int(str(n)) for name, n in rows_of(
+        str(name): n for name, n in rows_of(
             con, "SELECT l.name, count(*) AS n FROM record JOIN lineage l USING (node) GROUP BY 1 "
             "ORDER BY n DESC, 1 LIMIT 200",
         )
@@ -161,12 +158,10 @@ def _rich(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     what, word = species_sql(con)
 
     def times(column: str, table: str) -> dict[int, int]:
-        return {
-            int(str(k)): int(str(n)) for k, n in rows_of(
+        return dict(rows_of(
                 con, f"SELECT n, count(*) FROM (SELECT count(*) AS n FROM {table} "
                 f"WHERE {column} IS NOT NULL GROUP BY {column}) GROUP BY 1 ORDER BY 1",
-            )
-        }  # fmt: skip
+            ))  # fmt: skip
 
     found = [(word, times(what, "record JOIN lineage l USING (node)"))]
     bins = times("taxonConceptID", "(SELECT DISTINCT taxonConceptID, occurrenceID "
@@ -179,7 +174,7 @@ def _known(con: duckdb.DuckDBPyConnection) -> Section:
     columns = ", ".join(f"coalesce({sql}, false)" for sql in _HAS)
     found = rows_of(con, f"SELECT {columns}, count(*) FROM record GROUP BY ALL ORDER BY ALL")
     rows = sorted(
-        (([bool(v) for v in there], int(str(n))) for *there, n in found),
+        (([bool(v) for v in there], n) for *there, n in found),
         key=lambda row: (-row[1], row[0]),
     )
     name = "What is known of each record"
@@ -203,13 +198,12 @@ def _standing(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     """)  # fmt: skip
     if not found:
         return Absent(title, "no record has a name")
-    counts = {str(rank): (int(str(a)), int(str(b))) for rank, a, b in found}
+    counts = {str(rank): (a, b) for rank, a, b in found}
     order = [*reversed([rank for rank in RANKS if rank in counts]),
              *sorted(set(counts) - set(RANKS))]  # fmt: skip
     name = "Records by the rank of the name that stands, and who gave it"
     rows = [
-        DotRow(rank, [Dot(n, text=f"{n:,}") if n else None for n in counts[rank]])
-        for rank in order
+        DotRow(rank, [Dot(n, text=f"{n:,}") if n else None for n in counts[rank]]) for rank in order
     ]
     table = Table(("rank", "by people", "by machines"), [(rank, *counts[rank]) for rank in order])
     return Section(title, [
@@ -225,7 +219,9 @@ def _clusters(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     """)  # fmt: skip
     if not found:
         return Absent(title, "`merian discover` has found none")
-    ranks = Counter(f"under a taxon of rank {row[2]}" if row[2] else "under nothing" for row in found)
+    ranks = Counter(
+        f"under a taxon of rank {row[2]}" if row[2] else "under nothing" for row in found
+    )
     rows = [
         (name, named(str(parent), str(rank)) if parent else None, n, support)
         for name, parent, rank, n, support in found[: 2 * _SHOWN]
@@ -249,4 +245,3 @@ def _runs(con: duckdb.DuckDBPyConnection) -> Section:
     return Section("What was done", [
         Table(("verb", "with", "by Merian", "times"), rows[:60], more=max(0, len(rows) - 60))
     ])  # fmt: skip
-

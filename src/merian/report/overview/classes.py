@@ -35,8 +35,10 @@ def classes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
         f"SELECT truth_rank, count(*) FROM answered WHERE {_COUNTED} AND rank = truth_rank "
         "GROUP BY 1 ORDER BY 2 DESC, 1",
     )
-    if not ranks or int(str(ranks[0][1])) < ENOUGH:
-        return Absent(title, f"fewer than {ENOUGH} answers are at the rank of what is known to be so")
+    if not ranks or ranks[0][1] < ENOUGH:
+        return Absent(
+            title, f"fewer than {ENOUGH} answers are at the rank of what is known to be so"
+        )
     rank = str(ranks[0][0])
     found = rows_of(con, f"""
         WITH counted AS (SELECT * FROM answered WHERE {_COUNTED}),
@@ -49,7 +51,7 @@ def classes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
         SELECT truth, real.n, hit, above, coalesce(called.n, 0) FROM real
         LEFT JOIN called ON called.name = real.truth ORDER BY real.n DESC, truth
     """, [rank])  # fmt: skip
-    rows = [(str(c), *(int(str(v)) for v in rest)) for c, *rest in found]
+    rows = [(str(c), *(v for v in rest)) for c, *rest in found]
     parts: list[Part] = [Text(
         f"Recall is the share of the records of a {rank} that are named so, precision the share of "
         "what is named so that is. An answer that stops above is no error: it is counted apart, "
@@ -101,7 +103,7 @@ def _confused(con: duckdb.DuckDBPyConnection) -> list[Part]:
     rows = [(named(str(t), _text(tr)), named(str(a), _text(ar)), n, p)
             for t, tr, a, ar, n, p in found]  # fmt: skip
     return [Table(("is", "was called", "times", "mean probability"), rows, "What is taken for what",
-                  more=max(0, int(str(count)) - len(rows)))]  # fmt: skip
+                  more=max(0, count - len(rows)))]  # fmt: skip
 
 
 def _text(value: object) -> str | None:
@@ -149,14 +151,13 @@ def _shown(
         ) ORDER BY turn, md5(id), id LIMIT {8 * _PICTURES}
     """)  # fmt: skip
     where = pictures([str(row[0]) for row in rows])
-    found = []
-    for id, name, rank, p, truth, truth_rank, verdict in rows:
+    found: list[Thumbnail] = []
+    for id, name, rank, p, truth, _, verdict in rows:
         if str(id) not in where or len(found) >= _PICTURES:
             continue
         data, missing = small_picture(where[str(id)])
-        said = "" if p is None else f"{rank}, {min(round(100 * float(str(p)), 1), 99.9):g} %"
+        said = "" if p is None else f"{rank}, {min(round(100 * p, 1), 99.9):g} %"
         if verdict == "wrong" or (truth is not None and truth != name):
             said += f" · is {truth}"
         found.append(Thumbnail(data, str(id), named(str(name), _text(rank)), said, missing))
-        del truth_rank
     return found

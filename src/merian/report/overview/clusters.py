@@ -115,7 +115,7 @@ def _near(standing: list[Cluster]) -> Section | Absent:
         return Absent(title, "no library was given, so no nearest species is known")
     parts: list[Part] = []
     for kind, values in sorted(kinds.items()):
-        high = max(max(values), 1e-6)
+        high = max(*values, 1e-06)
         step = high / 20
         counts = [0] * 20
         for value in values:
@@ -129,5 +129,3 @@ def _near(standing: list[Cluster]) -> Section | Absent:
             Table(("from", "to", "groups"), [*zip(edges, edges[1:], counts, strict=False)]),
         ))  # fmt: skip
     return Section(title, parts)
-
-

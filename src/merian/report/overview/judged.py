@@ -8,8 +8,8 @@ An interval of a share of records is Wilson's. Records of one genus stand or fal
 promise counts each genus as one, and its interval is drawn over genera; where that is narrower than
 Wilson's of as many genera (none of a few is wrong), Wilson's is shown.
 
-Reference: E. B. Wilson, Probable inference, the law of succession, and statistical inference, J. Am.
-Stat. Assoc. 22, 209 (1927); docs/promise.md
+Reference: E. B. Wilson, Probable inference, the law of succession, and statistical inference, J.
+Am. Stat. Assoc. 22, 209 (1927); docs/promise.md
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from merian.catalogue import RANKS
 from merian.catalogue.schema import quoted
 from merian.learn.bootstrap import mean_interval
 from merian.report.dots import Dot, DotRow, dots
-from merian.report.overview.parts import ITALIC, Absent, named, percent
+from merian.report.overview.parts import Absent, percent
 from merian.report.overview.records import rows_of
 from merian.report.page import Figures, Note, Part, Plot, Section, Table, Text
 from merian.report.reliability import Group, reliability
@@ -134,13 +134,18 @@ def guessed(con: duckdb.DuckDBPyConnection, rank: str) -> Section | Absent:
     """)  # fmt: skip
     count = sum(one.count for one in groups)
     if count < ENOUGH:
-        return Absent(title, f"of {count:,} it is known whether they are right; {ENOUGH} are needed")
+        return Absent(
+            title, f"of {count:,} it is known whether they are right; {ENOUGH} are needed"
+        )
     told = (
         f"Below where an answer stands it tells its best guess at the {rank} and how probable that "
         "is. Nothing is promised of these; this is how they fare."
     )
     return _stated(
-        title, f"What best guesses at the {rank} state against how often they are right", groups, told
+        title,
+        f"What best guesses at the {rank} state against how often they are right",
+        groups,
+        told,
     )
 
 
@@ -151,7 +156,7 @@ def _in_groups(con: duckdb.DuckDBPyConnection, sql: str) -> list[Group]:
             SELECT p, hit, ntile({_GROUPS}) OVER (ORDER BY p, id, evidence) AS bin FROM ({sql})
         ) GROUP BY bin ORDER BY bin
     """)  # fmt: skip
-    rows = [(float(str(p)), int(str(n)), int(str(hits))) for p, n, hits in found]
+    rows = [(p, n, hits) for p, n, hits in found]
     return [Group(round(p, 6), hits / n, *wilson(hits, n), n) for p, n, hits in rows]
 
 
@@ -199,8 +204,8 @@ def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
     """)  # fmt: skip
     kinds: dict[tuple[str, float], list[tuple[int, int]]] = {}
     for evidence, alpha, _, n, wrong in found:
-        key = (str(evidence), float(str(alpha)))
-        kinds.setdefault(key, []).append((int(str(n)), int(str(wrong))))
+        key = (str(evidence), alpha)
+        kinds.setdefault(key, []).append((n, wrong))
     rows, table = [], []
     for (evidence, alpha), counts in kinds.items():
         n, wrong = sum(a for a, _ in counts), sum(b for _, b in counts)
@@ -225,7 +230,7 @@ def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
         Text(
             "What is promised is a mean over genera, each of which counts as one. The line is the "
             "interval of 95 %, the stroke what was promised. It is kept where the whole interval "
-            "lies below the stroke, and not shown to be kept where the stroke lies within. " + whence
+            "lies below the stroke; where the stroke lies within, neither is shown. " + whence
         ),
         Plot(name, partial(dots, name, ["wrong"], rows, unit="% wrong", mark="promised"), Table(
             ("evidence", "promised", "answers", "genera", "wrong", "% of answers", "% over genera",
@@ -261,13 +266,3 @@ def _caution(whence: str) -> list[Part]:
         "What people look at is chosen, and rarely drawn by chance: those that were doubtful come "
         "first. So these shares hold for what was looked at, and may be worse than for the rest."
     )]  # fmt: skip
-
-
-def is_name(rank: str | None) -> bool:
-    """Return whether names of a rank are set in italics."""
-    return rank in ITALIC
-
-
-def told(name: object, rank: object) -> str:
-    """Return a name as it is shown."""
-    return named(str(name), None if rank is None else str(rank))

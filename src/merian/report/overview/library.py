@@ -1,4 +1,4 @@
-"""The report of a library: what is in it by rank, how evenly, what it lacks, what it can promise."""
+"""The report of a library: what is in it by rank, how evenly, its gaps, what it can promise."""
 
 from __future__ import annotations
 

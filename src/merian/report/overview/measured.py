@@ -87,12 +87,12 @@ def _sure(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     if not found:
         return Absent(title, "no value has an interval")
     rows = [
-        DotRow(f"{kind} ({unit})", [Dot(*(float(str(v)) for v in (middle, low, high)))])
+        DotRow(f"{kind} ({unit})", [Dot(*(v for v in (middle, low, high)))])
         for kind, unit, _, middle, low, high in found[:_SHOWN]
     ]
     name = "Half the width of the interval (k = 2) in percent of the value: the middle, and 90 %"
     table = Table(("trait", "unit", "values", "median, %", "5 %", "95 %"),
-                  [(*row[:3], *(round(float(str(v)), 3) for v in row[3:])) for row in found])  # fmt: skip
+                  [(*row[:3], *(round(v, 3) for v in row[3:])) for row in found])  # fmt: skip
     return Section(title, [Plot(name, partial(dots, name, ["±"], rows, unit="%"), table)])
 
 

@@ -33,7 +33,7 @@ def novelty(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     """
     title = "What the libraries lack"
     ((answers, lacking),) = rows_of(con, "SELECT count(*), count(*) FILTER (lacking) FROM lacked")
-    count, of = int(str(lacking)), int(str(answers))
+    count, of = lacking, answers
     if not of:
         return Absent(title, "there are no answers of `merian identify`")
     if not count:
@@ -48,13 +48,16 @@ def novelty(con: duckdb.DuckDBPyConnection) -> Section | Absent:
 
 def _by_rank(con: duckdb.DuckDBPyConnection, of: int) -> list[Part]:
     found = {
-        str(rank or ""): int(str(n))
+        str(rank or ""): n
         for rank, n in rows_of(
             con, "SELECT under_rank, count(*) FROM lacked WHERE lacking GROUP BY 1"
         )
     }
     order = [rank for rank in _ORDER if rank in found] + sorted(set(found) - set(_ORDER))
-    rows = [(f"under {_article(rank)} {rank}" if rank else "under no known taxon", found[rank]) for rank in order]
+    rows = [
+        (f"under {_article(rank)} {rank}" if rank else "under no known taxon", found[rank])
+        for rank in order
+    ]
     name = "The share of answers that are most probably something new, by what it would be under"
     drawn = []
     for label, n in rows:
@@ -78,9 +81,7 @@ def _by_node(con: duckdb.DuckDBPyConnection) -> list[Part]:
     """)  # fmt: skip
     if not found:
         return []
-    rows = [
-        (str(u), None if r is None else str(r), int(str(n)), score) for u, r, n, score in found
-    ]
+    rows = [(str(u), None if r is None else str(r), n, score) for u, r, n, score in found]
     name = "Where most of it would be"
     drawn = [
         DotRow(f"{under} ({rank or 'rank not said'})", [Dot(n, text=f"{n:,}")], name=rank in ITALIC)
@@ -94,11 +95,11 @@ def _by_node(con: duckdb.DuckDBPyConnection) -> list[Part]:
 
 
 def _scores(con: duckdb.DuckDBPyConnection) -> list[Part]:
-    found = dict(rows_of(con, f"""
+    found: dict[int, int] = dict(rows_of(con, f"""
         SELECT least(floor(score * {_BINS}), {_BINS - 1})::INTEGER, count(*) FROM lacked
         WHERE lacking AND score IS NOT NULL GROUP BY 1
     """))  # fmt: skip
-    counts = [int(str(found.get(place, 0))) for place in range(_BINS)]
+    counts = [found.get(place, 0) for place in range(_BINS)]
     if not sum(counts):
         return []
     ticks = [f"{100 * place // _BINS}" for place in range(_BINS + 1)]

@@ -133,4 +133,6 @@ def named(name: str, rank: str | None) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """Return a share in percent, in one piece (the blank does not break)."""
     shown = f"{100 * share:.{digits}f}"
-    return f"{shown.rstrip('0').rstrip('.') if digits and float(shown) in (0, 100) else shown}\u00a0%"
+    return (
+        f"{shown.rstrip('0').rstrip('.') if digits and float(shown) in (0, 100) else shown}\u00a0%"
+    )

@@ -33,24 +33,24 @@ def places(con: duckdb.DuckDBPyConnection) -> Section | Absent:
         "FILTER (here), max(east) FILTER (here) - min(east) FILTER (here) "
         f"FROM (SELECT *, coalesce({_HERE}, false) AS here FROM record)",
     )
-    count = int(str(there))
+    count = there
     if not count:
         return Absent(title, "no record has coordinates")
-    side = max(float(str(wide)), 2 * float(str(high))) / _CELLS or 1.0
+    side = max(wide, 2 * high) / _CELLS or 1.0
     cells = rows_of(con, f"""
         SELECT round(median(north), 3), round(median(east), 3), count(*) AS n FROM record
         WHERE {_HERE} GROUP BY floor(north / {side!r}), floor(east / {side!r})
         ORDER BY n DESC, 1, 2
     """)  # fmt: skip
-    spots = [(float(str(a)), float(str(b))) for a, b, _ in cells]
-    counts = [int(str(n)) for *_, n in cells]
+    spots = [(a, b) for a, b, _ in cells]
+    counts = [n for *_, n in cells]
     name = "Where records were found; a dot is the larger the more there are"
     table = Table(
         ("latitude", "longitude", "records"),
         [(a, b, n) for (a, b), n in zip(spots[:_LISTED], counts, strict=False)],
         more=max(0, len(spots) - _LISTED),
     )
-    whole = int(str(all_))
+    whole = all_
     parts: list[Part] = [
         Text(f"{count:,} of {whole:,} records ({percent(count / whole)}) have coordinates."),
         Plot(name, lambda identity: world_map(name, spots, counts=counts, identity=identity),
@@ -68,8 +68,8 @@ def _countries(con: duckdb.DuckDBPyConnection) -> list[Part]:
     )
     if len(found) < 2:
         return []
-    shown = [(str(name), float(str(n))) for name, n in found[:_COUNTRIES]]
-    rest = sum(int(str(n)) for _, n in found[_COUNTRIES:])
+    shown = [(str(name), n) for name, n in found[:_COUNTRIES]]
+    rest = sum(n for _, n in found[_COUNTRIES:])
     if rest:
         shown.append((f"{len(found) - _COUNTRIES:,} others", float(rest)))
     return [Bars("Records by country", shown)]
@@ -82,12 +82,12 @@ def times(con: duckdb.DuckDBPyConnection) -> Section | Absent:
         con: With the table ``record``.
     """
     title = "When"
-    years = {int(str(y)): int(str(n)) for y, n in rows_of(
+    years: dict[int, int] = dict(rows_of(
         con, "SELECT year, count(*) FROM record WHERE year IS NOT NULL GROUP BY 1 ORDER BY 1"
-    )}  # fmt: skip
-    months = {int(str(m)): int(str(n)) for m, n in rows_of(
+    ))  # fmt: skip
+    months: dict[int, int] = dict(rows_of(
         con, "SELECT month, count(*) FROM record WHERE month IS NOT NULL GROUP BY 1 ORDER BY 1"
-    )}  # fmt: skip
+    ))  # fmt: skip
     if not years:
         return Absent(title, "no record has a date with a year")
     parts: list[Part] = []

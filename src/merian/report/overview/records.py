@@ -12,6 +12,7 @@ Names are few and records many, so a record carries the numbers of its names and
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import duckdb
 
@@ -23,7 +24,7 @@ from merian.image.addresses import address_of, region_of
 
 __all__ = ["Rows", "make_tables", "pictures_of", "rows_of", "species_sql"]
 
-Rows = list[tuple[object, ...]]
+Rows = list[tuple[Any, ...]]
 Progress = Callable[[str], None]
 
 _RANKS = ", ".join(f"i.{quoted(rank)}" for rank in RANKS)
@@ -168,8 +169,6 @@ def species_sql(con: duckdb.DuckDBPyConnection) -> tuple[str, str]:
         con,
         "SELECT count(*), count(l.species) FROM record r JOIN lineage l USING (node)",
     )
-    assert isinstance(named, int)
-    assert isinstance(species, int)
     return ("l.species", "species") if 10 * species >= named else ("l.name", "names")
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from merian.report.accumulation import Accumulation, accumulate
 from merian.report.bands import Band, bands
 from merian.report.overview.parts import Absent, percent
-from merian.report.page import Figures, Note, Plot, Section, Table, Text
+from merian.report.page import Figures, Note, Part, Plot, Section, Table, Text
 
 __all__ = ["richness"]
 
@@ -43,10 +43,11 @@ def richness(found: Sequence[tuple[str, Mapping[int, int]]]) -> Section | Absent
     what, first = curves[0]
     figures: list[tuple[object, str]] = [
         (first.observed, f"{what} met"), (first.once, "of them once"),
-        (f"{first.chao:,.0f}", f"{what} at least ({first.chao_low:,.0f} to {first.chao_high:,.0f})"),
+        (f"{first.chao:,.0f}",
+         f"{what} at least ({first.chao_low:,.0f} to {first.chao_high:,.0f})"),
         (percent(first.coverage), "of the next specimens would be of what was met"),
     ]  # fmt: skip
-    parts = [Figures(figures), Text(_HOW), Plot(name, drawing, _table(curves))]
+    parts: list[Part] = [Figures(figures), Text(_HOW), Plot(name, drawing, _table(curves))]
     if first.once > first.observed / 2:
         parts.append(Note(
             f"More than half of the {what} were met once. Then Chao1 is a weak lower bound, and "

@@ -49,7 +49,7 @@ def sizes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
         Text("Bins are equal steps of the logarithm, and each group is drawn to its own height.")
     ]
     for kind, unit, _, low, high, *_ in kinds[:_KINDS]:
-        parts.append(_spectrum(con, str(kind), unit, float(str(low)), float(str(high))))
+        parts.append(_spectrum(con, str(kind), unit, low, high))
     return Section(title, [*parts, table])
 
 
@@ -66,9 +66,9 @@ def _spectrum(
     for grp, place, n in rows_of(
         con, f"SELECT grp, {bins}, count(*) FROM size WHERE {these} GROUP BY ALL", [kind, unit]
     ):
-        whole[int(str(place))] += int(str(n))
+        whole[place] += n
         if grp is not None:
-            groups.setdefault(str(grp), [0] * _BINS)[int(str(place))] += int(str(n))
+            groups.setdefault(str(grp), [0] * _BINS)[place] += n
     largest = sorted(groups, key=lambda name: (-sum(groups[name]), name))
     sets = [("all", whole)]
     if len(largest) > 1:
