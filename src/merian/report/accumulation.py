@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 __all__ = ["Accumulation", "accumulate"]
 
@@ -129,16 +130,11 @@ def _missed(size: float, specimens: float, met: Floats) -> Floats:
     found = np.zeros(len(met))
     there = left >= size
     log = (
-        _log_factorial(left[there]) - _log_factorial(left[there] - size)
-        + _log_factorial(np.array(specimens - size)) - _log_factorial(np.array(specimens))
+        gammaln(left[there] + 1) - gammaln(left[there] - size + 1)
+        + gammaln(specimens - size + 1) - gammaln(specimens + 1)
     )  # fmt: skip
     found[there] = np.exp(np.minimum(log, 0.0))
     return found
-
-
-def _log_factorial(values: Floats) -> Floats:
-    whole = np.asarray(values, np.float64) + 1.0
-    return np.array([math.lgamma(one) for one in whole.ravel()]).reshape(whole.shape)
 
 
 def _foretold(more: float, specimens: float, met: Floats, count: Floats) -> tuple[float, Floats]:
@@ -146,7 +142,7 @@ def _foretold(more: float, specimens: float, met: Floats, count: Floats) -> tupl
 
     def added(once: float, twice: float) -> float:
         unseen = _unseen(specimens, once, twice)
-        if not unseen or not once:
+        if unseen <= 0 or once <= 0:
             return 0.0
         return unseen * -math.expm1(more * math.log1p(-once / (specimens * unseen + once)))
 
@@ -154,8 +150,10 @@ def _foretold(more: float, specimens: float, met: Floats, count: Floats) -> tupl
     twice = float(count[met == 2].sum())
     slopes = np.ones(len(met))
     step = 1e-4
-    slopes[met == 1] += (added(once + step, twice) - added(once - step, twice)) / (2 * step)
-    slopes[met == 2] += (added(once, twice + step) - added(once, twice - step)) / (2 * step)
+    if once:
+        slopes[met == 1] += (added(once + step, twice) - added(once - step, twice)) / (2 * step)
+    if twice:
+        slopes[met == 2] += (added(once, twice + step) - added(once, twice - step)) / (2 * step)
     return float(count.sum()) + added(once, twice), slopes
 
 

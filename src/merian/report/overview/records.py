@@ -135,6 +135,12 @@ ALTER TABLE record ADD COLUMN voice VARCHAR;
 UPDATE record SET node = s.node, voice = s.voice FROM said s
 WHERE s.place = record.place AND s.standing = 1
 """
+# A binomial says its genus, also where nobody wrote it into a column of its own.
+_FILLED = """
+UPDATE lineage SET species = coalesce(species, name),
+    genus = coalesce(genus, split_part(name, ' ', 1))
+WHERE rank = 'species' AND name LIKE '% %'
+"""
 _PICTURES = f"""
 SELECT id, min_by(address, mediaID), min_by([x0, y0, w0, h0], mediaID) FROM (
     SELECT r.id, x.mediaID, {ADDRESS} AS address, {box("x0", "y0", "w0", "h0")}
@@ -148,7 +154,7 @@ def make_tables(con: duckdb.DuckDBPyConnection, tell: Progress = lambda _what: N
     """Make the tables of a catalogue that is asked many questions."""
     for what, sql in (
         ("reading names", _LINEAGE), ("reading records", _RECORD),
-        ("reading what is said of them", _SAID), ("reading what stands", _STANDS),
+        ("reading what is said of them", _SAID), ("reading what stands", _STANDS + ";\n" + _FILLED),
     ):  # fmt: skip
         tell(what)
         for statement in sql.split(";\n"):
