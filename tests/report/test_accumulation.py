@@ -53,7 +53,7 @@ def test_rarefaction_is_the_mean_of_all_smaller_samples(abundances):
 
 
 @settings(max_examples=40)
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=20))
 def test_a_curve_rises_through_what_was_observed_and_stays_below_the_bound(abundances):
     found = accumulate(times(abundances))
     assert (np.diff(found.specimens) > 0).all()

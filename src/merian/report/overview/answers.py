@@ -20,7 +20,7 @@ from merian.catalogue.asking import asking
 from merian.catalogue.schema import quoted
 from merian.database import connect
 from merian.identify.answers import read_answers
-from merian.report.answer_table import open_answers, told_beside
+from merian.report.answer_table import open_answers, source_of, told_beside
 from merian.report.columns import columns
 from merian.report.identified import identified_sections
 from merian.report.overview.classes import classes, examples
@@ -55,7 +55,7 @@ def of_answers(path: Path, against: Path | None, tell: Callable[[str], None]) ->
     tell("reading answers")
     with connect(memory="1GB") as con:
         open_answers(con, path)
-        _open_whole(con)
+        _open_whole(con, path)
         ((count,),) = rows_of(con, "SELECT count(*) FROM answer")
         found: list[Section | Absent] = [_composed(con)]
         own = identified_sections(con, path, told) if count else []
@@ -87,10 +87,9 @@ def _around(path: Path) -> Path | None:
     return None
 
 
-def _open_whole(con: duckdb.DuckDBPyConnection) -> None:
-    """Make ``whole``: the answers down to where they stand, with their best guess's probability."""
-    view = str(rows_of(con, "SELECT sql FROM duckdb_views() WHERE view_name = 'answer'")[0][0])
-    source = view.partition(" FROM ")[2].rstrip("; \n") if " FROM " in view else ""
+def _open_whole(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make ``whole``: answers down to where they stand; and ``ranked``: the rank of each name."""
+    source = source_of(path)
     have = {str(row[0]) for row in rows_of(con, f"DESCRIBE SELECT * FROM {source}")}
     ranks = []
     for place, rank in enumerate(MAIN_RANKS):
@@ -99,6 +98,18 @@ def _open_whole(con: duckdb.DuckDBPyConnection) -> None:
             f"CASE WHEN rank IN ({lower}) THEN nullif(CAST({quoted(rank)} AS VARCHAR), '') END "
             f"AS {quoted(rank)}" if rank in have else f"NULL::VARCHAR AS {quoted(rank)}"
         )  # fmt: skip
+    names = " UNION ALL ".join(
+        f"SELECT DISTINCT CAST({quoted(rank)} AS VARCHAR) AS name, '{rank}' AS rank, "
+        f"{place} AS place FROM {source}"
+        for place, rank in enumerate(MAIN_RANKS)
+        if rank in have
+    )
+    con.execute(
+        f"CREATE TEMP TABLE ranked AS SELECT name, min_by(rank, place) AS rank FROM ({names}) "
+        "WHERE name IS NOT NULL GROUP BY name"
+        if names
+        else "CREATE TEMP TABLE ranked (name VARCHAR, rank VARCHAR)"
+    ).fetchall()
     con.execute(
         f"CREATE TEMP TABLE whole AS SELECT {', '.join(ranks)}, "
         f"coalesce(CAST(rank AS VARCHAR), '') AS rank FROM {source}"
@@ -152,15 +163,9 @@ def _stated(con: duckdb.DuckDBPyConnection) -> Section | Absent:
 
 def _lacked(con: duckdb.DuckDBPyConnection) -> None:
     """Make ``lacked`` of what the verdicts say."""
-    names = " UNION ALL ".join(
-        f"SELECT DISTINCT {quoted(rank)} AS name, '{rank}' AS rank, {place} AS place FROM whole"
-        for place, rank in enumerate(MAIN_RANKS)
-    )
-    con.execute(f"""
+    con.execute("""
         CREATE TEMP TABLE lacked AS
-        WITH ranked AS (SELECT name, min_by(rank, place) AS rank FROM ({names})
-            WHERE name IS NOT NULL GROUP BY name),
-        said AS (SELECT
+        WITH said AS (SELECT
             coalesce(starts_with(verdict, 'its species is not in this library')
                 OR starts_with(verdict, 'nothing like it'), false) AS lacking,
             nullif(regexp_extract(verdict, 'most probably under (.+)$', 1), '') AS under,

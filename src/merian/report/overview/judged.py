@@ -230,7 +230,7 @@ def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
         Text(
             "What is promised is a mean over genera, each of which counts as one. The line is the "
             "interval of 95 %, the stroke what was promised. It is kept where the whole interval "
-            "lies below the stroke; where the stroke lies within, neither is shown. " + whence
+            "lies below the stroke; where the stroke lies within, neither is shown."
         ),
         Plot(name, partial(dots, name, ["wrong"], rows, unit="% wrong", mark="promised"), Table(
             ("evidence", "promised", "answers", "genera", "wrong", "% of answers", "% over genera",

@@ -62,7 +62,8 @@ def _by_rank(con: duckdb.DuckDBPyConnection, of: int) -> list[Part]:
     drawn = []
     for label, n in rows:
         low, high = wilson(n, of)
-        drawn.append(DotRow(label, [Dot(100 * n / of, 100 * low, 100 * high)]))
+        text = f"{100 * n / of:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+        drawn.append(DotRow(label, [Dot(100 * n / of, 100 * low, 100 * high, text)]))
     return [Plot(name, partial(dots, name, ["share"], drawn, unit="% of answers"), Table(
         ("most probably", "answers", "% of answers"),
         [(label, n, round(100 * n / of, 2)) for label, n in rows],

@@ -14,11 +14,9 @@ from merian.report.page import (
     Histogram,
     Intervals,
     Lines,
-    Map,
     Name,
     Note,
     Part,
-    Pictures,
     Plot,
     Section,
     Table,
@@ -114,8 +112,10 @@ def in_json(part: Part) -> dict[str, Any]:
         return {"caption": part.title, "columns": ["series", part.x, part.y],
                 "rows": [[name, a, b] for name, xs, ys in part.series
                          for a, b in zip(xs, ys, strict=True)], "more": 0}  # fmt: skip
-    assert isinstance(part, Histogram | Map | Pictures) or part is not None
-    return {"caption": part.title}
+    if isinstance(part, Histogram):
+        rows = [[name, len(values)] for name, values in part.series]
+        return {"caption": part.title, "columns": ["set", "values"], "rows": rows, "more": 0}
+    return {"caption": part.title}  # pictures, and drawings that no report has
 
 
 def _value(value: object) -> object:

@@ -7,6 +7,7 @@ of a bench has its name and its figures.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ _EXPECTED = (
     "expected the folder of a catalogue, a library or a run (identify, measure, discover, train), "
     "a table of answers, or the JSON of a bench"
 )
-_LARGE = 1 << 28  # bytes: no file that says what something is
+_STAMP = re.compile(rb'\s*\{\s*"merian"\s*:\s*\{\s*"format"\s*:\s*"([a-z-]+)"')
+_HEAD = 4096  # bytes in which a stamp stands
+_LARGE = 1 << 28  # bytes: no bench writes so many
 
 Tell = Callable[[str], None]
 
@@ -91,7 +94,7 @@ def _kind_of(path: Path) -> tuple[str, Path]:
     if path.is_dir():
         return _kind_of_folder(path)
     beside = Path(f"{path}{_TOLD}")
-    if beside.is_file() and _format_of(_json(beside)) == _ANSWERS:
+    if beside.is_file() and _format_of(beside) == _ANSWERS:
         return _ANSWERS, path
     found = _json(path)
     if isinstance(found, dict) and "bench" in found and isinstance(found.get("figures"), dict):
@@ -100,11 +103,7 @@ def _kind_of(path: Path) -> tuple[str, Path]:
 
 
 def _kind_of_folder(path: Path) -> tuple[str, Path]:
-    formats = {
-        file: _format_of(_json(file))
-        for file in sorted(path.glob("*.json"))
-        if file.stat().st_size < _LARGE
-    }
+    formats = {file: _format_of(file) for file in sorted(path.glob("*.json")) if file.is_file()}
     kinds = {kind: file for file, kind in formats.items() if kind}
     for kind in (_CATALOGUE, _LIBRARY, _MEASURED, _CLUSTERS, _TRAINED):
         if kind in kinds:
@@ -140,7 +139,8 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _format_of(found: Any) -> str:
-    """Return which of our formats a JSON file says it is."""
-    told = found.get("merian") if isinstance(found, dict) else None
-    return str(told.get("format", "")) if isinstance(told, dict) else ""
+def _format_of(path: Path) -> str:
+    """Return which of our formats a JSON file says it is: its stamp comes first in it."""
+    with path.open("rb") as stream:
+        found = _STAMP.match(stream.read(_HEAD))
+    return found[1].decode() if found else ""
