@@ -267,7 +267,7 @@ def test_anything_else_is_refused_in_one_line(tmp_path, capsys):
     (tmp_path / "counts" / "counts.html").write_text("", encoding="utf-8")
     for name, why in (("empty", "is nothing that has a report"), ("text.txt", "is nothing"),
                       ("list.json", "is nothing"), ("gone", "no such"),
-                      ("counts", "has its report already")):  # fmt: skip
+                      ("counts", "has its page already: counts.html")):  # fmt: skip
         assert main(["report", str(tmp_path / name), "-o", str(tmp_path / "p.html")]) == 2
         told = capsys.readouterr().err
         assert why in told

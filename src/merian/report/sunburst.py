@@ -64,7 +64,7 @@ def sunburst(
     pieces = _pieces(counts, whole)
     first = [piece for piece in pieces if len(piece.key) == 1]
     rings = max((len(piece.key) for piece in pieces), default=0)
-    radius = _HOLE + _RING * max(rings, 1) + 2
+    radius = _HOLE + _RING * max(rings, 2) + 2  # one ring alone is not blown up
     spoken = "; ".join(
         f"{piece.key[0]}: {_number(piece.value, whole)}" for piece in first[:_TOLD]
     ) + (f"; and {len(first) - _TOLD} more" if len(first) > _TOLD else "")

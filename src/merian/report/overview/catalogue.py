@@ -164,9 +164,12 @@ def _rich(con: duckdb.DuckDBPyConnection) -> Section | Absent:
             ))  # fmt: skip
 
     found = [(word, times(what, "record JOIN lineage l USING (node)"))]
-    bins = times("taxonConceptID", "(SELECT DISTINCT taxonConceptID, occurrenceID "
-                                   "FROM identification)")  # fmt: skip
-    found.append(("BINs and other concepts", bins))
+    bins = times(
+        "bin", "(SELECT DISTINCT taxonConceptID AS bin, coalesce(occurrenceID, "
+        "materialEntityID, mediaID, nucleotideSequenceID) AS subject FROM identification "
+        "WHERE taxonConceptID LIKE 'BOLD:%')",
+    )  # fmt: skip
+    found.append(("BINs", bins))
     return richness([(name, counts) for name, counts in found if counts])
 
 

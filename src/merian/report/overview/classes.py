@@ -35,6 +35,8 @@ def classes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
         f"SELECT truth_rank, count(*) FROM answered WHERE {_COUNTED} AND rank = truth_rank "
         "GROUP BY 1 ORDER BY 2 DESC, 1",
     )
+    if not rows_of(con, "SELECT 1 FROM answered LIMIT 1"):
+        return Absent(title, "no machine has answered")
     if not ranks or ranks[0][1] < ENOUGH:
         return Absent(
             title, f"fewer than {ENOUGH} answers are at the rank of what is known to be so"
@@ -122,7 +124,7 @@ def examples(
     title = "Examples"
     high = ", ".join(repr(rank) for rank in RANKS[: RANKS.index("genus")])
     kinds = (
-        ("Right", "verdict = 'right' AND NOT itself AND rank IN ('genus', 'species')"),
+        ("Right", "verdict = 'right' AND NOT itself AND (rank = truth_rank OR rank = 'genus')"),
         ("Wrong", "verdict = 'wrong' AND NOT itself"),
         ("Unsure: named above the genus, or with a low probability",
          f"(rank IN ({high}) OR p < {_UNSURE}) AND verdict IS DISTINCT FROM 'wrong'"),
@@ -130,34 +132,70 @@ def examples(
          "truth IS NULL AND p >= 0.95 AND rank IN ('genus', 'species')"),
     )  # fmt: skip
     parts: list[Part] = []
+    lacking: list[str] = []
     for what, condition in kinds:
-        shown = _shown(con, condition, pictures)
+        shown = _shown(con, condition, pictures, lacking)
         if shown:
             parts += [Text(what), Gallery(what, shown)]
     if not parts:
-        return Absent(title, "no answer is of a record with a picture")
+        shown = _named_ones(con, pictures, lacking)
+        if shown:
+            return Section(title, [Gallery("One of each of the most frequent names", shown)])
+        why = f"no picture can be opened here; {lacking[0]}" if lacking else (
+            "no record with a name has a picture"
+        )  # fmt: skip
+        return Absent(title, why)
     return Section(title, parts)
 
 
-def _shown(
-    con: duckdb.DuckDBPyConnection, condition: str,
+def _named_ones(
+    con: duckdb.DuckDBPyConnection,
     pictures: Callable[[list[str]], dict[str, str]],
-) -> list[Thumbnail]:  # fmt: skip
+    lacking: list[str],
+) -> list[Thumbnail]:
+    """Return a picture of each of the names that most records have."""
+    rows = rows_of(con, f"""
+        SELECT name, rank, count(*) AS n, min_by(id, md5(id)) FROM record
+        JOIN lineage USING (node) WHERE pictured GROUP BY name, rank ORDER BY n DESC, name, rank
+        LIMIT {2 * _PICTURES}
+    """)  # fmt: skip
+    where = pictures([row[3] for row in rows])
+    found: list[Thumbnail] = []
+    for name, rank, n, id in rows:
+        if id not in where:
+            continue
+        data, missing = small_picture(where[id])
+        if data:
+            found.append(Thumbnail(data, id, named(name, rank), f"{n:,} with a picture"))
+        else:
+            lacking.append(missing)
+    return found
+
+
+def _shown(
+    con: duckdb.DuckDBPyConnection,
+    condition: str,
+    pictures: Callable[[list[str]], dict[str, str]],
+    lacking: list[str],
+) -> list[Thumbnail]:
     """Return pictures of some answers, of different names first."""
     rows = rows_of(con, f"""
-        SELECT id, name, rank, p, truth, truth_rank, verdict FROM (
+        SELECT id, name, rank, p, truth, verdict FROM (
             SELECT *, row_number() OVER (PARTITION BY name ORDER BY md5(id), id) AS turn
             FROM answered WHERE first AND {condition}
         ) ORDER BY turn, md5(id), id LIMIT {8 * _PICTURES}
     """)  # fmt: skip
-    where = pictures([str(row[0]) for row in rows])
+    where = pictures([row[0] for row in rows])
     found: list[Thumbnail] = []
-    for id, name, rank, p, truth, _, verdict in rows:
-        if str(id) not in where or len(found) >= _PICTURES:
+    for id, name, rank, p, truth, verdict in rows:
+        if id not in where or len(found) >= _PICTURES:
             continue
-        data, missing = small_picture(where[str(id)])
+        data, missing = small_picture(where[id])
+        if not data:
+            lacking.append(missing)
+            continue
         said = "" if p is None else f"{rank}, {min(round(100 * p, 1), 99.9):g} %"
         if verdict == "wrong" or (truth is not None and truth != name):
             said += f" · is {truth}"
-        found.append(Thumbnail(data, str(id), named(str(name), _text(rank)), said, missing))
+        found.append(Thumbnail(data, id, named(name, rank), said))
     return found

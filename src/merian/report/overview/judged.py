@@ -222,6 +222,9 @@ def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
                       wrong, round(100 * wrong / n, 2), round(100 * value, 2),
                       round(100 * low, 2), round(100 * high, 2), verdict))  # fmt: skip
     if not rows:
+        ((answers,),) = rows_of(con, "SELECT count(*) FROM answered")
+        if not answers:
+            return Absent(title, "no machine has answered")
         return Absent(
             title, f"fewer than {ENOUGH} answers with a promise have a name by a person beside them"
         )

@@ -133,6 +133,8 @@ def named(name: str, rank: str | None) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """Return a share in percent, in one piece (the blank does not break)."""
     shown = f"{100 * share:.{digits}f}"
+    if share < 1 and float(shown) == 100:  # 100 % is only what is whole
+        return f"over {100 - 10**-digits:.{digits}f}\u00a0%"
     return (
         f"{shown.rstrip('0').rstrip('.') if digits and float(shown) in (0, 100) else shown}\u00a0%"
     )

@@ -17,7 +17,26 @@ __all__ = ["places", "times"]
 _CELLS = 150  # from west to east of all there is: as fine as the map can show
 _COUNTRIES, _LISTED, _YEARS = 12, 60, 40
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SLIPS = 0.005  # the share of records at either end that may be slips of the pen
 _HERE = "north BETWEEN -90 AND 90 AND east BETWEEN -180 AND 180"
+
+
+def _usual(years: dict[int, int]) -> tuple[int, int]:
+    """Return the years in which all but a few records are: a slip makes 2019 into 0219."""
+    left = _SLIPS * sum(years.values())
+    first, last = min(years), max(years)
+    for year in sorted(years):
+        left -= years[year]
+        if left < 0:
+            first = year
+            break
+    left = _SLIPS * sum(years.values())
+    for year in sorted(years, reverse=True):
+        left -= years[year]
+        if left < 0:
+            last = year
+            break
+    return first, last
 
 
 def places(con: duckdb.DuckDBPyConnection) -> Section | Absent:
@@ -98,13 +117,16 @@ def times(con: duckdb.DuckDBPyConnection) -> Section | Absent:
             name, partial(columns, name, [("records", counts)], _MONTHS),
             Table(("month", "records"), [*zip(_MONTHS, counts, strict=True)]),
         ))  # fmt: skip
-    first, last = min(years), max(years)
+    first, last = _usual(years)
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 1000) if (last - first) // s < _YEARS)
     begin = first // step * step
     starts = [*range(begin, last + 1, step)]
     counts = [sum(years.get(y, 0) for y in range(start, start + step)) for start in starts]
     name = "Records by year" if step == 1 else f"Records by {step} years"
     labels = [str(start) for start in starts]
+    beyond = sum(n for year, n in years.items() if not first <= year <= last)
+    if beyond:
+        name += f"; {beyond:,} are of years before or after"
     parts.append(Plot(
         name, partial(columns, name, [("records", counts)], labels,
                       axis="year" if step == 1 else f"the first of {step} years"),

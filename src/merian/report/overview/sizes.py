@@ -21,6 +21,8 @@ __all__ = ["sizes"]
 
 _BINS, _GROUPS, _KINDS = 24, 4, 3
 _LEAST = 10  # values
+_LISTED = 20
+_SIZES = "area|feret|length|width|height|major|minor|diam|esd|volume|size|perim"
 _LENGTHS = ("mm", "µm", "um", "cm", "m")  # what is shown first
 
 
@@ -33,23 +35,30 @@ def sizes(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     title = "How large they are"
     kinds = rows_of(con, f"""
         SELECT kind, unit, count(*) AS n, min(value), max(value), median(value),
-            quantile_disc(value, 0.05), quantile_disc(value, 0.95)
+            quantile_disc(value, 0.05), quantile_disc(value, 0.95),
+            coalesce(any_value(unit IN {_LENGTHS}), false) AS long,
+            any_value(regexp_matches(lower(kind), '{_SIZES}')) AS size
         FROM size WHERE value > 0 AND isfinite(value) GROUP BY kind, unit HAVING n >= {_LEAST}
-        ORDER BY coalesce(any_value(unit IN {_LENGTHS}), false) DESC, n DESC, kind, unit LIMIT 30
+        ORDER BY long DESC, size DESC, n DESC, kind, unit
     """)  # fmt: skip
     if not kinds:
         return Absent(title, "nothing was measured; `merian measure --write` measures pictures")
     table = Table(
         ("what", "unit", "values", "median", "5 %", "95 %"),
         [(str(kind).replace("_", " "), unit, n, middle, low, high)
-         for kind, unit, n, _, _, middle, low, high in kinds],
-        "What was measured, by the number of values",
+         for kind, unit, n, _, _, middle, low, high, *_ in kinds[:_LISTED]],
+        "What was measured", max(0, len(kinds) - _LISTED),
     )  # fmt: skip
-    parts: list[Part] = [
-        Text("Bins are equal steps of the logarithm, and each group is drawn to its own height.")
-    ]
-    for kind, unit, _, low, high, *_ in kinds[:_KINDS]:
-        parts.append(_spectrum(con, str(kind), unit, low, high))
+    drawn = [
+        _spectrum(con, kind, unit, low, high)
+        for kind, unit, _, low, high, *_, long, size in kinds
+        if (long or size) and high > low
+    ][:_KINDS]  # fmt: skip
+    parts: list[Part] = [*drawn]
+    if drawn:
+        parts.insert(0, Text(
+            "Bins are equal steps of the logarithm, and each group is drawn to its own height."
+        ))  # fmt: skip
     return Section(title, [*parts, table])
 
 

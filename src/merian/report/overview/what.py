@@ -21,13 +21,7 @@ __all__ = ["Report", "report_on"]
 _TOLD = ".merian.json"
 _CATALOGUE, _LIBRARY, _ANSWERS = "merian-catalogue", "merian-library", "merian-answers"
 _MEASURED, _CLUSTERS, _TRAINED = "merian-measurements", "merian-clusters", "merian-run"
-_SAMPLES = "merian-metabarcoding"
 
-# Folders whose verb has written their page already.
-_OWN_PAGE = {
-    "merian-counts": "counts.html", "merian-split": "split.html",
-    _SAMPLES: "report.html", "merian-demo": "report.html",
-}  # fmt: skip
 _EXPECTED = (
     "expected the folder of a catalogue, a library or a run (identify, measure, discover, train), "
     "a table of answers, or the JSON of a bench"
@@ -108,9 +102,6 @@ def _kind_of_folder(path: Path) -> tuple[str, Path]:
     for kind in (_CATALOGUE, _LIBRARY, _MEASURED, _CLUSTERS, _TRAINED):
         if kind in kinds:
             return kind, path
-    for kind, own in _OWN_PAGE.items():
-        if kind in kinds and (path / own).is_file():
-            raise InputError(f"{path}: has its report already, {path / own}")
     tables = [
         file.with_name(file.name.removesuffix(_TOLD))
         for file, kind in formats.items()
@@ -122,6 +113,9 @@ def _kind_of_folder(path: Path) -> tuple[str, Path]:
     if tables:
         names = ", ".join(table.name for table in tables)
         raise InputError(f"{path}: holds several tables of answers ({names}); give one of them")
+    pages = sorted(page.name for page in path.glob("*.html"))
+    if kinds and pages:  # what its own verb has written already
+        raise InputError(f"{path}: has its page already: {', '.join(pages)}")
     runs = path / "runs"
     raise InputError(
         f"{path}: is nothing that has a report; {_EXPECTED}"
