@@ -182,7 +182,8 @@ def _text(dot: Dot) -> str:
     if dot.text:
         return dot.text
     if math.isfinite(dot.low) and math.isfinite(dot.high):
-        return f"{dot.value:,.3g} ({dot.low:,.3g}–{dot.high:,.3g})"
+        to = " to " if dot.low < 0 else "–"
+        return f"{dot.value:,.3g} ({dot.low:,.3g}{to}{dot.high:,.3g})"
     return f"{dot.value:,.4g}"
 
 

@@ -41,6 +41,7 @@ class _Piece:
     begin: float
     end: float
     tone: int
+    other: bool = False  # several small ones that are put together
 
 
 def sunburst(
@@ -69,7 +70,7 @@ def sunburst(
         f"{piece.key[0]}: {_number(piece.value, whole)}" for piece in first[:_TOLD]
     ) + (f"; and {len(first) - _TOLD} more" if len(first) > _TOLD else "")
     drawn = [_arc(piece, whole, unit) for piece in pieces]
-    names = [_label(piece, slanted(len(piece.key) - 1)) for piece in pieces]
+    names = [_label(one, slanted(len(one.key) - 1) and not one.other) for one in pieces]
     return Markup(
         '<svg class="sunburst" role="img" viewBox="{m:.0f} {m:.0f} {w:.0f} {w:.0f}" '
         'width="100%" aria-labelledby="{id}-title {id}-desc">\n'
@@ -79,7 +80,7 @@ def sunburst(
         '<text class="value" y="24" text-anchor="middle">{unit}</text></svg>\n{key}'
     ).format(
         m=-radius, w=2 * radius, id=identity, title=title, spoken=spoken, whole=f"{whole:,}",
-        size=min(36.0, 3 * _HOLE / len(f"{whole:,}")), unit=unit, arcs=Markup("\n").join(drawn),
+        size=min(36.0, 2.6 * _HOLE / len(f"{whole:,}")), unit=unit, arcs=Markup("\n").join(drawn),
         names=Markup("").join(names),
         key=_key(first, whole, slanted(0)),
     )  # fmt: skip
@@ -106,13 +107,12 @@ def _pieces(counts: Counts, whole: int) -> list[_Piece]:
             found.append(_Piece(key, sums[key], begin, end, own))
             place(key, begin, own)
             begin = end
-        rest = sum(sums[key] for key in here) - sum(sums[key] for key in large)
-        if rest >= _SMALL * whole:
-            few = len(here) - len(large)
-            other = (*above, f"{few:,} others")
-            found.append(
-                _Piece(other, rest, begin, begin + rest / whole, -1 if not above else tone)
-            )
+        small = [key for key in here if sums[key] < _SMALL * whole]
+        if small:
+            rest = sum(sums[key] for key in small)
+            name = small[0][-1] if len(small) == 1 else f"{len(small):,} others"
+            end, own = begin + rest / whole, tone if above else -1
+            found.append(_Piece((*above, name), rest, begin, end, own, len(small) > 1))
 
     if whole:
         place((), 0.0, 0)
@@ -187,7 +187,7 @@ def _key(first: Sequence[_Piece], whole: int, italic: bool) -> Markup:
             '<li><span class="swatch {tone}"></span><span{italic}>{name}</span> '
             '<span class="value">{number}</span></li>'
         ).format(
-            tone=_tone(piece), italic=Markup(' class="name"') if italic else "",
+            tone=_tone(piece), italic=Markup(' class="name"') if italic and not piece.other else "",
             name=piece.key[0], number=_number(piece.value, whole),
         )
         for piece in first
