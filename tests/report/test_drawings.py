@@ -93,6 +93,16 @@ def test_dots_of_negative_and_of_unknown_values():
     assert not of(drawing, "interval")
 
 
+def test_long_labels_are_wrapped_and_push_what_is_below_down():
+    short = dots("t", ["s"], [DotRow("a", [Dot(1)]), DotRow("b", [Dot(1)])])
+    long = dots("t", ["s"], [DotRow("word " * 20, [Dot(1)]), DotRow("b", [Dot(1)])])
+    lines = [one.text for one in parsed(long).iter("tspan")]
+    assert " ".join(lines[:-1]).split() == ["word"] * 20
+    assert max(map(len, lines)) <= 42
+    lower = [float(of(drawing, "mark")[1].get("y")) for drawing in (short, long)]
+    assert lower[1] - lower[0] == 17 * (len(lines) - 2)
+
+
 def test_columns_are_as_high_as_their_counts():
     drawing = columns("t", [("all", [4, 0, 2]), ("some", [0, 1, 0])], ["1", "2", "3", "4"],
                       axis="mm", edges=True)  # fmt: skip

@@ -11,6 +11,7 @@ Reference: W. S. Cleveland & R. McGill, Graphical perception, J. Am. Stat. Assoc
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from merian.report.marks import mark as mark_of
 __all__ = ["Dot", "DotRow", "dots"]
 
 _LABEL, _LINE, _AIR, _FOOT = 20, 18, 8, 30  # pixels
+_MORE, _LETTERS = 17, 42  # pixels of a further line of a label, letters that a phone has room for
 _LEFT, _FULL = 1.5, 64.5  # percent of the width for the scale; the rest is for numbers
 _TOLD = 12  # rows that are read out
 
@@ -92,7 +94,8 @@ def dots(
     begin = top
     for row in rows:
         parts.append(_row(row, top, low, high))
-        top += _LABEL + _LINE * sum(value is not None for value in row.values) + _AIR
+        lines = sum(value is not None for value in row.values)
+        top += _LABEL + _MORE * (len(_wrapped(row.label)) - 1) + _LINE * lines + _AIR
     scale = _scale(low, high, begin, top, unit)
     return Markup(
         '<svg class="dots" role="img" width="100%" height="{height:.0f}" '
@@ -141,11 +144,17 @@ def _legend(series: Sequence[str], mark: str) -> Markup:
 
 def _row(row: DotRow, top: float, low: float, high: float) -> Markup:
     """Return one label, and under it a line for each series."""
+    lines = _wrapped(row.label)
+    told = [
+        Markup('<tspan x="0" y="{y:.0f}">{line}</tspan>').format(y=top + 15 + _MORE * n, line=line)
+        for n, line in enumerate(lines)
+    ]
     parts = [
-        Markup('<text class="label{name}" x="0" y="{y:.0f}">{label}</text>').format(
-            name=" name" if row.name else "", y=top + 15, label=row.label
+        Markup('<text class="label{name}">{told}</text>').format(
+            name=" name" if row.name else "", told=Markup(" ").join(told)
         )
     ]
+    top += _MORE * (len(lines) - 1)
     y = top + _LABEL + _LINE / 2
     first = y
     for number, dot in enumerate(row.values):
@@ -159,6 +168,11 @@ def _row(row: DotRow, top: float, low: float, high: float) -> Markup:
             .format(x=_place(row.mark, low, high), a=first - 8, b=y - _LINE + 8)
         )  # fmt: skip
     return Markup("").join(parts)
+
+
+def _wrapped(label: str) -> list[str]:
+    """Return a label in lines that are short enough for a phone."""
+    return textwrap.wrap(label, _LETTERS, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _dot(number: int, dot: Dot, y: float, low: float, high: float) -> Markup:

@@ -51,6 +51,8 @@ def of_bench(path: Path, asked: Sequence[str]) -> Report:
     drawn = [one for one in groups if len(one[2]) >= _FEW or set(one[2]) & set(wanted)][:_PLOTS]
     for about, unit, names in drawn:
         title = about or "Figures"
+        if sum(other == about for other, _, _ in drawn) > 1 and unit:
+            title += f", {unit}"
         sections.append(Section(title, [_plot(unit, names, figures, wanted, peers)]))
     rest = [name for one in groups if one not in drawn for name in one[2]]
     if rest:
