@@ -15,7 +15,7 @@ import duckdb
 from merian.errors import FormatError
 from merian.report.page import Name
 
-__all__ = ["named", "open_answers", "rows_of", "scale_of", "told_beside"]
+__all__ = ["named", "open_answers", "rows_of", "scale_of", "source_of", "told_beside"]
 
 _READERS = {
     ".tsv": "read_csv({}, delim='\t', quote='', header=true, all_varchar=true)",
@@ -43,15 +43,20 @@ def told_beside(answers: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def open_answers(con: duckdb.DuckDBPyConnection, answers: Path) -> None:
-    """Make the view ``answer``: the columns that the page needs, as texts and numbers."""
+def source_of(answers: Path) -> str:
+    """Return what FROM takes to read a table of answers."""
     suffixes = [suffix for suffix in answers.suffixes if suffix in _READERS]
     if not suffixes:
         raise FormatError(
             f"expected a table of answers that ends with {', '.join(_READERS)}", path=answers
         )
     place = "'" + str(answers).replace("'", "''") + "'"
-    source = _READERS[suffixes[-1]].format(place)
+    return _READERS[suffixes[-1]].format(place)
+
+
+def open_answers(con: duckdb.DuckDBPyConnection, answers: Path) -> None:
+    """Make the view ``answer``: the columns that the page needs, as texts and numbers."""
+    source = source_of(answers)
     try:
         types = {str(n): str(t) for n, t, *_ in con.sql(f"DESCRIBE FROM {source}").fetchall()}
     except duckdb.Error as error:

@@ -31,7 +31,7 @@ from merian.report.page import (
 from merian.report.recorded import contradictions, gallery, of_records
 from merian.taxonomy import MAIN_RANKS
 
-__all__ = ["write_identified"]
+__all__ = ["identified_sections", "write_identified"]
 
 _SHOWN = 40  # answers that need a look
 _NAMES = 20
@@ -67,20 +67,33 @@ def write_identified(answers: Path, page: Path) -> None:
     told = told_beside(answers)
     with connect() as con:
         open_answers(con, answers)
-        _open_look(con)
-        records = [gallery(con, answers), contradictions(answers, told)] if of_records(told) else []
-        sections = [
-            _standing(con, told),
-            *records,
-            _promise(told),
-            _names(con, told),
-            _novelty(con),
-            _flags(con),
-            _alike(con),
-            _look(con, told),
-        ]
-    text = _page(answers, [section for section in sections if section.parts], told)
-    write_text(page, text)
+        sections = identified_sections(con, answers, told)
+    write_text(page, _page(answers, sections, told))
+
+
+def identified_sections(
+    con: duckdb.DuckDBPyConnection, answers: Path, told: Mapping[str, Any]
+) -> list[Section]:
+    """Return what stands on the page.
+
+    Args:
+        con: With the view ``answer``; see `merian.report.answer_table.open_answers`.
+        answers: The table.
+        told: What stands beside it about its run.
+    """
+    _open_look(con)
+    records = [gallery(con, answers), contradictions(answers, told)] if of_records(told) else []
+    sections = [
+        _standing(con, told),
+        *records,
+        _promise(told),
+        _names(con, told),
+        _novelty(con),
+        _flags(con),
+        _alike(con),
+        _look(con, told),
+    ]
+    return [section for section in sections if section.parts]
 
 
 def _page(answers: Path, sections: Sequence[Section], told: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from merian.library import Library
 from merian.stamp import run_id, stamp
 from merian.taxonomy import MAIN_RANKS, NONE
 
-__all__ = ["card_of", "clade_rank"]
+__all__ = ["card_of", "clade_rank", "species_records"]
 
 _RANKS = ("phylum", "class", "order", "family")  # told of in JSON
 _FEW, _MANY = 3, 40  # clades that a page can show
@@ -86,7 +86,7 @@ def _lengths(library: Library) -> dict[str, int]:
     return {name: int(q) for name, q in zip(names, quantiles.tolist(), strict=True)}
 
 
-def _species_records(library: Library) -> tuple[Rows, Rows]:
+def species_records(library: Library) -> tuple[Rows, Rows]:
     """Return the species, and how many records each has."""
     named = library.is_named()
     species, number = np.unique(library.node[named], return_inverse=True)
@@ -95,7 +95,7 @@ def _species_records(library: Library) -> tuple[Rows, Rows]:
 
 
 def _records_per_species(library: Library) -> dict[str, int]:
-    _, records = _species_records(library)
+    _, records = species_records(library)
     return {
         name: int(((records >= low) & (records <= (high or records.max(initial=0)))).sum())
         for low, high, name in _RECORDS
@@ -103,7 +103,7 @@ def _records_per_species(library: Library) -> dict[str, int]:
 
 
 def _is_shared(library: Library) -> NDArray[np.bool_]:
-    """Return of each species, as `_species_records` has them, whether another has its barcode."""
+    """Return of each species, as `species_records` has them, whether another has its barcode."""
     named = library.is_named()
     digest = np.concatenate([segment.digest for segment in library.segments])[named]
     species, own = np.unique(library.node[named], return_inverse=True)
@@ -121,7 +121,7 @@ def _clades(library: Library, rank: str) -> list[dict[str, Any]]:
     clade = taxonomy.at_rank(library.node, rank)
     genus = taxonomy.at_rank(library.node, "genus")
     family = taxonomy.at_rank(library.node, "family")
-    species, records = _species_records(library)
+    species, records = species_records(library)
     of_species = taxonomy.at_rank(species, rank)
     shared = _is_shared(library)
     order, bounds, taxa = _grouped(clade)

@@ -13,7 +13,7 @@ from merian.library.placing import IMPLIED
 from merian.report.markdown import in_markdown
 from merian.report.page import Bars, Figures, Name, Note, Part, Section, Table, Text, page
 
-__all__ = ["markdown_of", "page_of", "write_card"]
+__all__ = ["markdown_of", "page_of", "sections_of", "write_card"]
 
 _SHOWN = 40
 _ITALIC = {"genus", "species"}
@@ -41,7 +41,7 @@ def page_of(card: Card) -> str:
     """Return the page."""
     return page(
         f"The library {card['library']['name']}",
-        _sections(card),
+        sections_of(card),
         subtitle="What it covers, what it was made of, and where a promise can be given"
         if card["promise"]
         else "What it covers, and what it was made of",
@@ -52,7 +52,7 @@ def page_of(card: Card) -> str:
 def markdown_of(card: Card) -> str:
     """Return the same in Markdown."""
     lines = [f"# The library {card['library']['name']}", ""]
-    for section in _sections(card):
+    for section in sections_of(card):
         lines += [f"## {section.title}", ""]
         for part in section.parts:
             lines += [*in_markdown(part), ""]
@@ -64,7 +64,8 @@ def markdown_of(card: Card) -> str:
 # -- the sections ---------------------------------------------------------------------------------
 
 
-def _sections(card: Card) -> list[Section]:
+def sections_of(card: Card) -> list[Section]:
+    """Return what stands on the page."""
     promised = [_promise(card)] if card["promise"] else []
     return [_covers(card), *promised, _made_of(card), _aside(card)]
 

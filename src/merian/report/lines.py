@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["Series", "lines", "round_numbers", "span_of"]
+__all__ = ["Series", "grid", "lines", "round_numbers", "share_of", "span_of"]
 
 _HEIGHT, _TOP, _FOOT, _ROW = 260, 10, 44, 24  # pixels
 _LEFT, _WIDTH = 11, 86  # percent: where the drawing begins, and how wide it is
@@ -50,8 +50,8 @@ def lines(
     rows, drawn = [], []
     for number, (name, line) in enumerate(kept):
         path = " ".join(
-            f"{100 * _share(math.log10(at) if log_x else at, across):.3f},"
-            f"{100 - 100 * _share(value, up):.3f}"
+            f"{100 * share_of(math.log10(at) if log_x else at, across):.3f},"
+            f"{100 - 100 * share_of(value, up):.3f}"
             for at, value in line
         )
         drawn.append(_drawn(number, path))
@@ -72,7 +72,7 @@ def lines(
         id=identity,
         title=title,
         spoken=spoken,
-        grid=_grid(across, up, x, y, log_x),
+        grid=grid(across, up, x, y, log_x),
         left=_LEFT,
         top=_TOP,
         inner=_HEIGHT - _TOP,
@@ -98,7 +98,8 @@ def span_of(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _share(value: float, span: tuple[float, float]) -> float:
+def share_of(value: float, span: tuple[float, float]) -> float:
+    """Return where in a span a value lies: 0 at its beginning, 1 at its end."""
     return (value - span[0]) / (span[1] - span[0])
 
 
@@ -128,13 +129,27 @@ def _named(number: int, name: str, line: Sequence[tuple[float, float]]) -> Marku
     )
 
 
-def _grid(
-    across: tuple[float, float], up: tuple[float, float], x: str, y: str, log: bool
+def grid(
+    across: tuple[float, float],
+    up: tuple[float, float],
+    x: str,
+    y: str,
+    log: bool = False,
+    height: int = _HEIGHT,
 ) -> Markup:
-    """Return the axes: round numbers on both, and what they are."""
+    """Return the axes: round numbers on both, and what they are.
+
+    Args:
+        across: The span of the places, of their logarithms where these are meant.
+        up: The span of the values.
+        x: What the places are.
+        y: What the values are.
+        log: Whether places stand by their logarithm.
+        height: Where the lower end of the drawing is, in pixels.
+    """
     parts = []
     for value in round_numbers(up):
-        at = _TOP + (_HEIGHT - _TOP) * (1 - _share(value, up))
+        at = _TOP + (height - _TOP) * (1 - share_of(value, up))
         parts.append(
             Markup(
                 '<line class="axis" x1="{left}%" x2="{right}%" y1="{at:.1f}" y2="{at:.1f}"/>'
@@ -144,18 +159,18 @@ def _grid(
             )
         )
     for value in _powers(across) if log else round_numbers(across):
-        share = _share(math.log10(value) if log else value, across)
+        share = share_of(math.log10(value) if log else value, across)
         parts.append(
             Markup(
                 '<text class="value" x="{at:.3f}%" y="{base}" text-anchor="middle">'
                 "{value:,.6g}</text>"
-            ).format(at=_LEFT + _WIDTH * share, base=_HEIGHT + 18, value=value)
+            ).format(at=_LEFT + _WIDTH * share, base=height + 18, value=value)
         )
     parts.append(
         Markup(
             '<text class="value" x="{right}%" y="{base}" text-anchor="end">{x} →</text>'
             '<text class="value" x="{left}%" y="{base}">↑ {y}</text>'
-        ).format(left=_LEFT, right=_LEFT + _WIDTH, base=_HEIGHT + 36, x=x, y=y)
+        ).format(left=_LEFT, right=_LEFT + _WIDTH, base=height + 36, x=x, y=y)
     )
     return Markup("").join(parts)
 

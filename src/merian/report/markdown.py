@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from merian.report.page import Bars, Figures, Lines, Name, Note, Part, Table, Text
+from merian.report.page import Bars, Figures, Lines, Name, Note, Part, Plot, Table, Text
 
 __all__ = ["in_markdown"]
 
@@ -22,6 +22,8 @@ def in_markdown(part: Part) -> list[str]:
     if isinstance(part, Lines):
         ends = [(name, places[-1], values[-1]) for name, places, values in part.series if values]
         return [f"{part.title}, at the end:", "", *_grid((part.y, part.x, "value"), ends)]
+    if isinstance(part, Plot):
+        return [f"{part.title}:", "", *in_markdown(part.table)]
     assert isinstance(part, Table)
     more = [f"and {part.more:,} more"] if part.more else []
     return [*([part.caption, ""] if part.caption else []), *_grid(part.columns, part.rows), *more]

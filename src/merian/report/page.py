@@ -8,11 +8,12 @@ escaped; a name is never markup.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import jinja2
+from markupsafe import Markup
 
 from merian import __version__
 from merian.report.bars import bars
@@ -38,6 +39,7 @@ __all__ = [
     "Part",
     "Picture",
     "Pictures",
+    "Plot",
     "Points",
     "Section",
     "Table",
@@ -283,6 +285,21 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """Any drawing, with the table behind it, which opens on demand.
+
+    Attributes:
+        title: What is drawn.
+        drawing: Makes the SVG, given `identity`, an id that is unique on the page.
+        table: The same in numbers.
+    """
+
+    title: str
+    drawing: Callable[..., Markup]
+    table: Table
+
+
+@dataclass(frozen=True)
 class Note:
     """A remark set off from the text."""
 
@@ -298,6 +315,7 @@ Part = (
     | Histogram
     | Lines
     | Map
+    | Plot
     | Points
     | Intervals
     | Pictures
@@ -337,6 +355,7 @@ def page(
         subtitle=subtitle,
         sections=[(f"s{i}", s) for i, s in enumerate(sections, 1)],
         galleries=any(isinstance(part, Gallery) for s in sections for part in s.parts),
+        plots=any(isinstance(part, Plot) for s in sections for part in s.parts),
         foot=foot,
         version=__version__,
         language=language,

@@ -14,7 +14,7 @@ from merian.report.markdown import in_markdown
 from merian.report.page import Figures, Lines, Note, Part, Section, Table, Text, page
 from merian.stamp import check_stamp
 
-__all__ = ["Run", "read_run", "run_card", "run_page", "write_run"]
+__all__ = ["Run", "read_run", "run_card", "run_page", "run_sections", "write_run"]
 
 _LINES = 500  # points of a curve that a page needs
 _NOT_FIGURES = {"step", "epoch", "seconds", "learning_rate", "gradient", "loss"}
@@ -82,10 +82,15 @@ def run_page(run: Run) -> str:
     """Return the page."""
     return page(
         f"The run {run.folder.name}",
-        [_came(run), _curves(run), _data(run), _model(run), _use(run)],
+        run_sections(run),
         subtitle=run.recipe.about,
         stamp=run.result["merian"],
     )
+
+
+def run_sections(run: Run) -> list[Section]:
+    """Return what stands on the page."""
+    return [_came(run), _curves(run), _data(run), _model(run), _use(run)]
 
 
 def run_card(run: Run) -> str:

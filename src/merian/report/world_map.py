@@ -24,29 +24,37 @@ _CELLS = 160  # cells of land from west to east
 _LEAST = 16.0  # degrees from west to east at least: a place needs something around it
 _AIR = 1.5  # times the extent of the places
 _DOT, _LARGEST = 4.0, 14.0
+_FEW = 100  # places from which on dots are smaller
 
 Place = tuple[float, float]
 
 
-def world_map(title: str, places: Sequence[Place], *, identity: str = "map") -> Markup:
+def world_map(
+    title: str,
+    places: Sequence[Place],
+    *,
+    counts: Sequence[int] | None = None,
+    identity: str = "map",
+) -> Markup:
     """Return a map of places.
 
     Args:
         title: What it shows; read out, not drawn.
         places: Latitude and longitude in degrees of each record; what is none is left out.
+        counts: How many records are at each place; one if not given.
         identity: An id that is unique on the page.
     """
-    dots = Counter(
-        (round(north, 3), round((east + 180) % 360 - 180, 3))
-        for north, east in places
-        if math.isfinite(north) and math.isfinite(east) and abs(north) <= 90 and abs(east) <= 360
-    )
+    dots: Counter[Place] = Counter()
+    for (north, east), count in zip(places, counts or [1] * len(places), strict=True):
+        if math.isfinite(north) and math.isfinite(east) and abs(north) <= 90 and abs(east) <= 360:
+            dots[round(north, 3), round((east + 180) % 360 - 180, 3)] += count
+    size = _DOT * min(1.0, max(0.4, math.sqrt(_FEW / max(len(dots), 1))))
     west, north, span = _window([*dots])
     scale = _WIDE / span
     drawn = [
         Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>').format(
             (east - west) * scale, (north - latitude) * scale,
-            min(_DOT * math.sqrt(1 + math.log2(count)), _LARGEST),
+            min(size * math.sqrt(1 + math.log2(count)), _LARGEST),
         )
         for (latitude, east), count in sorted(dots.items(), key=lambda dot: (-dot[1], dot[0]))
     ]  # fmt: skip
