@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.threads import one_blas_thread
+
 __all__ = ["Likeness", "cosines", "likeness_of", "plain_likeness", "unit"]
 
 Floats = NDArray[np.float32]
@@ -106,7 +108,8 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
     means, number = _means(rows, taxon)
     centre = means.mean(axis=0) if len(means) else np.zeros(dim)
     if count < dim:
-        found = _of_few(rows - means[number], rows - centre, count - len(means))
+        with one_blas_thread():  # of such small products several threads mostly wait
+            found = _of_few(rows - means[number], rows - centre, count - len(means))
         return Likeness(centre.astype(np.float32), found.astype(np.float32))
     within, between = np.zeros((dim, dim)), np.zeros((dim, dim))
     for first in range(0, count, _BLOCK):
@@ -142,19 +145,35 @@ def _of_few(away: NDArray[Any], whole: NDArray[Any], free: int) -> NDArray[np.fl
     """
     dim = away.shape[1]
     spread = float((away**2).sum()) / dim / max(free, 1)
-    found = np.eye(dim)
+    rest, more, axes = 1.0, np.zeros(0), np.zeros((0, dim))
     if free > 0 and spread > 0:
         prior = _PRIOR * dim
         size, axes = _axes(away)
-        rest = np.sqrt((free + prior) / prior)
-        own = np.sqrt((free + prior) * spread / (size + prior * spread))
-        found = rest * found + (axes.T * (own - rest)) @ axes
-    if dim > _DIRECTIONS:
-        _, axes = _axes(whole @ found)
-        # Whatever stands behind the axes is kept of what is square to all of them.
-        others = np.eye(dim, max(0, _DIRECTIONS - len(axes)))
-        found = found @ np.linalg.qr(np.hstack([axes[:_DIRECTIONS].T, others]))[0]
-    return found
+        rest = float(np.sqrt((free + prior) / prior))
+        more = np.sqrt((free + prior) * spread / (size + prior * spread)) - rest
+
+    def stretched(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = rest * rows + ((rows @ axes.T) * more) @ axes
+        return found
+
+    if dim <= _DIRECTIONS:
+        return stretched(np.eye(dim))
+    return stretched(_square_to(_axes(stretched(whole))[1][:_DIRECTIONS], _DIRECTIONS).T).T
+
+
+def _square_to(axes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return so many directions square to each other, float64[dim, count]: the axes, and others.
+
+    By the reflections that turn the first directions into the axes; they turn the next ones into
+    such as are square to all of these.
+    """
+    from scipy.linalg import lapack, qr  # noqa: PLC0415 - half a second
+
+    (packed, scale), _ = qr(axes.T, mode="raw")
+    first = np.eye(axes.shape[1], count, order="F")
+    turned, _, failed = lapack.dormqr("L", "N", packed, scale, first, 64 * count)
+    assert not failed
+    return np.asarray(turned)
 
 
 def _axes(rows: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
