@@ -13,36 +13,41 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from merian import __version__
 from merian.catalogue.reviewed import Changed, Decision, StaleError
 from merian.catalogue.schema import RANKS
+from merian.desk.asking import within, without
+from merian.desk.board import BOARD
 from merian.desk.browsing import (
     PAGE,
     SORTS,
     Page,
     View,
+    lineage,
     opened_in,
     page_of,
     path_in,
+    paths_in,
     progress,
     tree_of,
     view_of,
 )
 from merian.desk.crops import Crops
 from merian.desk.desk import Desk
+from merian.desk.exported import table_of
 from merian.desk.grouped import clusters_of, decide_cluster
 from merian.desk.naming import complete, named, recent
 from merian.desk.specimen import specimen_of
-from merian.desk.where import month_of, months_of, places_of
+from merian.desk.where import dots_of, month_of, months_of, places_of
 from merian.errors import InputError, MerianError
 from merian.pictures import BadPictureError
 from merian.report.world_map import world_map
@@ -51,7 +56,8 @@ __all__ = ["answers_of", "application"]
 
 Answer = Callable[[Mapping[str, str]], Response]
 
-_STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8",
+_SCRIPT = "text/javascript; charset=utf-8"
+_STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": _SCRIPT, "box.js": _SCRIPT,
            "icon.svg": "image/svg+xml"}  # fmt: skip
 _DECIDED = 200  # decisions that are listed
 
@@ -78,7 +84,7 @@ def answers_of(desk: Desk, secret: str = "") -> dict[str, Answer]:
     return {
         "/": shown.grid, "/specimen": shown.specimen, "/clusters": shown.clusters,
         "/decided": shown.decided, "/names": shown.names, "/thumb": shown.thumbnail,
-        "/large": shown.large,
+        "/large": shown.large, "/map": shown.map, "/export": shown.export,
     }  # fmt: skip
 
 
@@ -111,9 +117,12 @@ class _Pages:
         if query.get("part"):
             return self._page("cards.html.j2", view, **told)
         tree = tree_of(desk)
-        path = path_in(tree, view.rank, view.name) if view.rank in RANKS else []
+        path = path_in(tree, view.rank, view.name, view.above) if view.rank in RANKS else []
+        several = path and path[-1].above  # others are called so
         return self._page(
             "grid.html.j2", view, tree=tree, opened=opened_in(tree, path), recent=recent(desk),
+            here=path[-1] if path and view.above else None,
+            others=paths_in(tree, view.rank, view.name) if several else [],
             sorts=SORTS, unnamed=desk.records - tree.count, fault=fault, **told,
         )  # fmt: skip
 
@@ -126,16 +135,37 @@ class _Pages:
             lost.status_code = 404
             return lost
         row = found.row
-        north, east, name = row["decimalLatitude"], row["decimalLongitude"], row["scientificName"]
+        north, east = row["decimalLatitude"], row["decimalLongitude"]
         placed = north is not None and east is not None
-        others = places_of(desk, name) if placed else []
+        named = placed and row["scientificName"]
+        others, counts = places_of(desk, row) if named else ([], [])
         return self._page(
-            "specimen.html.j2", one=found, recent=recent(desk), others=len(others),
+            "specimen.html.j2", one=found, recent=recent(desk), others=sum(counts),
             map=world_map("Where it was found", [(north, east)]) if placed else "",
-            around=world_map("Where its name was found", others, identity="others")
+            around=world_map("Where its name was found", others, counts=counts, identity="others")
             if others else "",
-            months=months_of(desk, name), month=month_of(row["eventDate"]),
+            months=months_of(desk, row), month=month_of(row["eventDate"]),
         )  # fmt: skip
+
+    def map(self, query: Mapping[str, str]) -> Response:
+        """Answer the places of what is asked for, to draw a box among them."""
+        view = view_of(query, self._desk)
+        held = view.condition(self._desk)
+        places, counts = dots_of(self._desk, held)
+        drawn = world_map("Where these records were found", places, counts=counts)
+        count = self._desk.value(f"SELECT count(*) FROM {BOARD} WHERE {held.sql}", held.values)
+        return self._page(
+            "map.html.j2", view, map=drawn, placed=sum(counts), count=count, box=within(view.ask),
+            unboxed=without("within", view.ask),
+        )  # fmt: skip
+
+    def export(self, query: Mapping[str, str]) -> Response:
+        """Answer a table of what is asked for, as it is read."""
+        what = query.get("what", "records")
+        lines = table_of(self._desk, view_of(query, self._desk), what)
+        name = quote(f"{self._desk.catalogue.path.name}-{what}.tsv", safe="")
+        told = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        return StreamingResponse(lines, 200, told, "text/tab-separated-values; charset=utf-8")
 
     def clusters(self, _: Mapping[str, str]) -> Response:
         """Answer the clusters of the unnamed."""
@@ -284,6 +314,7 @@ def _templates() -> jinja2.Environment:
     environment.filters["share"] = lambda value: f"{100 * value:.0f} %"
     environment.filters["when"] = _when
     environment.globals["opened_id"] = id
+    environment.globals["lineage"] = lineage
     environment.globals["link"] = lambda path, **told: f"{path}?{urlencode(told)}"
     return environment
 

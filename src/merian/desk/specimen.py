@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from merian.catalogue.definitions import STANDING
 from merian.catalogue.schema import TABLES
 from merian.desk.board import BOARD, SAID
+from merian.desk.browsing import greatest
 from merian.desk.crops import Crops, Shown, shown
 from merian.desk.desk import Desk
 from merian.formats.outlines import OutlineError, outline_mask, read_points
@@ -104,10 +104,10 @@ def specimen_of(desk: Desk, crops: Crops, record: str) -> Specimen | None:
         "WHERE coalesce(s.occurrenceID, t.occurrenceID, s.nucleotideSequenceID) = ? "
         "ORDER BY s.sequenceLength DESC NULLS LAST, 1 LIMIT 20", [record],
     )  # fmt: skip
-    ledger = _ledger(desk, record)
+    ledger = _ledger(desk, record, row["stands"])
     place = row["place"]
     beside = desk.rows(
-        f"SELECT place, record FROM {BOARD} WHERE place IN (?, ?)", [place - 1, place + 1]
+        f"SELECT place, record FROM {BOARD} WHERE place BETWEEN ? AND ?", [place - 1, place + 1]
     )
     near = {one["place"]: one["record"] for one in beside}
     return Specimen(
@@ -123,7 +123,7 @@ def specimen_of(desk: Desk, crops: Crops, record: str) -> Specimen | None:
 
 def _plate(crops: Crops, one: Shown) -> Plate:
     try:
-        whole = crops.size(one.id)
+        whole = crops.size(one)
     except BadPictureError as bad:
         return Plate(one, (0, 0), fault=_without_place(str(bad), one.address))
     left, top, right, below = (0, 0, *whole)
@@ -267,13 +267,15 @@ def _neighbours(desk: Desk, place: int) -> list[Row]:
         return []
     likeness = desk.likeness.to(place).copy()
     likeness[place - 1] = np.nan
-    known = np.flatnonzero(~np.isnan(likeness))
-    best = known[np.argsort(-likeness[known], kind="stable")[:_NEIGHBOURS]]
+    best = [at for at in greatest(likeness, 0, _NEIGHBOURS).tolist() if likeness[at] > -2]
+    if not best:
+        return []
     rows = desk.rows(
-        f"SELECT * FROM {BOARD} WHERE place IN (SELECT unnest(?::BIGINT[]))", [(best + 1).tolist()]
+        f"SELECT place, record, scientificName, mediaID, state FROM {BOARD} "
+        f"WHERE place IN ({', '.join(str(at + 1) for at in best)})"
     )
     by_place = {row["place"]: row for row in rows}
-    return [{**by_place[int(at) + 1], "likeness": float(likeness[at])} for at in best]
+    return [{**by_place[at + 1], "likeness": float(likeness[at])} for at in best]
 
 
 def _measurements(desk: Desk, record: str) -> list[Row]:
@@ -291,14 +293,16 @@ def _measurements(desk: Desk, record: str) -> list[Row]:
 def _facts(desk: Desk, record: str) -> list[tuple[str, str]]:
     """Return what else is known of a record: terms and values."""
     found = []
-    for table, sql in (
-        ("occurrence", "SELECT * FROM main.occurrence WHERE occurrenceID = ?"),
-        ("event", "SELECT x.* FROM main.event x JOIN main.occurrence o USING (eventID) "
-                  "WHERE o.occurrenceID = ?"),
-        ("material", "SELECT * FROM main.material WHERE occurrenceID = ? "
-                     "ORDER BY materialEntityID LIMIT 3"),
+    event = None
+    for table, condition in (
+        ("occurrence", "occurrenceID = ?"), ("event", "eventID = ?"),
+        ("material", "occurrenceID = ? ORDER BY materialEntityID LIMIT 3"),
     ):  # fmt: skip
-        for row in desk.rows(sql, [record]):
+        key = event if table == "event" else record
+        if key is None:
+            continue
+        for row in desk.rows(f"SELECT * FROM main.{table} WHERE {condition}", [key]):
+            event = row.get("eventID", event)
             found += [
                 (term, str(row[term])) for term in TABLES[table].columns
                 if row.get(term) is not None and term not in _FACTS[table]
@@ -306,15 +310,25 @@ def _facts(desk: Desk, record: str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def _ledger(desk: Desk, record: str) -> list[Row]:
+def _ledger(desk: Desk, record: str, stands: str | None) -> list[Row]:
     """Return every identification of a record, the one that stands first, then the later ones."""
-    rows = desk.rows(
-        f"SELECT i.*, r.verb, r.startedAt AS writtenAt, {STANDING} AS standing "
-        f"FROM main.identification i JOIN {SAID} s USING (identificationID) "
-        "LEFT JOIN main.run r ON r.runID = i.runID WHERE s.record = ? "
-        "ORDER BY r.startedAt DESC NULLS LAST, i.identificationID", [record],
+    told = desk.rows(f"SELECT identificationID AS key FROM {SAID} WHERE record = ?", [record])
+    if not told:
+        return []
+    # By their ids, a few, so that nothing is joined whole.
+    keys = [[row["key"] for row in told]]
+    these = "(SELECT unnest(?::VARCHAR[]))"
+    gone = desk.rows(
+        "SELECT replacesIdentificationID AS key FROM main.identification "
+        f"WHERE replacesIdentificationID IN {these}", keys,
     )  # fmt: skip
-    stands = desk.value(f"SELECT stands FROM {BOARD} WHERE record = ?", [record])
+    replaced = {row["key"] for row in gone}
+    rows = desk.rows(
+        "SELECT i.*, r.verb, r.startedAt AS writtenAt FROM main.identification i "
+        f"LEFT JOIN main.run r ON r.runID = i.runID WHERE i.identificationID IN {these} "
+        "ORDER BY r.startedAt DESC NULLS LAST, i.identificationID", keys,
+    )  # fmt: skip
     for row in rows:
+        row["standing"] = row["identificationID"] not in replaced
         row["stands"] = row["identificationID"] == stands
     return sorted(rows, key=lambda row: not row["stands"])
