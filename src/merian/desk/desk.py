@@ -36,6 +36,7 @@ class Desk:
         likeness: What is alike by stored vectors.
         records: How many records there are.
         change: A number that grows with every change; what was counted before is counted anew.
+        work: A folder for what is gone when the desk closes.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Desk:
         self._writing = threading.Lock()
         self._con = catalogue.held()
         work = _work_of(self._con)
+        self.work = work
         self.records = make_board(self._con, work / "board.duckdb")
         self._measured: tuple[str, ...] = tuple(
             str(row[0])
@@ -127,6 +129,12 @@ class Desk:
                 yield
             finally:
                 self.change += 1
+
+    @contextmanager
+    def quiet(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection while which is used nothing is decided."""
+        with self._writing, self.cursor() as con:
+            yield con
 
     def _shown(self, con: duckdb.DuckDBPyConnection, changed: Changed) -> Changed:
         refresh(con, changed.stands)

@@ -45,6 +45,7 @@ from merian.desk.crops import Crops
 from merian.desk.desk import Desk
 from merian.desk.exported import table_of
 from merian.desk.grouped import clusters_of, decide_cluster
+from merian.desk.learning import Learning
 from merian.desk.naming import complete, named, recent
 from merian.desk.specimen import specimen_of
 from merian.desk.where import dots_of, month_of, months_of, places_of
@@ -58,41 +59,47 @@ Answer = Callable[[Mapping[str, str]], Response]
 
 _SCRIPT = "text/javascript; charset=utf-8"
 _STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": _SCRIPT, "box.js": _SCRIPT,
+           "learn.js": _SCRIPT,
            "icon.svg": "image/svg+xml"}  # fmt: skip
 _DECIDED = 200  # decisions that are listed
+_CHANGES = 1_000  # changes that are
 
 
-def application(desk: Desk, secret: str) -> Starlette:
+def application(desk: Desk, secret: str, learning: Learning | None = None) -> Starlette:
     """Return the desk as an application.
 
     Args:
         desk: What is shown.
         secret: What a page has to say to change something; see `merian.desk.guard`.
+        learning: What learns from what is decided.
     """
-    acts = _Acts(desk)
-    done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster}
+    acts, learns = _Acts(desk), learning or Learning(desk, [], None)
+    done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster,
+            "/learn": lambda told: JSONResponse(learns.act(told))}  # fmt: skip
     return Starlette(routes=[
-        *(_get(path, answer) for path, answer in answers_of(desk, secret).items()),
+        *(_get(path, answer) for path, answer in answers_of(desk, secret, learns).items()),
         *(_post(path, answer, desk) for path, answer in done.items()),
         Route("/static/{name}", _static, methods=["GET"]),
     ])  # fmt: skip
 
 
-def answers_of(desk: Desk, secret: str = "") -> dict[str, Answer]:
+def answers_of(desk: Desk, secret: str = "", learning: Learning | None = None) -> dict[str, Answer]:
     """Return what answers each address that only shows something, as a function of its query."""
-    shown = _Pages(desk, secret)
+    shown = _Pages(desk, secret, learning or Learning(desk, [], None))
     return {
         "/": shown.grid, "/specimen": shown.specimen, "/clusters": shown.clusters,
         "/decided": shown.decided, "/names": shown.names, "/thumb": shown.thumbnail,
         "/large": shown.large, "/map": shown.map, "/export": shown.export,
+        "/learn": shown.learn,
     }  # fmt: skip
 
 
 class _Pages:
     """What is shown."""
 
-    def __init__(self, desk: Desk, secret: str) -> None:
+    def __init__(self, desk: Desk, secret: str, learning: Learning) -> None:
         self._desk, self._secret, self._crops = desk, secret, Crops(desk)
+        self._learning = learning
 
     def _page(self, template: str, view: View | None = None, **told: Any) -> Response:
         desk = self._desk
@@ -175,6 +182,12 @@ class _Pages:
     def decided(self, _: Mapping[str, str]) -> Response:
         """Answer what was decided."""
         return self._page("decided.html.j2", decisions=self._desk.decided(_DECIDED), most=_DECIDED)
+
+    def learn(self, query: Mapping[str, str]) -> Response:
+        """Answer what libraries would say with the corrections, or how far that is."""
+        if query.get("part"):
+            return JSONResponse(self._learning.told())
+        return self._page("learn.html.j2", learning=self._learning, most=_CHANGES)
 
     def names(self, query: Mapping[str, str]) -> Response:
         """Answer names that begin as what was typed."""
