@@ -48,6 +48,7 @@ from merian.desk.grouped import clusters_of, decide_cluster
 from merian.desk.learning import Learning
 from merian.desk.naming import complete, named, recent
 from merian.desk.specimen import specimen_of
+from merian.desk.traits import move
 from merian.desk.where import dots_of, month_of, months_of, places_of
 from merian.errors import InputError, MerianError
 from merian.pictures import BadPictureError
@@ -59,7 +60,7 @@ Answer = Callable[[Mapping[str, str]], Response]
 
 _SCRIPT = "text/javascript; charset=utf-8"
 _STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": _SCRIPT, "box.js": _SCRIPT,
-           "learn.js": _SCRIPT,
+           "learn.js": _SCRIPT, "ends.js": _SCRIPT,
            "icon.svg": "image/svg+xml"}  # fmt: skip
 _DECIDED = 200  # decisions that are listed
 _CHANGES = 1_000  # changes that are
@@ -75,6 +76,7 @@ def application(desk: Desk, secret: str, learning: Learning | None = None) -> St
     """
     acts, learns = _Acts(desk), learning or Learning(desk, [], None)
     done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster,
+            "/measure": acts.measure,
             "/learn": lambda told: JSONResponse(learns.act(told))}  # fmt: skip
     return Starlette(routes=[
         *(_get(path, answer) for path, answer in answers_of(desk, secret, learns).items()),
@@ -234,6 +236,10 @@ class _Acts:
     def cluster(self, told: dict[str, Any]) -> Response:
         """Merge or promote clusters, or undo that."""
         return JSONResponse(decide_cluster(self._desk, told, *self._by(told)))
+
+    def measure(self, told: dict[str, Any]) -> Response:
+        """Measure traits anew between end points that were moved."""
+        return JSONResponse(move(self._desk, told, *self._by(told)))
 
 
 # -- what every address does ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from merian.desk.board import BOARD, SAID
 from merian.desk.browsing import greatest
 from merian.desk.crops import Crops, Shown, shown
 from merian.desk.desk import Desk
+from merian.desk.traits import traits_of
 from merian.formats.outlines import OutlineError, outline_mask, read_points
 from merian.image.addresses import pixels_of
+from merian.measure.by_hand import Drawn
 from merian.pictures import BadPictureError
 
-__all__ = ["Aligned", "Plate", "Specimen", "specimen_of"]
+__all__ = ["Aligned", "Plate", "Specimen", "Traits", "specimen_of"]
 
 Row = dict[str, Any]
 
@@ -46,6 +49,7 @@ class Plate:
         path: The outline, as the path of an SVG; "".
         box: The region within the whole picture: its size, left, top, width and height; or None.
         fault: Why there is no picture.
+        traits: What was measured on it, by specimen: a `Traits` each.
     """
 
     shown: Shown
@@ -54,6 +58,40 @@ class Plate:
     path: str = ""
     box: tuple[int, int, int, int, int, int] | None = None
     fault: str = ""
+    traits: tuple[Traits, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The traits of one specimen in a picture, whose end points can be moved.
+
+    Attributes:
+        number: Of the specimen.
+        drawn: They.
+        left: Of the corner of what is shown, in the picture that was measured.
+        top: Of it.
+    """
+
+    number: int
+    drawn: list[Drawn]
+    left: int
+    top: int
+
+    @property
+    def points(self) -> dict[str, tuple[float, float]]:
+        """Where each end point is in what is shown, once."""
+        return {name: (x - self.left, y - self.top)
+                for one in self.drawn for name, (x, y) in one.points.items()}  # fmt: skip
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """By trait, the measurement that stands."""
+        return {one.definition.id: one.id for one in self.drawn}
+
+    def line(self, one: Drawn) -> str:
+        """Return the points of a trait as those of an SVG."""
+        points = self.points
+        return " ".join(f"{points[name][0]:.2f},{points[name][1]:.2f}" for name in one.points)
 
 
 @dataclass(frozen=True)
@@ -110,10 +148,11 @@ def specimen_of(desk: Desk, crops: Crops, record: str) -> Specimen | None:
         f"SELECT place, record FROM {BOARD} WHERE place BETWEEN ? AND ?", [place - 1, place + 1]
     )
     near = {one["place"]: one["record"] for one in beside}
+    traits, gone = traits_of(desk, record)
     return Specimen(
-        row, [_plate(crops, one) for one in shown(desk, record=record)], sequences,
+        row, [_plate(crops, one, traits) for one in shown(desk, record=record)], sequences,
         _aligned(desk, record, sequences, ledger), _neighbours(desk, place),
-        _measurements(desk, record), _facts(desk, record), ledger, near.get(place - 1, ""),
+        _measurements(desk, record, gone), _facts(desk, record), ledger, near.get(place - 1, ""),
         near.get(place + 1, ""),
     )  # fmt: skip
 
@@ -121,7 +160,7 @@ def specimen_of(desk: Desk, crops: Crops, record: str) -> Specimen | None:
 # -- pictures -------------------------------------------------------------------------------------
 
 
-def _plate(crops: Crops, one: Shown) -> Plate:
+def _plate(crops: Crops, one: Shown, traits: list[Drawn]) -> Plate:
     try:
         whole = crops.size(one)
     except BadPictureError as bad:
@@ -132,7 +171,15 @@ def _plate(crops: Crops, one: Shown) -> Plate:
         left, top, right, below = pixels_of(whole, one.region)
         box = (*whole, left, top, right - left, below - top)
     size = right - left, below - top
-    return Plate(one, size, scale_bar(size[0], one.scale), _path(one.outline, left, top), box)
+    own = [trait for trait in traits if trait.media == one.id]
+    return Plate(
+        one, size, scale_bar(size[0], one.scale), _path(one.outline, left, top), box,
+        traits=tuple(
+            Traits(number, [*few], *((left, top) if frame == whole else (0, 0)))
+            for (number, frame), few in groupby(own, lambda trait: (trait.specimen, trait.frame))
+            if frame in (whole, size)
+        ),
+    )  # fmt: skip
 
 
 def _without_place(text: str, address: str) -> str:
@@ -278,16 +325,18 @@ def _neighbours(desk: Desk, place: int) -> list[Row]:
     return [{**by_place[at + 1], "likeness": float(likeness[at])} for at in best]
 
 
-def _measurements(desk: Desk, record: str) -> list[Row]:
-    return desk.rows(
-        "SELECT g.measurementType AS type, g.measurementValue AS value, g.measurementUnit AS unit, "
+def _measurements(desk: Desk, record: str, gone: set[str]) -> list[Row]:
+    rows = desk.rows(
+        "SELECT g.measurementID AS id, g.measurementType AS type, "
+        "g.measurementValue AS value, g.measurementUnit AS unit, "
         "g.measurementLower AS low, g.measurementUpper AS high, g.measurementMethod AS method, "
         "g.measurementDeterminedBy AS by FROM main.measurement g "
         "LEFT JOIN main.media m ON m.mediaID = g.mediaID "
         "LEFT JOIN main.material t ON t.materialEntityID = g.materialEntityID "
         "WHERE coalesce(g.occurrenceID, m.occurrenceID, t.occurrenceID, g.mediaID) = ? "
-        "ORDER BY 1, g.measurementID LIMIT 300", [record],
+        "ORDER BY 2, 1 LIMIT 300", [record],
     )  # fmt: skip
+    return [{**row, "gone": row["id"] in gone} for row in rows]
 
 
 def _facts(desk: Desk, record: str) -> list[tuple[str, str]]:
