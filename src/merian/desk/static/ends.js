@@ -14,6 +14,7 @@
     const at = {}, before = {}, words = new Map();
     for (const end of ends) before[end.dataset.point] = at[end.dataset.point] = [Number(end.getAttribute("cx")), Number(end.getAttribute("cy"))];
     for (const item of told.querySelectorAll("li")) words.set(item.dataset.trait, item.querySelector("b").textContent);
+    let shown = lines[0].dataset.trait;  // one trait at a time: ends of several lie on each other
     const moved = () => Object.keys(at).filter((name) => at[name][0] !== before[name][0] || at[name][1] !== before[name][1]);
 
     function size() {
@@ -23,6 +24,10 @@
 
     function draw() {
       const away = new Set(moved());
+      const here = new Set(lines.filter((line) => line.dataset.trait === shown).flatMap((line) => JSON.parse(line.dataset.names)));
+      for (const end of ends) end.classList.toggle("away", !here.has(end.dataset.point));
+      for (const line of lines) line.classList.toggle("shown", line.dataset.trait === shown);
+      for (const item of told.querySelectorAll("li")) item.querySelector("button").setAttribute("aria-pressed", String(item.dataset.trait === shown));
       for (const end of ends) {
         const [x, y] = at[end.dataset.point];
         end.setAttribute("cx", x); end.setAttribute("cy", y);
@@ -40,7 +45,7 @@
         const value = pixels / (Number(line.dataset.scale) || 1);
         item.querySelector("b").textContent = changed ? `≈ ${value.toPrecision(4)}` : words.get(line.dataset.trait);
       }
-      for (const button of told.querySelectorAll("button")) button.disabled = !away.size;
+      for (const button of told.querySelectorAll("[data-ends]")) button.disabled = !away.size;
     }
 
     function set(name, x, y) {
@@ -91,10 +96,11 @@
       });
     }
     told.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-ends]");
-      if (button) ({ save, back })[button.dataset.ends]();
+      const button = event.target.closest("button"), item = event.target.closest("li");
+      if (item) { shown = item.dataset.trait; draw(); } else if (button) ({ save, back })[button.dataset.ends]();
     });
     window.addEventListener("resize", size);
     size();
+    draw();
   }
 })();
