@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 from unittest.mock import ANY
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from merian.bench.chromium import browser, chromium
 from merian.catalogue import Catalogue
 from merian.catalogue.reviewed import Decision
 from merian.cli import main
@@ -21,7 +23,8 @@ from merian.desk.desk import Desk
 from merian.desk.naming import named
 from merian.identify.corrections import corrections_of
 from merian.library import Library
-from merian.library.vectors import Kinship
+from merian.library.stored_vectors import stored_vectors
+from merian.library.vectors import Kinship, scaled
 
 HEAD = ("occurrenceID", "family", "genus", "scientificName", "sequence", "targetGene")
 
@@ -187,7 +190,29 @@ def waited(server):
     return told
 
 
-def test_the_desk_tells_what_would_change_and_then_applies_it(folder, open_desk, capsys):
+def again(server, folder):
+    """Try and apply: by the buttons, where there is a browser."""
+    if chromium() is None:
+        assert server.post("/learn", {"do": "try"})[0] == 200
+        waited(server)
+        assert server.post("/learn", {"do": "apply"})[1]["state"] == "applied"
+        return
+    from tests.desk.test_browser import Hands
+
+    with browser(chromium(), folder / "profile") as tab:
+        tab.ask("Page.enable")
+        tab.ask("Runtime.enable")
+        hands = Hands(tab)
+        hands.open(f"{server.address}learn")
+        assert tab.value("document.querySelector('[data-learn=apply]') === null")  # it is stale
+        tab.value("document.querySelector('[data-learn=try]').click()")
+        hands.until("!!document.querySelector('[data-learn=apply]')", 240)
+        assert tab.value("document.querySelectorAll('main tbody tr').length") > 0
+        tab.value("document.querySelector('[data-learn=apply]').click()")
+        hands.until("document.querySelector('main').textContent.includes('Done:')", 120)
+
+
+def test_the_desk_tells_what_would_change_and_then_applies_it(folder, open_desk, capsys, tmp_path):
     museum, library = folder / "museum", folder / "library"
     for name in ("museum", "library"):  # what `merian learn` does to the same
         shutil.copytree(folder / name, folder / "oracle" / name)
@@ -210,9 +235,7 @@ def test_the_desk_tells_what_would_change_and_then_applies_it(folder, open_desk,
         status, told = server.post("/learn", {"do": "apply"})
         assert (status, "decided since" in told["fault"]) == (400, True)
         assert server.post("/undo", {"run": done["run"]})[0] == 200
-        assert server.post("/learn", {"do": "try"})[0] == 200
-        waited(server)
-        assert server.post("/learn", {"do": "apply"})[1]["state"] == "applied"
+        again(server, tmp_path)
         assert "appended" in server.get("/learn")[2]
         for one in changes:  # shown at once; a person's label would stand above
             page = server.get(f"/specimen?record={one['id'].replace(' ', '+')}")[2]
@@ -251,6 +274,21 @@ def test_what_is_to_be_looked_at_again_is_no_correction(folder):
     assert "field-Aus n0" not in ids
     rejects = "".join(file.read_text() for file in out.rglob("rejects.tsv"))
     assert "looked at again" in rejects
+
+
+def test_a_desk_that_is_closed_while_it_learns_leaves_nothing_behind(folder, open_desk):
+    before = Library.open(folder / "library").hash
+    with open_desk(folder / "museum", "--by", "Anna", "-l", str(folder / "library")) as server:
+        assert server.post("/learn", {"do": "try"})[0] == 200
+        assert "would change" in server.get("/learn")[2]  # it goes on answering
+        end = time.monotonic() + 60
+        while not [*folder.glob(".library.learning*")] and time.monotonic() < end:
+            time.sleep(0.05)
+        server.child.send_signal(signal.SIGINT)
+        server.child.wait(timeout=120)
+    assert not [*folder.glob(".library.learning*")]
+    assert not [*(folder / "museum").glob(".work-*")]
+    assert Library.open(folder / "library").hash == before
 
 
 def test_a_desk_without_a_library_says_so(folder, open_desk):
@@ -335,13 +373,12 @@ def test_libraries_of_pictures_and_of_barcodes_learn_together_from_stored_vector
     monkeypatch.setattr("merian.identify.record_panel.raw_vectors", never)
     capsys.readouterr()
     asked = ["learn", str(museum), "-l", str(looks), "-l", str(codes), "--processes", "1"]
-    assert main([*asked, "-o", str(tmp_path / "changes.tsv")]) == 0
+    assert main([*asked, "-o", str(tmp_path / "changes.tsv"), "--apply"]) == 0
     printed = capsys.readouterr().out
     assert "8 corrections that" in printed  # four pictures, four barcodes
     with (tmp_path / "changes.tsv").open() as stream:
         changes = list(csv.DictReader(stream, delimiter="\t"))
     assert not {one["id"] for one in changes} & {f"field-Ausn{n}" for n in range(4)}
-    assert main([*asked, "--apply", "-q"]) == 0
     for place in (looks, codes):
         opened = Library.open(place)
         own = [one.id for entry in range(len(opened)) if opened.name_of(entry) == "Aus novus"
@@ -369,15 +406,18 @@ def test_libraries_of_pictures_and_of_barcodes_learn_together_from_stored_vector
 def test_pictures_without_stored_vectors_are_embedded(pictured, tmp_path):
     for name in ("museum", "looks"):
         shutil.copytree(pictured / name, tmp_path / name)
-    stored = tmp_path / "stored"
-    shutil.copytree(tmp_path / "looks", stored)
-    asked = ["learn", str(tmp_path / "museum"), "--processes", "1", "--apply", "-q", "-l"]
-    shutil.copytree(tmp_path / "museum", tmp_path / "other")
-    shutil.rmtree(tmp_path / "other" / "runs")
-    assert main([*asked, str(stored)]) == 0
-    asked[1] = str(tmp_path / "other")
-    assert main([*asked, str(tmp_path / "looks")]) == 0
-    # To the same library: a vector is what it is, wherever it is from.
-    one, other = (Kinship.open(Library.open(folder)) for folder in (stored, tmp_path / "looks"))
-    both = [np.concatenate([np.asarray(rows) for rows in kin.vectors]) for kin in (one, other)]
-    assert np.abs(both[0].astype(int) - both[1]).max() <= 8  # of a length of 4,000
+    stored = stored_vectors(tmp_path / "museum", Library.open(tmp_path / "looks").encoder["id"])
+    with Catalogue.open(tmp_path / "museum", read_only=True) as opened:
+        media = [str(key) for (key,) in opened.query("SELECT mediaID FROM media")]
+    shutil.rmtree(tmp_path / "museum" / "runs")
+    asked = ["learn", str(tmp_path / "museum"), "-l", str(tmp_path / "looks")]
+    assert main([*asked, "--processes", "1", "--apply", "-q"]) == 0
+    # A vector is what it is, wherever it is from.
+    kin = Kinship.open(Library.open(tmp_path / "looks"))
+    same = scaled(np.stack(stored.of(media)), kin.centre).astype(int)
+    own = np.asarray(kin.vectors[-1]).astype(int)
+    assert len(own) == 4
+    for vector in own:
+        assert np.abs(same - vector).max(axis=1).min() <= 8  # of a length of 4,000
+    assert stored.of(["nobody"]) == [None]
+    assert stored_vectors(tmp_path / "museum", "another encoder") is None

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from merian.catalogue import RANKS, Catalogue
 from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
 from merian.catalogue.schema import quoted
@@ -63,12 +65,18 @@ def corrections_of(catalogue: Path, kind: str = "barcode") -> list[Row]:
 
 def against(library: Library, told: Sequence[Row]) -> tuple[list[Row], int, list[Any]]:
     """Return the corrections that a library lacks, how many it has, and those against it."""
-    wanted = {str(key): row for row in told for key in (row["record"], row["key"])}
-    there: dict[str, str] = {}
-    for entry in range(len(library)) if wanted else ():
-        for one in library.records_of(entry):
-            if one.id in wanted:
-                there[str(wanted[one.id]["record"])] = library.name_of(entry)
+    wanted = {str(key): str(row["record"]) for row in told for key in (row["record"], row["key"])}
+    hits: dict[int, str] = {}  # of a record of the library, that of the catalogue
+    first = 0
+    for segment in library.segments if wanted else ():
+        hits |= {first + row: wanted[key] for row, key in enumerate(segment.id) if key in wanted}
+        first += segment.records
+    at = np.flatnonzero(np.isin(library.record, [*hits]))
+    entries = np.searchsorted(library.first_record, at, side="right") - 1
+    there = {
+        hits[record]: library.name_of(entry)
+        for record, entry in zip(library.record[at].tolist(), entries.tolist(), strict=True)
+    }
     fresh, known, contrary = [], 0, dict[str, tuple[str, str, str]]()
     for row in told:
         record = str(row["record"])
