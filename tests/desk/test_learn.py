@@ -411,6 +411,7 @@ def test_pictures_without_stored_vectors_are_embedded(pictured, tmp_path):
         media = [str(key) for (key,) in opened.query("SELECT mediaID FROM media")]
     shutil.rmtree(tmp_path / "museum" / "runs")
     asked = ["learn", str(tmp_path / "museum"), "-l", str(tmp_path / "looks")]
+    assert main([*asked, "--embeddings", str(tmp_path / "looks")]) == 2
     assert main([*asked, "--processes", "1", "--apply", "-q"]) == 0
     # A vector is what it is, wherever it is from.
     kin = Kinship.open(Library.open(tmp_path / "looks"))

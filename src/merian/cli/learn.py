@@ -29,6 +29,7 @@ def learn(
     apply: bool = False,
     out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
     taxonomy: Path | None = None,
+    embeddings: Path | None = None,
     processes: int | None = None,
     quiet: screen.Quiet = False,
 ) -> None:
@@ -46,6 +47,8 @@ def learn(
         apply: Do it.
         out: Write the changes as a table (.tsv, .csv) and, beside it, as a page.
         taxonomy: The taxonomy that they were built with, if they were built with one.
+        embeddings: What `merian embed` made of the pictures of the catalogue; what lies in its
+            folder runs if not given.
         processes: How many to use; as many as there are cores if not given.
         quiet: Print the answer and nothing else.
     """
@@ -60,7 +63,7 @@ def learn(
     with (
         screen.working(f"Learning from {catalogue}", quiet) as job,
         trial(catalogue, library, checklist=checklist, processes=processes,
-              progress=job.step) as tried,
+              progress=job.step, stored=embeddings) as tried,
     ):  # fmt: skip
         _print(tried, libraries)
         if out is not None:

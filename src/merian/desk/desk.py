@@ -33,6 +33,7 @@ class Desk:
         catalogue: It, open for writing.
         by: Who sits at the desk, unless a decision says otherwise.
         taxonomy: A checklist for names that the catalogue does not have.
+        embeddings: The vectors that were given; None for those in the catalogue.
         likeness: What is alike by stored vectors.
         records: How many records there are.
         change: A number that grows with every change; what was counted before is counted anew.
@@ -47,6 +48,7 @@ class Desk:
         embeddings: Path | None = None,
     ) -> None:
         self.catalogue, self.by, self.taxonomy = catalogue, by, taxonomy
+        self.embeddings = embeddings
         self.change = 0
         self._writing = threading.Lock()
         self._con = catalogue.held()

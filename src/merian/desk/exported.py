@@ -75,6 +75,8 @@ def _lines(desk: Desk, sql: str, values: tuple[object, ...]) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, str):  # as most are
+        return value
     if value is None:
         return ""
     if isinstance(value, datetime):

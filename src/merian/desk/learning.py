@@ -115,7 +115,7 @@ class Learning:
             self._change = _copied(self._desk, self._copy)
             self.tried = stack.enter_context(trial(
                 self._copy, self.libraries, checklist=self._checklist, progress=self._tell,
-                stored=self._desk.catalogue.path,
+                stored=self._desk.embeddings or self._desk.catalogue.path,
             ))  # fmt: skip
             self._stack, self.state = stack, "told"
         except BaseException as error:  # whatever it is, the page that waits has to be told

@@ -321,7 +321,7 @@ def _tabbed(stream: IO[str]) -> Callable[[Iterable[Sequence[str]]], None]:
 
 def tabbed(row: Iterable[str]) -> str:
     """Return a line of a tab-separated file, which has no quotes."""
-    fields = "\t".join(" ".join(field.split("\t")) for field in row)
+    fields = "\t".join([field.replace("\t", " ") for field in row])
     return fields.replace("\r", " ").replace("\n", " ") + "\n"
 
 

@@ -38,6 +38,7 @@ from merian.identify.record_job import identify_records
 from merian.identify.records import Records
 from merian.image.addresses import address_of, region_of
 from merian.library import Library, add_to_library
+from merian.library.from_catalogue import is_catalogue
 from merian.library.settings import Settings
 from merian.library.stored_vectors import stored_vectors
 from merian.library.vectors import Raw
@@ -135,9 +136,12 @@ def trial(
         checklist: The one that they were built with, if they were built with one.
         processes: How many at most.
         progress: Is told how far it is.
-        stored: The catalogue in whose folder the vectors of pictures lie; the same if not given.
+        stored: Where vectors of pictures lie, as `stored_vectors` takes it; in the catalogue if not
+            given.
     """
     tell: Callable[[str, Any], None] = progress or (lambda _what, _count: None)
+    from merian.learn.embeddings import open_embeddings  # noqa: PLC0415 - for this verb alone
+
     folders = [libraries] if isinstance(libraries, Path) else [*libraries]
     shelf = [Library.open(folder) for folder in folders]
     told = {kind: corrections_of(catalogue, kind) for kind in {one.kind for one in shelf}}
@@ -149,6 +153,8 @@ def trial(
             "`merian review` opens it"
         )
     place = (stored or catalogue).absolute()
+    if not is_catalogue(place):
+        open_embeddings(place)  # a wrong one is told at once
     with ExitStack() as stack:
         pupils = [
             _taught(stack, one, told[one.kind], place, checklist, processes, tell) for one in shelf

@@ -83,7 +83,7 @@ def identify_records(
         processes: How many at most; as many as the machine has cores if None.
         progress: Is told how far it is.
         sightings: Where and when taxa were met: makes place and date of records evidence.
-        stored: A catalogue whose pictures' vectors are taken where they are there already.
+        stored: Where vectors of pictures lie that are taken, as `stored_vectors` has it.
     """
     out, choice, tell = Path(out), choice or Choice(), progress or (lambda _what, _count: None)
     check_suffix(out)

@@ -80,7 +80,7 @@ class RecordPanel:
             choice: What is chosen.
             told: What another process has learnt of some of them together.
             sightings: Where and when taxa were met, if place and date are evidence too.
-            stored: A catalogue whose pictures' vectors are taken where they are there already.
+            stored: Where vectors of pictures lie that are taken, as `stored_vectors` has it.
         """
         self.choice, self.shelf, self._stored = choice, shelf, stored
         self.identifiers = {name: Identifier(one, choice) for name, one in shelf.items()}

@@ -8,7 +8,7 @@ is a number of 64 bits, so that ten million take no more than some hundred megab
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from merian.library.vectors import Raw
 
 __all__ = ["StoredVectors", "stored_vectors"]
 
+_INDEX = "index.json"
 _EXACT = ("float32", "torch")  # as a library embeds its pictures, on every machine alike
 
 
@@ -48,24 +49,18 @@ class StoredVectors:
         return found
 
 
-def stored_vectors(
-    catalogue: Path, encoder: str, given: Path | None = None
-) -> StoredVectors | None:
-    """Return the vectors of a catalogue's pictures by an encoder; None where there are none.
+def stored_vectors(place: Path, encoder: str) -> StoredVectors | None:
+    """Return the vectors of pictures by an encoder; None where there are none.
 
     Args:
-        catalogue: In whose folder ``runs`` they may lie.
+        place: What `merian embed` made, or a catalogue, in whose folder ``runs`` that may lie.
         encoder: The id of the encoder that would else be asked.
-        given: Where else.
     """
-    found = (_open(folder, encoder) for folder in _folders(catalogue, given))
+    folders = [place]
+    if not (place / _INDEX).is_file():
+        folders = sorted(file.parent for file in (place / "runs").glob(f"vectors-*/{_INDEX}"))
+    found = (_open(folder, encoder) for folder in folders)
     return next((one for one in found if one is not None), None)
-
-
-def _folders(catalogue: Path, given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        yield given
-    yield from sorted(file.parent for file in (catalogue / "runs").glob("vectors-*/index.json"))
 
 
 def _open(folder: Path, encoder: str) -> StoredVectors | None:
