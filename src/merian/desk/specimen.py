@@ -148,12 +148,13 @@ def specimen_of(desk: Desk, crops: Crops, record: str) -> Specimen | None:
         f"SELECT place, record FROM {BOARD} WHERE place BETWEEN ? AND ?", [place - 1, place + 1]
     )
     near = {one["place"]: one["record"] for one in beside}
-    traits, gone = traits_of(desk, record)
+    measured = _measurements(desk, record)
+    traits, gone = traits_of(desk, record) if measured else ([], set[str]())
     return Specimen(
         row, [_plate(crops, one, traits) for one in shown(desk, record=record)], sequences,
         _aligned(desk, record, sequences, ledger), _neighbours(desk, place),
-        _measurements(desk, record, gone), _facts(desk, record), ledger, near.get(place - 1, ""),
-        near.get(place + 1, ""),
+        [{**told, "gone": told["id"] in gone} for told in measured], _facts(desk, record),
+        ledger, near.get(place - 1, ""), near.get(place + 1, ""),
     )  # fmt: skip
 
 
@@ -325,8 +326,8 @@ def _neighbours(desk: Desk, place: int) -> list[Row]:
     return [{**by_place[at + 1], "likeness": float(likeness[at])} for at in best]
 
 
-def _measurements(desk: Desk, record: str, gone: set[str]) -> list[Row]:
-    rows = desk.rows(
+def _measurements(desk: Desk, record: str) -> list[Row]:
+    return desk.rows(
         "SELECT g.measurementID AS id, g.measurementType AS type, "
         "g.measurementValue AS value, g.measurementUnit AS unit, "
         "g.measurementLower AS low, g.measurementUpper AS high, g.measurementMethod AS method, "
@@ -336,7 +337,6 @@ def _measurements(desk: Desk, record: str, gone: set[str]) -> list[Row]:
         "WHERE coalesce(g.occurrenceID, m.occurrenceID, t.occurrenceID, g.mediaID) = ? "
         "ORDER BY 2, 1 LIMIT 300", [record],
     )  # fmt: skip
-    return [{**row, "gone": row["id"] in gone} for row in rows]
 
 
 def _facts(desk: Desk, record: str) -> list[tuple[str, str]]:
