@@ -208,6 +208,37 @@ def test_a_specimen_is_accepted_on_its_page_and_markup_is_not_run(shown, tab):
     assert tab.value("window.ran === undefined")
 
 
+def test_a_box_is_drawn_on_the_map_by_keys_and_by_hand(shown, tab):
+    hands, server = Hands(tab), shown
+    hands.open(f"{server.address}map?ask=country%3AChad")
+    sides = "['south', 'west', 'north', 'east'].map(s => Number(document.getElementById(s).value))"
+    tab.value("document.getElementById('world').focus()")
+    hands.press("ArrowRight")  # a box in the middle, one step to the east
+    first = hands.until(f"document.getElementById('south').value && {sides}")
+    hands.press("ArrowRight", shift=True)
+    south, west, north, east = tab.value(sides)
+    assert [south, west, north] == first[:3]
+    assert east > first[3]
+    frame = tab.value(
+        "(() => { const b = document.querySelector('#world svg').getBoundingClientRect(); "
+        "return [b.left, b.top, b.width, b.height]; })()"
+    )
+    for kind, share in (("mousePressed", 0.02), ("mouseMoved", 0.5), ("mouseMoved", 0.98),
+                        ("mouseReleased", 0.98)):  # fmt: skip
+        tab.ask("Input.dispatchMouseEvent", type=kind, x=frame[0] + share * frame[2],
+                y=frame[1] + share * frame[3], button="left", buttons=1, clickCount=1)  # fmt: skip
+    hands.until(f"{sides}[2] - {sides}[0] > 5")
+    assert tab.value("document.querySelector('.box').getAttribute('visibility')") == "visible"
+    hands.press("Enter")  # from the map: what is in the box
+    hands.until("location.pathname === '/' && !!document.querySelector('#grid')")
+    assert tab.value("document.getElementById('ask').value").startswith("country:Chad within:")
+    states = hands.states()
+    assert set(states) == {f"R{n:03}" for n in range(1, 40, 2)}
+    # Typed, and narrower.
+    hands.open(f"{server.address}?south=48.05&west=11&north=48.35&east=12&sort=id")
+    assert set(hands.states()) == {"R001", "R002", "R003"}
+
+
 def contrast(one: list[float], other: list[float]) -> float:
     def light(colour: list[float]) -> float:
         parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
@@ -248,6 +279,8 @@ def test_it_can_be_read_and_reached(shown, tab, scheme):
             "specimen?record=R003",
             "decided",
             "clusters",
+            "map?ask=within:48,5,51,20",
+            "learn",
         ):
             hands.open(server.address + path)
             for text, ink, ground in tab.value(LOOK):
@@ -280,13 +313,37 @@ def test_it_can_be_read_and_reached(shown, tab, scheme):
         kept = [one for one, _ in groupby(filter(None, order))]
         assert kept[:5] == ["top", "tree", "ask", "grid", "decide"]
         assert order.count("grid") == 1
+        # On the map: past the links to the box, then its fields, then what they do.
+        hands.open(server.address + "map")
+        tab.value("document.querySelector('main h1').focus()")
+        order = []
+        for _ in range(24):
+            hands.press("Tab")
+            order.append(tab.value("document.activeElement.id || document.activeElement.tagName"))
+        at = order.index("world")
+        assert order[at : at + 6] == ["world", "south", "west", "north", "east", "BUTTON"]
         # A phone: nothing sticks out.
-        tab.ask("Emulation.setDeviceMetricsOverride", width=390, height=800,
+        tab.ask("Emulation.setDeviceMetricsOverride", width=375, height=800,
                 deviceScaleFactor=1, mobile=True)  # fmt: skip
-        for path in ("", "specimen?record=R039", "decided", "clusters"):
+        for path in ("", "specimen?record=R039", "decided", "clusters", "map", "learn"):
             hands.open(server.address + path)
             wide = tab.value("document.documentElement.scrollWidth")
-            assert wide <= 390, (path, wide)
+            assert wide <= 375, (path, wide)
         tab.ask("Emulation.clearDeviceMetricsOverride")
+        # On paper: what is shown and not what is pressed, dark on white whatever the screen is.
+        tab.ask(
+            "Emulation.setEmulatedMedia", media="print",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )  # fmt: skip
+        for path in ("?sort=id", "specimen?record=R003", "decided", "map"):
+            hands.open(server.address + path)
+            pressed = "[...document.querySelectorAll('#decide, nav, .asking, [data-do]')]"
+            assert not tab.value(f"{pressed}.some(e => e.checkVisibility())")
+            assert tab.value("getComputedStyle(document.body).backgroundColor") == (
+                "rgb(255, 255, 255)"
+            )
+            for text, ink, ground in tab.value(LOOK):
+                assert contrast(ink, ground) >= 4.5, (path, "print", text)
     finally:
-        tab.ask("Emulation.setEmulatedMedia", features=[])
+        tab.ask("Emulation.clearDeviceMetricsOverride")
+        tab.ask("Emulation.setEmulatedMedia", media="", features=[])

@@ -141,8 +141,10 @@ def _asked(answer: Callable[[Any], Any], query: Callable[[int], Any], number: in
 
 def _measured(path: Path, specimens: int, asked: int) -> dict[str, dict[str, Any]]:
     from merian.catalogue.reviewed import Decision  # noqa: PLC0415 - with the desk
+    from merian.desk.browsing import View  # noqa: PLC0415
     from merian.desk.crops import Crops  # noqa: PLC0415 - an extra
     from merian.desk.desk import Desk  # noqa: PLC0415
+    from merian.desk.exported import table_of  # noqa: PLC0415
     from merian.desk.pages import answers_of  # noqa: PLC0415
 
     with Catalogue.open(path) as opened:
@@ -183,6 +185,9 @@ def _measured(path: Path, specimens: int, asked: int) -> dict[str, dict[str, Any
             timed(f"page: {name}", partial(_asked, ask["/"], query))
         timed("more records", lambda n: ask["/"]({"part": "1", "start": str(120 * (n + 2))}))
         timed("a specimen", lambda n: ask["/specimen"]({"record": f"B{7 * n:07}"}))
+        timed("the map", lambda n: ask["/map"]({"ask": f"p>0.{n:02}"}))
+        view = View(ask="p>0.1", sort="name")
+        timed("a table of all, sent", lambda _: sum(map(len, table_of(desk, view, "records"))), 3)
         timed("names that begin so", lambda n: ask["/names"]({"q": f"Genus{n}"}))
         crops = Crops(desk)
         timed("a thumbnail, made", lambda n: crops.thumbnail(f"pB{n:07}"))

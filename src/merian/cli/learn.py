@@ -25,25 +25,30 @@ def learn(
     catalogue: Path,
     /,
     *,
-    library: Annotated[Path, Parameter(name=("--library", "-l"))],
+    library: Annotated[list[Path], Parameter(name=("--library", "-l"))],
     apply: bool = False,
     out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
     taxonomy: Path | None = None,
+    embeddings: Path | None = None,
     processes: int | None = None,
     quiet: screen.Quiet = False,
 ) -> None:
-    """Let a library of barcodes learn from what people have validated at the desk.
+    """Let libraries learn from what people have validated at the desk.
 
     The corrections become references, and what is promised is reckoned anew; nothing is trained.
     First it says which answers about the catalogue would change, and changes nothing. With --apply
-    the library takes them, and the new answers are appended to the catalogue.
+    the libraries take them, and the new answers are appended to the catalogue. The vectors of
+    pictures that `merian embed` has left in the catalogue's folder runs are not made again.
 
     Args:
         catalogue: The catalogue that was reviewed.
-        library: The library that answered.
+        library: The library that answered: of barcodes or of pictures. May be given several times,
+            for those that answered together.
         apply: Do it.
         out: Write the changes as a table (.tsv, .csv) and, beside it, as a page.
-        taxonomy: The taxonomy that the library was built with, if it was built with one.
+        taxonomy: The taxonomy that they were built with, if they were built with one.
+        embeddings: What `merian embed` made of the pictures of the catalogue; what lies in its
+            folder runs if not given.
         processes: How many to use; as many as there are cores if not given.
         quiet: Print the answer and nothing else.
     """
@@ -51,39 +56,45 @@ def learn(
     from merian.identify.correcting import trial, write_changes
     from merian.taxonomy import Taxonomy
 
+    libraries = ", ".join(map(str, library))
     if out is not None and out.suffix.lower() not in (".tsv", ".csv"):
         raise InputError(f"--out {out}: expected a name that ends with .tsv or .csv")
     checklist = Taxonomy.open(taxonomy) if taxonomy is not None else None
     with (
         screen.working(f"Learning from {catalogue}", quiet) as job,
         trial(catalogue, library, checklist=checklist, processes=processes,
-              progress=job.step) as tried,
+              progress=job.step, stored=embeddings) as tried,
     ):  # fmt: skip
-        _print(tried, library)
+        _print(tried, libraries)
         if out is not None:
             from merian.report.learnt import write_learnt
 
             write_changes(out, tried.changes)
             page = out.with_suffix(".html")
-            write_learnt(page, tried, str(catalogue), str(library))
+            write_learnt(page, tried, str(catalogue), libraries)
             print(screen.printable(f"the changes: {out}, and as a page {page}"))
         if not tried.taken:
             return
         if not apply:
-            again = shlex.join(["merian", "learn", str(catalogue), "--library", str(library)])
+            given = [word for one in library for word in ("--library", str(one))]
+            again = shlex.join(["merian", "learn", str(catalogue), *given])
             screen.say(f"nothing was changed; to do it: {again} --apply", quiet)
             return
-        appended = do(tried, catalogue, job.step)
-        print(screen.printable(f"{library}: has learnt"))
+        summary = do(tried, catalogue, job.step)
+        appended = summary.added.get("identification", 0) if summary is not None else 0
+        for one in tried.pupils:
+            if one.taken:
+                print(screen.printable(f"{one.library}: has learnt"))
         print(screen.printable(
             f"{catalogue}: {screen.counted(appended, 'identification')} appended"
         ))  # fmt: skip
 
 
-def _print(tried: Trial, library: Path) -> None:
+def _print(tried: Trial, library: str) -> None:
     """Print what would change."""
     corrections = screen.counted(tried.taken, "correction")
-    print(screen.printable(f"{corrections} that {library} lacks; {tried.known:,} it has already"))
+    lack = "lack" if len(tried.pupils) > 1 else "lacks"
+    print(screen.printable(f"{corrections} that {library} {lack}; {tried.known:,} known already"))
     if tried.contrary:
         print("set aside: the library holds these records under another name; build it anew")
         screen.print_table(("record", "in the library", "corrected"), tried.contrary[:_SHOWN])

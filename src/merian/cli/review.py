@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from merian.cli import screen
 from merian.errors import InputError
@@ -21,6 +24,7 @@ def review(
     host: str = "127.0.0.1",
     taxonomy: Path | None = None,
     embeddings: Path | None = None,
+    library: Annotated[list[Path] | None, Parameter(name=("--library", "-l"))] = None,
     quiet: screen.Quiet = False,
 ) -> None:
     """Open the desk of a catalogue: look at pictures by name, accept, correct, undo.
@@ -38,6 +42,8 @@ def review(
         taxonomy: A checklist, whose names are offered beside those of the catalogue.
         embeddings: What `merian embed` made of the catalogue, to sort by likeness. If not given,
             what `merian discover` has left in it.
+        library: One that learns from what is decided; may be given several times. If not given,
+            those in the folder libraries of the catalogue.
         quiet: Print the address and nothing else.
     """
     from merian.desk import serve
@@ -56,5 +62,6 @@ def review(
 
     serve(
         catalogue, host=host, port=port, by=by, taxonomy=taxonomy, embeddings=embeddings,
-        opened=opened, step=lambda what: screen.say(f"{catalogue}: {what} ...", quiet),
+        libraries=library or (), opened=opened,
+        step=lambda what: screen.say(f"{catalogue}: {what} ...", quiet),
     )  # fmt: skip

@@ -8,6 +8,7 @@ Words are separated by blanks, and all of them have to hold::
     habitat:none           without a value
     state:open             open, accepted, look again, dismissed, or reviewed
     clash:yes              where voices contradict each other
+    within:47,5,55,15      between degrees south, west, north and east
     "some words"           a bare word is looked for in names and in the record's id
 
 Any term of the catalogue's tables may be asked for, and any kind of measurement (bodyLength>5).
@@ -16,6 +17,7 @@ Nothing that is typed becomes a part of the SQL: terms are looked up, and values
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from merian.catalogue.schema import RANKS, TABLES, quoted
 from merian.errors import InputError, did_you_mean
 
-__all__ = ["Condition", "condition_of", "words_of"]
+__all__ = ["Condition", "condition_of", "within", "without", "words_of"]
 
 _OWN = {
     "record": "record", "id": "record", "name": "scientificName", "rank": "taxonRank",
@@ -117,6 +119,8 @@ def _condition(term: str, sign: str, value: str, measured: Collection[str]) -> C
     lower = term.lower()
     if lower == "state" and value.lower() == "reviewed":
         return Condition("state <> 'open'")
+    if lower == "within":
+        return _within(value)
     if lower == "clash" and value.lower() in ("yes", "no"):
         return Condition(f"clash IS {'NOT ' if value.lower() == 'yes' else ''}NULL")
     if lower in _COLUMNS:
@@ -136,8 +140,49 @@ def _condition(term: str, sign: str, value: str, measured: Collection[str]) -> C
             f"record IN ({_REACHED['measurement']} WHERE x.measurementType = ? AND {one.sql})",
             (kind, *one.values),
         )
-    known = [*_OWN, *(f.name for table in TABLES.values() for f in table.fields), *measured]
+    known = [
+        *_OWN,
+        "within",
+        *(f.name for table in TABLES.values() for f in table.fields),
+        *measured,
+    ]
     raise InputError(f"{term}: is no term of the catalogue.{did_you_mean(term, known)}")
+
+
+def _within(value: str) -> Condition:
+    """Return a box on the map; one that ends west of where it begins crosses the date line."""
+    try:
+        south, west, north, east = (float(one) for one in value.split(","))
+    except ValueError:
+        south = west = north = east = math.nan
+    if not (-90 <= south <= north <= 90 and abs(west) <= 180 and abs(east) <= 180):
+        raise InputError(
+            f"within:{value[:60]}: expected degrees south,west,north,east as in within:47,5,55,15"
+        )
+    both = "AND" if west <= east else "OR"
+    return Condition(
+        "(decimalLatitude BETWEEN ? AND ? "
+        f"AND (decimalLongitude >= ? {both} decimalLongitude <= ?))",
+        (south, north, west, east),
+    )
+
+
+def within(text: str) -> list[str]:
+    """Return south, west, north and east of the box that a question asks for; nothing for none."""
+    boxes = [value for denied, term, _, value in words_of(text)
+             if term.lower() == "within" and not denied]  # fmt: skip
+    sides = boxes[-1].split(",") if boxes else []
+    return sides if len(sides) == 4 else []
+
+
+def without(term: str, text: str) -> str:
+    """Return a question without the words of a term."""
+    kept = []
+    for denied, own, sign, value in words_of(text):
+        if own.lower() != term:
+            told = f'"{value}"' if not value or re.search(r"\s", value) else value
+            kept.append(f"{'-' if denied else ''}{own}{sign}{told}")
+    return " ".join(kept)
 
 
 def _compared(column: str, sign: str, value: str, number: bool) -> Condition:

@@ -23,7 +23,7 @@ from merian.catalogue.reviewed import ACCEPTED, DISMISSED, DUBIOUS, said_of
 from merian.catalogue.schema import RANKS, quoted
 
 __all__ = ["BOARD", "NAMED", "SAID", "STATES", "kinds_of", "make_board", "refresh",
-           "refresh_records"]  # fmt: skip
+           "refresh_records", "take_in"]  # fmt: skip
 
 BOARD, SAID = "desk.main.board", "desk.main.said"
 
@@ -125,6 +125,24 @@ def refresh_records(con: duckdb.DuckDBPyConnection, records: Sequence[str]) -> N
     sets = ", ".join(f"{quoted(c)} = {_name('f', c)}" for c in NAMED)
     con.execute(f"UPDATE {BOARD} SET {sets} FROM fresh f WHERE board.record = f.record").fetchall()
     con.execute("DROP TABLE fresh").fetchall()
+
+
+def take_in(con: duckdb.DuckDBPyConnection, run: str) -> list[str]:
+    """Show what a run has said; return of which records."""
+    rows = con.execute(
+        f"SELECT record, identificationID FROM ({_SAID} WHERE i.runID = ?) "
+        "WHERE record IS NOT NULL "
+        f"AND identificationID NOT IN (SELECT identificationID FROM {SAID})", [run],
+    ).fetchall()  # fmt: skip
+    if not rows:
+        return []
+    records = [*dict.fromkeys(record for record, _ in rows)]
+    con.execute(
+        f"INSERT INTO {SAID} SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+        [[record for record, _ in rows], [key for _, key in rows]],
+    ).fetchall()
+    refresh_records(con, records)
+    return records
 
 
 def kinds_of(con: duckdb.DuckDBPyConnection, records: Sequence[str]) -> dict[str, str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
+from numpy.typing import NDArray
 
 from merian.catalogue.schema import RANKS, quoted
-from merian.desk.asking import Condition, condition_of
+from merian.desk.asking import Condition, condition_of, without
 from merian.desk.board import BOARD
 from merian.desk.desk import Desk
 from merian.errors import InputError
@@ -19,9 +20,12 @@ __all__ = [
     "SORTS",
     "Branch",
     "View",
+    "greatest",
+    "lineage",
     "opened_in",
     "page_of",
     "path_in",
+    "paths_in",
     "progress",
     "tree_of",
     "view_of",
@@ -51,6 +55,8 @@ class View:
     Attributes:
         rank: Of the taxon that is looked at; "none" for what has no name, "" for all.
         name: Its name.
+        above: Where several taxa are called so, the lineage of the one that is meant, as `lineage`
+            has it; "" for all that are called so.
         ask: What else is asked for.
         sort: The order, one of `SORTS`.
         pin: The record that others are to be like.
@@ -59,16 +65,17 @@ class View:
 
     rank: str = ""
     name: str = ""
+    above: str = ""
     ask: str = ""
-    sort: str = ""
+    sort: str = "id"
     pin: str = ""
     start: int = 0
 
-    def address(self, **changes: Any) -> str:
-        """Return the address of this view, or of one that differs."""
-        told = vars(replace(self, **{"start": 0, **changes}))
+    def address(self, path: str = "/", what: str = "", **changes: Any) -> str:
+        """Return the address of this view, or of one that differs, or of what is told of it."""
+        told = {**vars(replace(self, **{"start": 0, **changes})), "what": what}
         query = urlencode({key: value for key, value in told.items() if value})
-        return f"/?{query}" if query else "/"
+        return f"{path}?{query}" if query else path
 
     def condition(self, desk: Desk) -> Condition:
         """Return what holds for its records."""
@@ -79,9 +86,28 @@ class View:
             # Also a rank that has no column of its own, for what stands there.
             column = quoted(self.rank) if self.rank in RANKS else None
             if column:
-                return Condition(f"{column} = ?", (self.name,)) & asked
+                return Condition(f"{column} = ?", (self.name,)) & self._lineage() & asked
             return Condition("taxonRank = ? AND scientificName = ?", (self.rank, self.name)) & asked
         return asked
+
+    def _lineage(self) -> Condition:
+        """Return what holds of the ranks above, where one of several of a name is meant."""
+        held = Condition()
+        if self.above:
+            given = dict(parse_qsl(self.above))
+            for rank in RANKS[: RANKS.index(self.rank)]:
+                name = given.get(rank)
+                held &= (
+                    Condition(f"{quoted(rank)} = ?", (name,)) if name
+                    else Condition(f"{quoted(rank)} IS NULL")
+                )  # fmt: skip
+        return held
+
+
+def lineage(above: Mapping[str, str | None], rank: str) -> str:
+    """Return the taxa above a rank as an address holds them; "none" where there are none."""
+    ranks = RANKS[: RANKS.index(rank)] if rank in RANKS else ()
+    return urlencode([(one, above[one]) for one in ranks if above.get(one)]) or UNNAMED
 
 
 def view_of(query: Mapping[str, str], desk: Desk) -> View:
@@ -92,8 +118,19 @@ def view_of(query: Mapping[str, str], desk: Desk) -> View:
     sort = query.get("sort", "")
     if sort not in SORTS:
         sort = "like" if query.get("pin") else "outlier" if desk.likeness else "unsure"
-    return View(query.get("rank", "")[:40], query.get("name", "")[:400], query.get("ask", "")[:600],
-                sort, query.get("pin", "")[:400], int(start))  # fmt: skip
+    return View(
+        query.get("rank", "")[:40], query.get("name", "")[:400], query.get("above", "")[:2_000],
+        _asked(query), sort, query.get("pin", "")[:400], int(start),
+    )  # fmt: skip
+
+
+def _asked(query: Mapping[str, str]) -> str:
+    """Return the question, with the box that was drawn on a map in it."""
+    ask = query.get("ask", "")[:600]
+    box = [query.get(side, "").strip()[:20] for side in ("south", "west", "north", "east")]
+    if not any(box):
+        return ask
+    return f"{without('within', ask)} within:{','.join(box)}".strip()
 
 
 @dataclass(frozen=True)
@@ -107,29 +144,19 @@ class Page:
 def page_of(desk: Desk, view: View) -> Page:
     """Return one page of a view."""
     held = view.condition(desk)
-    source, order = BOARD, SORTS[view.sort][0]
-    with desk.cursor() as con:
-        (count,) = con.execute(
-            f"SELECT count(*) FROM {BOARD} WHERE {held.sql}", [*held.values]
-        ).fetchall()[0]
-        if view.sort == "like":
-            pinned = desk.value(f"SELECT place FROM {BOARD} WHERE record = ?", [view.pin])
-            if pinned is None:
-                raise InputError("no record is pinned: choose one and press P")
-            if not desk.likeness.has(int(pinned)):
-                raise InputError(f"{view.pin}: has no stored vector to compare others with")
-            likeness = desk.likeness.to(int(pinned))
-            con.register("alike", {"place": np.arange(1, len(likeness) + 1), "likeness": likeness})
-            source = (
-                f"(SELECT b.*, nullif(a.likeness, 'NaN'::FLOAT) AS likeness FROM {BOARD} b "
-                "JOIN alike a USING (place))"
-            )
-        # The places of the page first, so that wide rows are not sorted.
-        places = con.execute(
-            f"SELECT place FROM {source} WHERE {held.sql} ORDER BY {order}, place "
-            f"LIMIT {PAGE} OFFSET {view.start}", [*held.values],
-        ).fetchall()  # fmt: skip
-    wanted = [int(place) for (place,) in places]
+    if view.sort == "like":
+        wanted, count = _alike(desk, view, held)
+    else:
+        with desk.cursor() as con:
+            (count,) = con.execute(
+                f"SELECT count(*) FROM {BOARD} WHERE {held.sql}", [*held.values]
+            ).fetchall()[0]
+            # The places of the page first, so that wide rows are not sorted.
+            places = con.execute(
+                f"SELECT place FROM {BOARD} WHERE {held.sql} ORDER BY {SORTS[view.sort][0]}, place "
+                f"LIMIT {PAGE} OFFSET {view.start}", [*held.values],
+            ).fetchall()  # fmt: skip
+        wanted = [int(place) for (place,) in places]
     if not wanted:
         return Page([], int(count))
     found = desk.rows(
@@ -137,6 +164,42 @@ def page_of(desk: Desk, view: View) -> Page:
     )
     by_place = {row["place"]: row for row in found}
     return Page([by_place[place] for place in wanted], int(count))
+
+
+def _alike(desk: Desk, view: View, held: Condition) -> tuple[list[int], int]:
+    """Return the places of a page of what is like the pinned record, and how many there are."""
+    pinned = desk.value(f"SELECT place FROM {BOARD} WHERE record = ?", [view.pin])
+    if pinned is None:
+        raise InputError("no record is pinned: choose one and press P")
+    if not desk.likeness.has(int(pinned)):
+        raise InputError(f"{view.pin}: has no stored vector to compare others with")
+    likeness = desk.likeness.to(int(pinned))
+    places: NDArray[np.int64]
+    if held.sql == "true":
+        places = np.arange(1, len(likeness) + 1)
+    else:
+        with desk.cursor() as con:
+            found = con.execute(
+                f"SELECT place FROM {BOARD} WHERE {held.sql} ORDER BY place", [*held.values]
+            ).fetchnumpy()
+        places = np.asarray(found["place"], np.int64)
+    order = greatest(likeness[places - 1], view.start, PAGE)
+    return places[order].tolist(), len(places)
+
+
+def greatest(values: NDArray[np.float32], start: int, count: int) -> NDArray[np.int64]:
+    """Return which values stand from `start` on if the greatest is first, and NaN last.
+
+    Of equals the first one stands first. Only what may be on the page is put in order.
+    """
+    low = np.where(np.isnan(values), np.float32(-np.inf), values)
+    stop = start + count
+    kept = np.arange(len(low))
+    if stop < len(low):
+        edge = np.partition(low, len(low) - stop)[len(low) - stop]
+        kept = np.flatnonzero(low >= edge)
+    order = np.argsort(-low[kept], kind="stable")[start:stop]
+    return kept[order]
 
 
 def progress(desk: Desk) -> dict[str, int]:
@@ -158,10 +221,20 @@ def progress(desk: Desk) -> dict[str, int]:
 
 @dataclass
 class Branch:
-    """A taxon of the tree: how many records are in it, and how many of them are accepted."""
+    """A taxon of the tree: how many records are in it, and how many of them are accepted.
+
+    Attributes:
+        rank: Its rank.
+        name: Its name.
+        above: Its lineage where others are called so too, else "".
+        count: Its records.
+        done: Those that were accepted.
+        below: The taxa in it.
+    """
 
     rank: str
     name: str
+    above: str = ""
     count: int = 0
     done: int = 0
     below: dict[tuple[str, str], Branch] = field(default_factory=dict)
@@ -183,30 +256,48 @@ def tree_of(desk: Desk) -> Branch:
                 f"FROM {BOARD} WHERE scientificName IS NOT NULL GROUP BY ALL ORDER BY ALL"
             ).fetchall()
         root = Branch("", "")
+        called: dict[tuple[str, str], list[tuple[Branch, dict[str, str]]]] = {}
         for *names, count, done in rows:
-            here = root
+            here, path = root, dict[str, str]()
             here.count += count
             here.done += done
             for rank, name in zip(RANKS, names, strict=True):
                 if name:
-                    here = here.below.setdefault((rank, name), Branch(rank, name))
+                    own = here.below.get((rank, name))
+                    if own is None:
+                        own = here.below[rank, name] = Branch(rank, name)
+                        called.setdefault((rank, name), []).append((own, dict(path)))
+                    path[rank] = name
+                    here = own
                     here.count += count
                     here.done += done
+        for several in called.values():
+            if len(several) > 1:  # homonyms, or one taxon that not all labels place alike
+                for own, above in several:
+                    own.above = lineage(above, own.rank)
         return root
 
     found: Branch = desk.kept("tree", make)
     return found
 
 
-def path_in(root: Branch, rank: str, name: str) -> list[Branch]:
-    """Return the branches from below the root down to a taxon."""
+def paths_in(root: Branch, rank: str, name: str) -> list[list[Branch]]:
+    """Return of each taxon that is called so the branches from below the root down to it."""
     stack: list[tuple[Branch, list[Branch]]] = [(root, [])]
+    found = []
     while stack:
         here, path = stack.pop()
         if (here.rank, here.name) == (rank, name):
-            return path
-        stack += [(one, [*path, one]) for one in here.below.values()]
-    return []
+            found.append(path)
+        stack += [(one, [*path, one]) for one in reversed(here.below.values())]
+    return found
+
+
+def path_in(root: Branch, rank: str, name: str, above: str = "") -> list[Branch]:
+    """Return the branches down to a taxon; to the first that is called so if none is meant."""
+    paths = paths_in(root, rank, name)
+    meant = [path for path in paths if path[-1].above == above]
+    return (meant or paths or [[]])[0]
 
 
 def opened_in(root: Branch, path: Sequence[Branch], most: int = 45) -> set[int]:

@@ -34,8 +34,12 @@ THUMB, LARGE = 240, 1400  # pixels of the longer side
 _QUALITY = 82
 _KEPT = 48_000_000  # pixels of decoded pictures
 
-_MEDIA = "FROM main.media x " + PARENT.replace("media p", "main.media p") + " " + THING.replace(
-    "material t", "main.material t")  # fmt: skip
+_THING = THING.replace("material t", "main.material t")
+_OF_RECORD = """
+SELECT mediaID AS key FROM main.media WHERE occurrenceID = ? OR (occurrenceID IS NULL AND (
+    mediaID = ? OR materialEntityID IN
+        (SELECT materialEntityID FROM main.material WHERE occurrenceID = ?)))
+"""
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,21 @@ class Shown:
 
 def shown(desk: Desk, *, media: str = "", record: str = "", most: int = 24) -> list[Shown]:
     """Return a picture by its mediaID, or those of a record."""
-    if media:
-        condition, values = "x.mediaID = ?", [media]
-    else:
-        condition, values = f"coalesce({SUBJECT}, x.mediaID) = ?", [record]
+    keys = [media]
+    if record:
+        keys = [row["key"] for row in desk.rows(_OF_RECORD, [record] * 3)]
+    # The few that are meant are taken out first, so that nothing is joined whole.
+    meant = "(SELECT * FROM main.media WHERE mediaID IN (SELECT unnest(?::VARCHAR[])))"
+    whole = f"(SELECT * FROM main.media WHERE mediaID IN (SELECT derivedFromMediaID FROM {meant}))"
     rows = desk.rows(
         f"SELECT x.mediaID AS id, {ADDRESS} AS address, {box('a', 'b', 'c', 'd')}, "
         f"{SCALE} AS scale, x.regionOutline AS outline, x.subjectPart, x.subjectOrientation, "
         "x.captureDevice, x.license, x.rightsHolder, x.mediaRemarks "
-        f"{_MEDIA} WHERE {condition} AND {ADDRESS} IS NOT NULL ORDER BY x.mediaID LIMIT {most}",
-        values,
-    )
+        f"FROM {meant} x {PARENT.replace('media p', whole + ' p')} {_THING} "
+        f"WHERE {ADDRESS} IS NOT NULL AND (? = '' OR coalesce({SUBJECT}, x.mediaID) = ?) "
+        f"ORDER BY x.mediaID LIMIT {most}",
+        [keys, keys, record, record],
+    )  # fmt: skip
     return [
         Shown(row.pop("id"), row.pop("address"),
               region_of([row.pop("a"), row.pop("b"), row.pop("c"), row.pop("d")]),
@@ -116,9 +124,9 @@ class Crops:
             return _jpeg(self._whole(one.address, None), LARGE)
         return _jpeg(self._cut(one, LARGE), LARGE)
 
-    def size(self, media: str) -> tuple[int, int]:
+    def size(self, one: Shown) -> tuple[int, int]:
         """Return width and height of the whole picture that one is, or lies in."""
-        return self._whole(self._one(media).address, None).size
+        return self._whole(one.address, None).size
 
     def _one(self, media: str) -> Shown:
         found = shown(self._desk, media=media)

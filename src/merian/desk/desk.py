@@ -33,9 +33,11 @@ class Desk:
         catalogue: It, open for writing.
         by: Who sits at the desk, unless a decision says otherwise.
         taxonomy: A checklist for names that the catalogue does not have.
+        embeddings: The vectors that were given; None for those in the catalogue.
         likeness: What is alike by stored vectors.
         records: How many records there are.
         change: A number that grows with every change; what was counted before is counted anew.
+        work: A folder for what is gone when the desk closes.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class Desk:
         embeddings: Path | None = None,
     ) -> None:
         self.catalogue, self.by, self.taxonomy = catalogue, by, taxonomy
+        self.embeddings = embeddings
         self.change = 0
         self._writing = threading.Lock()
         self._con = catalogue.held()
         work = _work_of(self._con)
+        self.work = work
         self.records = make_board(self._con, work / "board.duckdb")
         self._measured: tuple[str, ...] = tuple(
             str(row[0])
@@ -128,6 +132,12 @@ class Desk:
             finally:
                 self.change += 1
 
+    @contextmanager
+    def quiet(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection while which is used nothing is decided."""
+        with self._writing, self.cursor() as con:
+            yield con
+
     def _shown(self, con: duckdb.DuckDBPyConnection, changed: Changed) -> Changed:
         refresh(con, changed.stands)
         self.likeness.moved(con, [*changed.stands])
@@ -141,6 +151,8 @@ class Desk:
 
     def cards(self, records: Sequence[str]) -> list[Row]:
         """Return the rows of the board of some records, in the order asked for."""
+        if len(records) == 1:  # compared where it lies, and nothing joined
+            return self.rows(f"SELECT * FROM {BOARD} WHERE record = ?", records)
         found = self.rows(
             f"SELECT * FROM {BOARD} WHERE record IN (SELECT unnest(?::VARCHAR[]))", [[*records]]
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from merian.catalogue.clusters import KEPT, write_clusters
 from merian.catalogue.schema import quoted
-from merian.desk.board import SAID, refresh_records
+from merian.desk.board import take_in
 from merian.desk.desk import Desk
 from merian.discover.in_catalogue import names_of
 from merian.discover.merging import merge, promote, undo
@@ -90,22 +90,7 @@ def decide_cluster(desk: Desk, told: dict[str, Any], by: str, why: str) -> dict[
                 con, rows, names_of(after),
                 {"runID": run, "arguments": arguments, "inputs": {}},
             )  # fmt: skip
-            _add(con, run)
+            desk.likeness.moved(con, take_in(con, run))
     last = after.history[-1]
     return {"code": last.code, "action": last.action, "name": last.name, "appended": appended,
             "entry": last.number}  # fmt: skip
-
-
-def _add(con: Any, run: str) -> None:
-    """Show what a run has said of its members."""
-    rows = con.execute(
-        "SELECT coalesce(occurrenceID, nucleotideSequenceID, mediaID), identificationID "
-        "FROM main.identification WHERE runID = ? AND identificationID NOT IN "
-        f"(SELECT identificationID FROM {SAID})", [run],
-    ).fetchall()  # fmt: skip
-    if rows:
-        con.execute(
-            f"INSERT INTO {SAID} SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
-            [[r for r, _ in rows], [k for _, k in rows]],
-        ).fetchall()
-    refresh_records(con, [record for record, _ in rows])

@@ -13,36 +13,43 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from merian import __version__
 from merian.catalogue.reviewed import Changed, Decision, StaleError
 from merian.catalogue.schema import RANKS
+from merian.desk.asking import within, without
+from merian.desk.board import BOARD
 from merian.desk.browsing import (
     PAGE,
     SORTS,
     Page,
     View,
+    lineage,
     opened_in,
     page_of,
     path_in,
+    paths_in,
     progress,
     tree_of,
     view_of,
 )
 from merian.desk.crops import Crops
 from merian.desk.desk import Desk
+from merian.desk.exported import table_of
 from merian.desk.grouped import clusters_of, decide_cluster
+from merian.desk.learning import Learning
 from merian.desk.naming import complete, named, recent
 from merian.desk.specimen import specimen_of
-from merian.desk.where import month_of, months_of, places_of
+from merian.desk.traits import move
+from merian.desk.where import dots_of, month_of, months_of, places_of
 from merian.errors import InputError, MerianError
 from merian.pictures import BadPictureError
 from merian.report.world_map import world_map
@@ -51,42 +58,50 @@ __all__ = ["answers_of", "application"]
 
 Answer = Callable[[Mapping[str, str]], Response]
 
-_STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": "text/javascript; charset=utf-8",
+_SCRIPT = "text/javascript; charset=utf-8"
+_STATIC = {"desk.css": "text/css; charset=utf-8", "desk.js": _SCRIPT, "box.js": _SCRIPT,
+           "learn.js": _SCRIPT, "ends.js": _SCRIPT,
            "icon.svg": "image/svg+xml"}  # fmt: skip
 _DECIDED = 200  # decisions that are listed
+_CHANGES = 1_000  # changes that are
 
 
-def application(desk: Desk, secret: str) -> Starlette:
+def application(desk: Desk, secret: str, learning: Learning | None = None) -> Starlette:
     """Return the desk as an application.
 
     Args:
         desk: What is shown.
         secret: What a page has to say to change something; see `merian.desk.guard`.
+        learning: What learns from what is decided.
     """
-    acts = _Acts(desk)
-    done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster}
+    acts, learns = _Acts(desk), learning or Learning(desk, [], None)
+    done = {"/decide": acts.decide, "/undo": acts.undo, "/cluster": acts.cluster,
+            "/measure": acts.measure,
+            "/learn": lambda told: JSONResponse(learns.act(told))}  # fmt: skip
     return Starlette(routes=[
-        *(_get(path, answer) for path, answer in answers_of(desk, secret).items()),
+        *(_get(path, answer) for path, answer in answers_of(desk, secret, learns).items()),
         *(_post(path, answer, desk) for path, answer in done.items()),
         Route("/static/{name}", _static, methods=["GET"]),
     ])  # fmt: skip
 
 
-def answers_of(desk: Desk, secret: str = "") -> dict[str, Answer]:
+def answers_of(desk: Desk, secret: str = "", learning: Learning | None = None) -> dict[str, Answer]:
     """Return what answers each address that only shows something, as a function of its query."""
-    shown = _Pages(desk, secret)
+    shown = _Pages(desk, secret, learning or Learning(desk, [], None))
     return {
         "/": shown.grid, "/specimen": shown.specimen, "/clusters": shown.clusters,
         "/decided": shown.decided, "/names": shown.names, "/thumb": shown.thumbnail,
-        "/large": shown.large,
+        "/large": shown.large, "/map": shown.map, "/export": shown.export,
+        "/learn": shown.learn,
     }  # fmt: skip
 
 
 class _Pages:
     """What is shown."""
 
-    def __init__(self, desk: Desk, secret: str) -> None:
+    def __init__(self, desk: Desk, secret: str, learning: Learning) -> None:
         self._desk, self._secret, self._crops = desk, secret, Crops(desk)
+        self._learning = learning
 
     def _page(self, template: str, view: View | None = None, **told: Any) -> Response:
         desk = self._desk
@@ -111,9 +126,12 @@ class _Pages:
         if query.get("part"):
             return self._page("cards.html.j2", view, **told)
         tree = tree_of(desk)
-        path = path_in(tree, view.rank, view.name) if view.rank in RANKS else []
+        path = path_in(tree, view.rank, view.name, view.above) if view.rank in RANKS else []
+        several = path and path[-1].above  # others are called so
         return self._page(
             "grid.html.j2", view, tree=tree, opened=opened_in(tree, path), recent=recent(desk),
+            here=path[-1] if path and view.above else None,
+            others=paths_in(tree, view.rank, view.name) if several else [],
             sorts=SORTS, unnamed=desk.records - tree.count, fault=fault, **told,
         )  # fmt: skip
 
@@ -126,16 +144,37 @@ class _Pages:
             lost.status_code = 404
             return lost
         row = found.row
-        north, east, name = row["decimalLatitude"], row["decimalLongitude"], row["scientificName"]
+        north, east = row["decimalLatitude"], row["decimalLongitude"]
         placed = north is not None and east is not None
-        others = places_of(desk, name) if placed else []
+        named = placed and row["scientificName"]
+        others, counts = places_of(desk, row) if named else ([], [])
         return self._page(
-            "specimen.html.j2", one=found, recent=recent(desk), others=len(others),
+            "specimen.html.j2", one=found, recent=recent(desk), others=sum(counts),
             map=world_map("Where it was found", [(north, east)]) if placed else "",
-            around=world_map("Where its name was found", others, identity="others")
+            around=world_map("Where its name was found", others, counts=counts, identity="others")
             if others else "",
-            months=months_of(desk, name), month=month_of(row["eventDate"]),
+            months=months_of(desk, row), month=month_of(row["eventDate"]),
         )  # fmt: skip
+
+    def map(self, query: Mapping[str, str]) -> Response:
+        """Answer the places of what is asked for, to draw a box among them."""
+        view = view_of(query, self._desk)
+        held = view.condition(self._desk)
+        places, counts = dots_of(self._desk, held)
+        drawn = world_map("Where these records were found", places, counts=counts)
+        count = self._desk.value(f"SELECT count(*) FROM {BOARD} WHERE {held.sql}", held.values)
+        return self._page(
+            "map.html.j2", view, map=drawn, placed=sum(counts), count=count, box=within(view.ask),
+            unboxed=without("within", view.ask),
+        )  # fmt: skip
+
+    def export(self, query: Mapping[str, str]) -> Response:
+        """Answer a table of what is asked for, as it is read."""
+        what = query.get("what", "records")
+        lines = table_of(self._desk, view_of(query, self._desk), what)
+        name = quote(f"{self._desk.catalogue.path.name}-{what}.tsv", safe="")
+        told = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        return StreamingResponse(lines, 200, told, "text/tab-separated-values; charset=utf-8")
 
     def clusters(self, _: Mapping[str, str]) -> Response:
         """Answer the clusters of the unnamed."""
@@ -145,6 +184,12 @@ class _Pages:
     def decided(self, _: Mapping[str, str]) -> Response:
         """Answer what was decided."""
         return self._page("decided.html.j2", decisions=self._desk.decided(_DECIDED), most=_DECIDED)
+
+    def learn(self, query: Mapping[str, str]) -> Response:
+        """Answer what libraries would say with the corrections, or how far that is."""
+        if query.get("part"):
+            return JSONResponse(self._learning.told())
+        return self._page("learn.html.j2", learning=self._learning, most=_CHANGES)
 
     def names(self, query: Mapping[str, str]) -> Response:
         """Answer names that begin as what was typed."""
@@ -191,6 +236,10 @@ class _Acts:
     def cluster(self, told: dict[str, Any]) -> Response:
         """Merge or promote clusters, or undo that."""
         return JSONResponse(decide_cluster(self._desk, told, *self._by(told)))
+
+    def measure(self, told: dict[str, Any]) -> Response:
+        """Measure traits anew between end points that were moved."""
+        return JSONResponse(move(self._desk, told, *self._by(told)))
 
 
 # -- what every address does ----------------------------------------------------------------------
@@ -284,6 +333,7 @@ def _templates() -> jinja2.Environment:
     environment.filters["share"] = lambda value: f"{100 * value:.0f} %"
     environment.filters["when"] = _when
     environment.globals["opened_id"] = id
+    environment.globals["lineage"] = lineage
     environment.globals["link"] = lambda path, **told: f"{path}?{urlencode(told)}"
     return environment
 

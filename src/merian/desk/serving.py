@@ -6,12 +6,13 @@ import contextlib
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from merian.catalogue import Catalogue
 from merian.errors import CatalogueError, InputError, MissingExtraError
+from merian.library import Library
 from merian.taxonomy import Taxonomy
 
 __all__ = ["serve"]
@@ -27,6 +28,7 @@ def serve(
     by: str = "",
     taxonomy: Path | None = None,
     embeddings: Path | None = None,
+    libraries: Sequence[Path] = (),
     opened: Callable[[str, int], None] | None = None,
     step: Callable[[str], None] | None = None,
 ) -> None:
@@ -39,6 +41,7 @@ def serve(
         by: Who sits there.
         taxonomy: A checklist for names that the catalogue does not have.
         embeddings: Vectors that `merian embed` made of it; those in it if not given.
+        libraries: Which learn from what is decided; those in it if not given.
         opened: Is told the address and the number of records when pages are answered.
         step: Is told what is being done until then.
     """
@@ -52,9 +55,12 @@ def serve(
         raise MissingExtraError("merian review", "app") from None
     from merian.desk.desk import Desk  # noqa: PLC0415 - loads numpy
     from merian.desk.guard import Guard, is_loopback  # noqa: PLC0415
+    from merian.desk.learning import Learning, libraries_of  # noqa: PLC0415
 
     tell, tell_address = step or (lambda _: None), opened or (lambda _address, _records: None)
     checklist = Taxonomy.open(taxonomy) if taxonomy is not None else None
+    for library in libraries:  # a wrong one is told at once
+        Library.open(library)
     # Ctrl-C is the usual way to close a desk; whoever ends it otherwise means the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
@@ -64,10 +70,11 @@ def serve(
         tell("reading the catalogue")
         with _held(path) as catalogue:
             desk = Desk(catalogue, by, checklist, embeddings)
+            learning = Learning(desk, libraries or libraries_of(path), checklist)
             token = "" if is_loopback(host) else secrets.token_urlsafe(18)
             secret = secrets.token_urlsafe(24)
             names = {host, socket.gethostname().lower()} if token else {host}
-            guarded = Guard(application(desk, secret), names, token, secret)
+            guarded = Guard(application(desk, secret, learning), names, token, secret)
             config = uvicorn.Config(
                 guarded, log_level="error", access_log=False, server_header=False,
                 date_header=False, timeout_graceful_shutdown=2, lifespan="off",
@@ -78,7 +85,8 @@ def serve(
             address = f"http://{shown}:{listening.getsockname()[1]}/"
             told = address + (f"?token={token}" if token else "")
             server = _telling(uvicorn.Server, config, lambda: tell_address(told, desk.records))
-            server.run(sockets=[listening])
+            with contextlib.closing(learning):
+                server.run(sockets=[listening])
 
 
 def _telling(kind: Any, config: Any, ready: Callable[[], None]) -> Any:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from merian.catalogue.definitions import STANDING
 from merian.catalogue.schema import TABLES
 from merian.desk.board import BOARD, SAID
+from merian.desk.browsing import greatest
 from merian.desk.crops import Crops, Shown, shown
 from merian.desk.desk import Desk
+from merian.desk.traits import traits_of
 from merian.formats.outlines import OutlineError, outline_mask, read_points
 from merian.image.addresses import pixels_of
+from merian.measure.by_hand import Drawn
 from merian.pictures import BadPictureError
 
-__all__ = ["Aligned", "Plate", "Specimen", "specimen_of"]
+__all__ = ["Aligned", "Plate", "Specimen", "Traits", "specimen_of"]
 
 Row = dict[str, Any]
 
@@ -46,6 +49,7 @@ class Plate:
         path: The outline, as the path of an SVG; "".
         box: The region within the whole picture: its size, left, top, width and height; or None.
         fault: Why there is no picture.
+        traits: What was measured on it, by specimen: a `Traits` each.
     """
 
     shown: Shown
@@ -54,6 +58,40 @@ class Plate:
     path: str = ""
     box: tuple[int, int, int, int, int, int] | None = None
     fault: str = ""
+    traits: tuple[Traits, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The traits of one specimen in a picture, whose end points can be moved.
+
+    Attributes:
+        number: Of the specimen.
+        drawn: They.
+        left: Of the corner of what is shown, in the picture that was measured.
+        top: Of it.
+    """
+
+    number: int
+    drawn: list[Drawn]
+    left: int
+    top: int
+
+    @property
+    def points(self) -> dict[str, tuple[float, float]]:
+        """Where each end point is in what is shown, once."""
+        return {name: (x - self.left, y - self.top)
+                for one in self.drawn for name, (x, y) in one.points.items()}  # fmt: skip
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """By trait, the measurement that stands."""
+        return {one.definition.id: one.id for one in self.drawn}
+
+    def line(self, one: Drawn) -> str:
+        """Return the points of a trait as those of an SVG."""
+        points = self.points
+        return " ".join(f"{points[name][0]:.2f},{points[name][1]:.2f}" for name in one.points)
 
 
 @dataclass(frozen=True)
@@ -104,26 +142,28 @@ def specimen_of(desk: Desk, crops: Crops, record: str) -> Specimen | None:
         "WHERE coalesce(s.occurrenceID, t.occurrenceID, s.nucleotideSequenceID) = ? "
         "ORDER BY s.sequenceLength DESC NULLS LAST, 1 LIMIT 20", [record],
     )  # fmt: skip
-    ledger = _ledger(desk, record)
+    ledger = _ledger(desk, record, row["stands"])
     place = row["place"]
     beside = desk.rows(
-        f"SELECT place, record FROM {BOARD} WHERE place IN (?, ?)", [place - 1, place + 1]
+        f"SELECT place, record FROM {BOARD} WHERE place BETWEEN ? AND ?", [place - 1, place + 1]
     )
     near = {one["place"]: one["record"] for one in beside}
+    measured = _measurements(desk, record)
+    traits, gone = traits_of(desk, record) if measured else ([], set[str]())
     return Specimen(
-        row, [_plate(crops, one) for one in shown(desk, record=record)], sequences,
+        row, [_plate(crops, one, traits) for one in shown(desk, record=record)], sequences,
         _aligned(desk, record, sequences, ledger), _neighbours(desk, place),
-        _measurements(desk, record), _facts(desk, record), ledger, near.get(place - 1, ""),
-        near.get(place + 1, ""),
+        [{**told, "gone": told["id"] in gone} for told in measured], _facts(desk, record),
+        ledger, near.get(place - 1, ""), near.get(place + 1, ""),
     )  # fmt: skip
 
 
 # -- pictures -------------------------------------------------------------------------------------
 
 
-def _plate(crops: Crops, one: Shown) -> Plate:
+def _plate(crops: Crops, one: Shown, traits: list[Drawn]) -> Plate:
     try:
-        whole = crops.size(one.id)
+        whole = crops.size(one)
     except BadPictureError as bad:
         return Plate(one, (0, 0), fault=_without_place(str(bad), one.address))
     left, top, right, below = (0, 0, *whole)
@@ -132,7 +172,15 @@ def _plate(crops: Crops, one: Shown) -> Plate:
         left, top, right, below = pixels_of(whole, one.region)
         box = (*whole, left, top, right - left, below - top)
     size = right - left, below - top
-    return Plate(one, size, scale_bar(size[0], one.scale), _path(one.outline, left, top), box)
+    own = [trait for trait in traits if trait.media == one.id]
+    return Plate(
+        one, size, scale_bar(size[0], one.scale), _path(one.outline, left, top), box,
+        traits=tuple(
+            Traits(number, [*few], *((left, top) if frame == whole else (0, 0)))
+            for (number, frame), few in groupby(own, lambda trait: (trait.specimen, trait.frame))
+            if frame in (whole, size)
+        ),
+    )  # fmt: skip
 
 
 def _without_place(text: str, address: str) -> str:
@@ -267,38 +315,43 @@ def _neighbours(desk: Desk, place: int) -> list[Row]:
         return []
     likeness = desk.likeness.to(place).copy()
     likeness[place - 1] = np.nan
-    known = np.flatnonzero(~np.isnan(likeness))
-    best = known[np.argsort(-likeness[known], kind="stable")[:_NEIGHBOURS]]
+    best = [at for at in greatest(likeness, 0, _NEIGHBOURS).tolist() if likeness[at] > -2]
+    if not best:
+        return []
     rows = desk.rows(
-        f"SELECT * FROM {BOARD} WHERE place IN (SELECT unnest(?::BIGINT[]))", [(best + 1).tolist()]
+        f"SELECT place, record, scientificName, mediaID, state FROM {BOARD} "
+        f"WHERE place IN ({', '.join(str(at + 1) for at in best)})"
     )
     by_place = {row["place"]: row for row in rows}
-    return [{**by_place[int(at) + 1], "likeness": float(likeness[at])} for at in best]
+    return [{**by_place[at + 1], "likeness": float(likeness[at])} for at in best]
 
 
 def _measurements(desk: Desk, record: str) -> list[Row]:
     return desk.rows(
-        "SELECT g.measurementType AS type, g.measurementValue AS value, g.measurementUnit AS unit, "
+        "SELECT g.measurementID AS id, g.measurementType AS type, "
+        "g.measurementValue AS value, g.measurementUnit AS unit, "
         "g.measurementLower AS low, g.measurementUpper AS high, g.measurementMethod AS method, "
         "g.measurementDeterminedBy AS by FROM main.measurement g "
         "LEFT JOIN main.media m ON m.mediaID = g.mediaID "
         "LEFT JOIN main.material t ON t.materialEntityID = g.materialEntityID "
         "WHERE coalesce(g.occurrenceID, m.occurrenceID, t.occurrenceID, g.mediaID) = ? "
-        "ORDER BY 1, g.measurementID LIMIT 300", [record],
+        "ORDER BY 2, 1 LIMIT 300", [record],
     )  # fmt: skip
 
 
 def _facts(desk: Desk, record: str) -> list[tuple[str, str]]:
     """Return what else is known of a record: terms and values."""
     found = []
-    for table, sql in (
-        ("occurrence", "SELECT * FROM main.occurrence WHERE occurrenceID = ?"),
-        ("event", "SELECT x.* FROM main.event x JOIN main.occurrence o USING (eventID) "
-                  "WHERE o.occurrenceID = ?"),
-        ("material", "SELECT * FROM main.material WHERE occurrenceID = ? "
-                     "ORDER BY materialEntityID LIMIT 3"),
+    event = None
+    for table, condition in (
+        ("occurrence", "occurrenceID = ?"), ("event", "eventID = ?"),
+        ("material", "occurrenceID = ? ORDER BY materialEntityID LIMIT 3"),
     ):  # fmt: skip
-        for row in desk.rows(sql, [record]):
+        key = event if table == "event" else record
+        if key is None:
+            continue
+        for row in desk.rows(f"SELECT * FROM main.{table} WHERE {condition}", [key]):
+            event = row.get("eventID", event)
             found += [
                 (term, str(row[term])) for term in TABLES[table].columns
                 if row.get(term) is not None and term not in _FACTS[table]
@@ -306,15 +359,25 @@ def _facts(desk: Desk, record: str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def _ledger(desk: Desk, record: str) -> list[Row]:
+def _ledger(desk: Desk, record: str, stands: str | None) -> list[Row]:
     """Return every identification of a record, the one that stands first, then the later ones."""
-    rows = desk.rows(
-        f"SELECT i.*, r.verb, r.startedAt AS writtenAt, {STANDING} AS standing "
-        f"FROM main.identification i JOIN {SAID} s USING (identificationID) "
-        "LEFT JOIN main.run r ON r.runID = i.runID WHERE s.record = ? "
-        "ORDER BY r.startedAt DESC NULLS LAST, i.identificationID", [record],
+    told = desk.rows(f"SELECT identificationID AS key FROM {SAID} WHERE record = ?", [record])
+    if not told:
+        return []
+    # By their ids, a few, so that nothing is joined whole.
+    keys = [[row["key"] for row in told]]
+    these = "(SELECT unnest(?::VARCHAR[]))"
+    gone = desk.rows(
+        "SELECT replacesIdentificationID AS key FROM main.identification "
+        f"WHERE replacesIdentificationID IN {these}", keys,
     )  # fmt: skip
-    stands = desk.value(f"SELECT stands FROM {BOARD} WHERE record = ?", [record])
+    replaced = {row["key"] for row in gone}
+    rows = desk.rows(
+        "SELECT i.*, r.verb, r.startedAt AS writtenAt FROM main.identification i "
+        f"LEFT JOIN main.run r ON r.runID = i.runID WHERE i.identificationID IN {these} "
+        "ORDER BY r.startedAt DESC NULLS LAST, i.identificationID", keys,
+    )  # fmt: skip
     for row in rows:
+        row["standing"] = row["identificationID"] not in replaced
         row["stands"] = row["identificationID"] == stands
     return sorted(rows, key=lambda row: not row["stands"])

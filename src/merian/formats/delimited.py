@@ -37,6 +37,7 @@ __all__ = [
     "place_in_words",
     "read_head",
     "rows_behind",
+    "tabbed",
     "terms_of",
     "unique_names",
     "write_delimited",
@@ -313,10 +314,15 @@ def write_delimited(
 def _tabbed(stream: IO[str]) -> Callable[[Iterable[Sequence[str]]], None]:
     def write(rows: Iterable[Sequence[str]]) -> None:
         for row in rows:
-            stream.write("\t".join(" ".join(field.split("\t")) for field in row)
-                         .replace("\r", " ").replace("\n", " ") + "\n")  # fmt: skip
+            stream.write(tabbed(row))
 
     return write
+
+
+def tabbed(row: Iterable[str]) -> str:
+    """Return a line of a tab-separated file, which has no quotes."""
+    fields = "\t".join([field.replace("\t", " ") for field in row])
+    return fields.replace("\r", " ").replace("\n", " ") + "\n"
 
 
 def _quoted(stream: IO[str], delimiter: str) -> Callable[[Iterable[Sequence[str]]], None]:

@@ -1,69 +1,59 @@
-"""What people have corrected, taken into a library: tried on a copy, told, and only then applied.
+"""What people have corrected, taken into libraries: tried on a copy, told, and only then applied.
 
 The names that a person has validated at the desk become references beside those of the library. A
 copy of it is given them, which learns anew from simulated novelty how far its names can be
 trusted: clusters, distances, weights and promise are of the whole, and nothing is trained. Then the
-barcodes of the catalogue are asked of both, and where the two say otherwise stands in a table. Only
+records of the catalogue are asked of both, and where the two say otherwise stands in a table. Only
 when that is asked for the copy takes the library's place, and what has changed is appended to the
 catalogue: each such identification replaces what the library said before, and nothing that a person
 has said.
 
-A record that the library holds already is passed over if it has this name there; under another it
-is set aside, since two names for one barcode would only tell that they contradict each other.
+Libraries of barcodes, of pictures, or both learn together: then it is records that are asked, by
+all of their evidence. The vectors of pictures are those that were stored with the catalogue; only
+what has none goes through the encoder.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from merian.catalogue import RANKS, Catalogue
-from merian.catalogue.schema import quoted
+from merian.catalogue import Reading
+from merian.catalogue.summary import Summary
 from merian.errors import InputError
 from merian.formats.delimited import write_delimited
 from merian.identify.answers import read_answers
+from merian.identify.corrections import Row, against, corrections_of, write_corrections
 from merian.identify.into_catalogue import append_answers
 from merian.identify.job import Identified, identify_files
 from merian.identify.queries import Queries
+from merian.identify.record_job import identify_records
+from merian.identify.records import Records
+from merian.image.addresses import address_of, region_of
 from merian.library import Library, add_to_library
+from merian.library.from_catalogue import is_catalogue
 from merian.library.settings import Settings
+from merian.library.stored_vectors import stored_vectors
+from merian.library.vectors import Raw
 from merian.taxonomy import MAIN_RANKS, Taxonomy
 
-__all__ = ["COLUMNS", "Change", "Trial", "apply", "corrections_of", "trial", "write_changes"]
+__all__ = ["COLUMNS", "Change", "Pupil", "Trial", "apply", "trial", "write_changes"]
 
 COLUMNS = ("id", "what", "rank_before", "name_before", "p_before", "rank", "name", "p")
 
-_NAMES = ", ".join(f"d.{quoted(rank)}" for rank in RANKS)
-_VALIDATED = f"""
-SELECT coalesce(s.occurrenceID, t.occurrenceID) AS record, s.nucleotideSequenceID AS key,
-    s.sequence, s.targetGene, d.scientificName, d.taxonRank, {_NAMES}
-FROM sequence s LEFT JOIN material t ON t.materialEntityID = s.materialEntityID
-JOIN determination d ON d.occurrenceID = coalesce(s.occurrenceID, t.occurrenceID)
-JOIN run r ON r.runID = d.runID
-WHERE s.sequence IS NOT NULL AND d.agentType = 'human'
-    AND r.verb IN ('review', 'discover')
-    AND d.identificationVerificationStatus = 'ValidatedByHuman'
-    AND d.identificationQualifier IS NULL AND coalesce(d.genus, d.species) IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY record ORDER BY length(s.sequence) DESC, key) = 1
-ORDER BY record
-"""
-_TERMS = ("occurrenceID", "sequence", "targetGene", "scientificName", "taxonRank", *RANKS)
-
 Progress = Callable[[str, int], None]
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A barcode of which the library says something else with the corrections."""
+    """A record of which the libraries say something else with the corrections."""
 
     id: str
     what: str
@@ -72,18 +62,16 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A library with the corrections, beside the one without.
+class Pupil:
+    """A library that learns.
 
     Attributes:
-        library: The library.
-        copy: That with the corrections; it is gone when the trial ends, unless it was applied.
+        library: It.
+        copy: That with the corrections, gone when the trial ends unless it was applied; the library
+            itself where it lacks none.
         taken: How many corrections are new to it.
         known: How many it has already.
         contrary: Records that it has under another name: id, its name, the corrected one.
-        before: What the library says.
-        now: What the copy says.
-        changes: Where these differ, of records that no person has validated.
     """
 
     library: Path
@@ -91,9 +79,38 @@ class Trial:
     taken: int
     known: int
     contrary: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Libraries with the corrections, beside those without.
+
+    Attributes:
+        pupils: The libraries.
+        before: What they say.
+        now: What the copies say.
+        changes: Where these differ, of records that no person has validated.
+    """
+
+    pupils: Sequence[Pupil]
     before: Identified | None = None
     now: Identified | None = None
     changes: Sequence[Change] = ()
+
+    @property
+    def taken(self) -> int:
+        """How many corrections are new to a library."""
+        return sum(one.taken for one in self.pupils)
+
+    @property
+    def known(self) -> int:
+        """How many one has already."""
+        return sum(one.known for one in self.pupils)
+
+    @property
+    def contrary(self) -> Sequence[tuple[str, str, str]]:
+        """Records that one has under another name."""
+        return [row for one in self.pupils for row in one.contrary]
 
     @property
     def counted(self) -> Mapping[str, int]:
@@ -101,89 +118,156 @@ class Trial:
         return dict(Counter(one.what for one in self.changes).most_common())
 
 
-def corrections_of(catalogue: Path) -> list[Row]:
-    """Return the barcodes whose name a person has validated at the desk, with their lineage."""
-    with Catalogue.open(catalogue, read_only=True) as opened:
-        found = opened.query(_VALIDATED)
-        return [dict(zip(found.columns, row, strict=True)) for row in found]
-
-
 @contextmanager
 def trial(
     catalogue: Path,
-    library: Path,
+    libraries: Path | Sequence[Path],
     *,
     checklist: Taxonomy | None = None,
     processes: int | None = None,
     progress: Progress | None = None,
+    stored: Path | None = None,
 ) -> Iterator[Trial]:
-    """Try a library with the corrections of a catalogue.
+    """Try libraries with the corrections of a catalogue.
 
     Args:
-        catalogue: Whose people have corrected, and whose barcodes are asked again.
-        library: Of barcodes.
-        checklist: The one that it was built with, if it was built with one.
+        catalogue: Whose people have corrected, and whose records are asked again.
+        libraries: Of barcodes, of pictures, or of both.
+        checklist: The one that they were built with, if they were built with one.
         processes: How many at most.
         progress: Is told how far it is.
+        stored: Where vectors of pictures lie, as `stored_vectors` takes it; in the catalogue if not
+            given.
     """
-    from merian.identify import PARTS  # noqa: PLC0415 - the door imports this room's files
-
     tell: Callable[[str, Any], None] = progress or (lambda _what, _count: None)
-    opened = Library.open(library).of_kind("barcode")
-    told = corrections_of(catalogue)
-    if not told:
+    from merian.learn.embeddings import open_embeddings  # noqa: PLC0415 - for this verb alone
+
+    folders = [libraries] if isinstance(libraries, Path) else [*libraries]
+    shelf = [Library.open(folder) for folder in folders]
+    told = {kind: corrections_of(catalogue, kind) for kind in {one.kind for one in shelf}}
+    if not any(told.values()):
+        what = "no picture" if [*told] == ["picture"] else "no barcode"
+        what = "no barcode and no picture" if len(told) > 1 else what
         raise InputError(
-            f"{catalogue}: no barcode has a name that a person has validated at the desk; "
+            f"{catalogue}: {what} has a name that a person has validated at the desk; "
             "`merian review` opens it"
         )
-    fresh, known, contrary = _against(opened, told)
-    folder = opened.folder
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.learning-", dir=folder.parent) as made:
-        copy = Path(made, "library")
-        base = Trial(folder, copy, len(fresh), known, contrary)
-        if not fresh:
-            yield base
+    place = (stored or catalogue).absolute()
+    if not is_catalogue(place):
+        open_embeddings(place)  # a wrong one is told at once
+    with ExitStack() as stack:
+        pupils = [
+            _taught(stack, one, told[one.kind], place, checklist, processes, tell) for one in shelf
+        ]
+        if not any(one.taken for one in pupils):
+            yield Trial(pupils)
             return
-        # Nothing in a library is written over, so that its files can be shared.
-        shutil.copytree(folder, copy, copy_function=_linked)
-        file = Path(made, "corrections.csv")
-        _write(file, fresh)
-        add_to_library(
-            copy, [file], checklist=checklist, parts=PARTS, progress=tell,
-            settings=Settings(format="table"),
-        )  # fmt: skip
-        tell("asking the library", 0)
-        before = identify_files(Queries([catalogue]), folder, Path(made, "before.tsv"),
-                                processes=processes, progress=tell)  # fmt: skip
-        tell("asking it with the corrections", 0)
-        now = identify_files(Queries([catalogue]), copy, Path(made, "now.tsv"),
-                             processes=processes, progress=tell)  # fmt: skip
-        aside = {row["record"] for row in told} | {row["key"] for row in told}
-        changes = [*_changes(before.out, now.out, aside)]
-        yield Trial(folder, copy, len(fresh), known, contrary, before, now, changes)
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="merian-learning-")))
+        sees = any(one.kind == "picture" for one in shelf)
+
+        def ask(places: list[Path], out: Path) -> Identified:
+            if sees:
+                return identify_records(Records([catalogue]), places, out, processes=processes,
+                                        progress=tell, stored=place)  # fmt: skip
+            return identify_files(Queries([catalogue]), places, out, processes=processes,
+                                  progress=tell)  # fmt: skip
+
+        several = "libraries" if len(shelf) > 1 else "library"
+        tell(f"asking the {several}", 0)
+        before = ask([one.library for one in pupils], made / "before.tsv")
+        tell("asking with the corrections", 0)
+        now = ask([one.copy for one in pupils], made / "now.tsv")
+        rows = [row for few in told.values() for row in few]
+        aside = {row["record"] for row in rows} | {row["key"] for row in rows}
+        yield Trial(pupils, before, now, [*_changes(before.out, now.out, aside)])
 
 
-def apply(tried: Trial, catalogue: Path, progress: Progress | None = None) -> int:
-    """Put the copy in the library's place, and append what has changed; return how many.
+def _taught(
+    stack: ExitStack,
+    library: Library,
+    told: Sequence[Row],
+    stored: Path,
+    checklist: Taxonomy | None,
+    processes: int | None,
+    tell: Callable[[str, Any], None],
+) -> Pupil:
+    """Give a copy of a library the corrections that it lacks."""
+    from merian.identify import PARTS, PICTURE_PARTS  # noqa: PLC0415 - the door imports this room
 
-    The library is changed first: should this be stopped before its end, the same command finds the
-    corrections in it, and `merian identify` appends what it says.
+    fresh, known, contrary = against(library, told)
+    folder = library.folder
+    if not fresh:
+        return Pupil(folder, folder, 0, known, contrary)
+    # Beside the library, whose place it may take.
+    made = Path(stack.enter_context(
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}.learning-", dir=folder.parent)
+    ))  # fmt: skip
+    copy = made / folder.name
+    # Nothing in a library is written over, so that its files can be shared.
+    shutil.copytree(folder, copy, copy_function=_linked)
+    file = made / "corrections.csv"
+    write_corrections(file, fresh)
+    sees = library.kind == "picture"
+    add_to_library(
+        copy, [file], parts=PICTURE_PARTS if sees else PARTS, progress=tell,
+        checklist=checklist if library.header["checklist"] else None,
+        settings=Settings(format="table", processes=processes),
+        known=_vectors(library, fresh, stored) if sees else None,
+    )  # fmt: skip
+    return Pupil(folder, copy, len(fresh), known, contrary)
+
+
+def _vectors(library: Library, rows: Sequence[Row], stored: Path) -> dict[str, Raw]:
+    """Return the vectors of pictures that are there already, by their address."""
+    there = stored_vectors(stored, str(library.header["encoder"]["id"]))
+    if there is None:
+        return {}
+    return {
+        address_of(str(row["accessURI"]), region_of(
+            (row["xFrac"], row["yFrac"], row["widthFrac"], row["heightFrac"])
+        )): vector
+        for row, vector in zip(rows, there.of([str(row["key"]) for row in rows]), strict=True)
+        if vector is not None
+    }  # fmt: skip
+
+
+def apply(
+    tried: Trial,
+    catalogue: Path,
+    progress: Progress | None = None,
+    into: Callable[[Reading, Mapping[str, object]], Summary] | None = None,
+) -> Summary | None:
+    """Put the copies in the libraries' places, and append what has changed; return what was.
+
+    The libraries are changed first: should this be stopped before its end, the same command finds
+    the corrections in them, and `merian identify` appends what they say.
+
+    Args:
+        tried: What was tried.
+        catalogue: Which was asked.
+        progress: Is told how far it is.
+        into: Takes the answers in, where the catalogue is held; see `append_answers`.
     """
     if tried.now is None or tried.before is None:
-        return 0
-    aside = tried.copy.with_name("former")
-    try:
-        tried.library.rename(aside)
-        tried.copy.rename(tried.library)
-    except BaseException:  # Ctrl-C too: what is beside it goes when the trial ends
-        if aside.exists() and not tried.library.exists():
-            aside.rename(tried.library)
-        raise
-    summary = append_answers(
+        return None
+    for one in tried.pupils:
+        if one.taken:
+            _replaced(one)
+    return append_answers(
         catalogue, tried.now, progress, only={one.id for one in tried.changes},
-        instead_of=tried.before.library,
+        instead_of=tried.before, into=into,
     )  # fmt: skip
-    return 0 if summary is None else summary.added.get("identification", 0)
+
+
+def _replaced(one: Pupil) -> None:
+    aside = one.copy.with_name(f"{one.copy.name}.former")
+    try:
+        one.library.rename(aside)
+        one.copy.rename(one.library)
+    except BaseException:  # Ctrl-C too: what is beside it goes when the trial ends
+        if aside.exists() and not one.library.exists():
+            aside.rename(one.library)
+        raise
 
 
 def write_changes(file: Path, changes: Sequence[Change]) -> None:
@@ -196,33 +280,6 @@ def write_changes(file: Path, changes: Sequence[Change]) -> None:
     write_delimited(file, COLUMNS, rows, "," if file.suffix.lower() == ".csv" else "\t")
 
 
-def _against(library: Library, told: Sequence[Row]) -> tuple[list[Row], int, list[Any]]:
-    """Return the corrections that a library lacks, how many it has, and those against it."""
-    wanted = {str(key): row for row in told for key in (row["record"], row["key"])}
-    there: dict[str, str] = {}
-    for entry in range(len(library)):
-        for one in library.records_of(entry):
-            if one.id in wanted:
-                there[str(wanted[one.id]["record"])] = library.name_of(entry)
-    fresh, known, contrary = [], 0, []
-    for row in told:
-        name = there.get(str(row["record"]))
-        if name is None:
-            fresh.append(row)
-        elif name == row["scientificName"]:
-            known += 1
-        else:
-            contrary.append((str(row["record"]), name, str(row["scientificName"])))
-    return fresh, known, contrary
-
-
-def _write(file: Path, rows: Sequence[Row]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(_TERMS)
-        table.writerows([row["record"], *(row[term] for term in _TERMS[1:])] for row in rows)
-
-
 def _linked(source: str, to: str) -> str:
     """Share a file where the disk can, else copy it."""
     try:
@@ -233,7 +290,7 @@ def _linked(source: str, to: str) -> str:
 
 
 def _changes(before: Path, now: Path, aside: set[object]) -> Iterator[Change]:
-    """Return where two tables of answers about the same barcodes differ."""
+    """Return where two tables of answers about the same records differ."""
     for old, new in zip(read_answers(before), read_answers(now), strict=True):
         assert old["id"] == new["id"]
         if old["id"] in aside or (old["rank"], old["name"]) == (new["rank"], new["name"]):

@@ -14,7 +14,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +33,8 @@ from merian.taxonomy import MAIN_RANKS, TaxonomyLock
 __all__ = ["append_answers"]
 
 _BATCH = 5_000
+
+Into = Callable[[Reading, Mapping[str, object]], Summary]
 _TYPES = {"barcode": "nucleotideSequence", "picture": "media", "consensus": "consensus"}
 _SUBJECTS = {"barcode": "nucleotideSequenceID", "picture": "mediaID", "consensus": "occurrenceID"}
 _TERMS = (
@@ -50,7 +52,8 @@ def append_answers(
     progress: Progress | None = None,
     *,
     only: Collection[str] | None = None,
-    instead_of: str = "",
+    instead_of: Identified | None = None,
+    into: Into | None = None,
 ) -> Summary | None:
     """Append an answer table to a catalogue that holds what was asked about.
 
@@ -64,7 +67,10 @@ def append_answers(
         found: What was identified.
         progress: Is told how far it is.
         only: The ids of the answers that are meant; all if not given.
-        instead_of: The hash of a library whose answers about the same these replace.
+        instead_of: What was identified before by the same libraries, as they were then: what these
+            say about the same stands in its place.
+        into: Takes in what is read, with the arguments of the run, where somebody holds the
+            catalogue: ``folder`` is then a copy of it.
 
     Returns:
         What was written, or None where no answer names anything.
@@ -77,11 +83,14 @@ def append_answers(
             count = 0
             rows = _subjects(opened, _standing(found.out, only))
             if found.disagreements is not None:
-                rows = _of_records(found.out)
-            former = _former(opened, instead_of)
+                rows = _of_records(found.out, only)
+            was = _hashes(instead_of, found) if instead_of is not None else {}
+            former = _former(opened, was.values())
             for line, row in rows:
                 said = {**_row(row, method), **_by(by, row)}
-                if told := former.get(row["nucleotideSequenceID"] or row["occurrenceID"]):
+                subject = _subject(said["nucleotideSequenceID"], said.get("mediaID"),
+                                   said["occurrenceID"])  # fmt: skip
+                if told := former.get((subject, _then(str(said["identifiedBy"]), was))):
                     said["replacesIdentificationID"] = told
                 said["identificationID"] = _key(said)
                 waiting.write(json.dumps([line, *(said.get(term) for term in _TERMS)]) + "\n")
@@ -91,6 +100,8 @@ def append_answers(
         waiting.seek(0)
         source = Rows(found.out, "identification", _chunks(waiting))
         reading = Reading("answers", (source,), (found.out,))
+        if into is not None:
+            return into(reading, {"run": found.run})
         with Catalogue.open(folder) as opened:
             return opened.ingest(
                 reading, verb="identify", arguments={"run": found.run}, progress=progress
@@ -129,10 +140,12 @@ def _by(by: Mapping[str, dict[str, str | None]], row: Mapping[str, Any]) -> dict
     return found
 
 
-def _of_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _of_records(
+    path: Path, only: Collection[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Return the answers of records that name something, single ones first."""
     for table in (beside(path)[0], path):
-        for line, row in _standing(table):
+        for line, row in _standing(table, only):
             term = _SUBJECTS[row["evidence"]]
             key = row["id"] if term == "occurrenceID" else row["item"]
             yield line, {**row, "nucleotideSequenceID": None, "occurrenceID": None, term: key}
@@ -147,16 +160,35 @@ def _standing(
             yield line, row
 
 
-def _former(catalogue: Catalogue, library: str) -> dict[object, str]:
-    """Return what a library has said that stands, by the sequence or occurrence it is about."""
-    if not library:
+def _hashes(before: Identified, now: Identified) -> dict[str, str]:
+    """Return the former hash of each library, by the hash that it has now."""
+    then = [*before.libraries.values()] or [before.library]
+    return dict(zip([*now.libraries.values()] or [now.library], then, strict=True))
+
+
+def _then(by: str, was: Mapping[str, str]) -> str:
+    """Return by which libraries something was said before, of what says it now."""
+    told = by.rpartition("librar")[2].partition(" ")[2]
+    return ", ".join(was.get(one, one) for one in told.split(", "))
+
+
+def _subject(*ids: object) -> tuple[object, ...]:
+    return tuple(str(one) if one else None for one in ids)
+
+
+def _former(
+    catalogue: Catalogue, libraries: Collection[str]
+) -> dict[tuple[tuple[object, ...], str], str]:
+    """Return what libraries have said that stands, by what it is about and who they are."""
+    if not libraries:
         return {}
+    said = " OR ".join(f"contains(i.identifiedBy, {literal(one)})" for one in sorted(libraries))
     return {
-        subject: str(key)
-        for subject, key in catalogue.query(
-            "SELECT coalesce(i.nucleotideSequenceID, i.occurrenceID), i.identificationID "
-            f"FROM identification i WHERE {STANDING} AND i.agentType = 'machine' "
-            f"AND i.identifiedBy LIKE {literal('%, library ' + library)} ORDER BY 2 DESC"
+        (_subject(*subject), _then(str(by), {})): str(key)
+        for *subject, by, key in catalogue.query(
+            "SELECT i.nucleotideSequenceID, i.mediaID, i.occurrenceID, i.identifiedBy, "
+            f"i.identificationID FROM identification i WHERE {STANDING} "
+            f"AND i.agentType = 'machine' AND ({said}) ORDER BY i.identificationID DESC"
         )
     }
 

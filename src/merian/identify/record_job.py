@@ -70,6 +70,7 @@ def identify_records(
     processes: int | None = None,
     progress: Progress | None = None,
     sightings: Sightings | None = None,
+    stored: Path | None = None,
 ) -> Identified:
     """Identify records and write the answers.
 
@@ -82,6 +83,7 @@ def identify_records(
         processes: How many at most; as many as the machine has cores if None.
         progress: Is told how far it is.
         sightings: Where and when taxa were met: makes place and date of records evidence.
+        stored: Where vectors of pictures lie that are taken, as `stored_vectors` has it.
     """
     out, choice, tell = Path(out), choice or Choice(), progress or (lambda _what, _count: None)
     check_suffix(out)
@@ -94,7 +96,7 @@ def identify_records(
     before = done_before(out, run)
     if before and all(path.is_file() for path in beside(out)):
         return before
-    panel = RecordPanel(shelf, choice, sightings=sightings)
+    panel = RecordPanel(shelf, choice, sightings=sightings, stored=stored)
     with work_on(out, run) as work:
         chunks = _answer(records, panel, work, processes, tell)
         tell("writing", 0)

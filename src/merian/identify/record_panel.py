@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ from merian.identify.together import Decided
 from merian.identify.unpacking import Unpacker
 from merian.image.addresses import Region, address_of
 from merian.library import Library
+from merian.library.stored_vectors import StoredVectors, stored_vectors
 from merian.library.vectors import raw_vectors
 from merian.pictures import BadPictureError
 
@@ -69,6 +71,7 @@ class RecordPanel:
         choice: Choice,
         told: Mapping[tuple[int, ...], Decided] | None = None,
         sightings: Sightings | None = None,
+        stored: Path | None = None,
     ) -> None:
         """Open libraries for answers.
 
@@ -77,9 +80,11 @@ class RecordPanel:
             choice: What is chosen.
             told: What another process has learnt of some of them together.
             sightings: Where and when taxa were met, if place and date are evidence too.
+            stored: Where vectors of pictures lie that are taken, as `stored_vectors` has it.
         """
-        self.choice, self.shelf = choice, shelf
+        self.choice, self.shelf, self._stored = choice, shelf, stored
         self.identifiers = {name: Identifier(one, choice) for name, one in shelf.items()}
+        self._known: dict[str, StoredVectors | None] = {}
         self._called = {name: name for name in shelf}
         if not any(one.kind == "picture" for one in shelf.values()):
             self._ask_across()
@@ -126,6 +131,8 @@ class RecordPanel:
         if self.consensus.place is not None:
             sightings = self.consensus.place.sightings
             said |= {"place": str(sightings.path), "place_hash": sightings.hash}
+        if self._stored is not None:
+            said |= {"stored": str(self._stored)}
         return json.dumps(folders), json.dumps(hashes), json.dumps(said)
 
     def promise(self) -> list[str]:
@@ -250,8 +257,7 @@ class RecordPanel:
                     aside[number].append([address, self._no_eyes()])
         if not wanted:
             return
-        opened = {own.eye_id: own for own in self._eyes.values()}  # of one kind but one
-        seen = self._seen(wanted, {key: own.eye for key, own in opened.items()}, aside)
+        seen = self._seen(wanted, aside)
         for name, own in self._eyes.items():
             rows = seen[own.eye_id]
             if rows:
@@ -263,40 +269,49 @@ class RecordPanel:
         return f"no library of pictures was given; {refusal(self.shelf)}"
 
     def _seen(
-        self,
-        wanted: Sequence[_Wanted],
-        eyes: Mapping[str, Any],
-        aside: list[list[list[str]]],
+        self, wanted: Sequence[_Wanted], aside: list[list[list[str]]]
     ) -> dict[str, list[tuple[int, str, str, NDArray[np.float16]]]]:
         """Return by encoder the record, id, address and vector of each picture that can be read.
 
-        Few are read at a time: unpacked they are large.
+        What is stored is not looked at. Few are read at a time: unpacked they are large.
         """
-        found: dict[str, list[Any]] = {id: [] for id in eyes}
+        opened = {own.eye_id: own for own in self._eyes.values()}  # of one kind but one
+        vectors = {id: self._before(id, [one[4] for one in wanted]) for id in opened}
+        left = [at for at in range(len(wanted)) if any(at not in had for had in vectors.values())]
         unpack = Unpacker()
-        for first in range(0, len(wanted), _AT_ONCE):
-            held: list[_Wanted] = []
+        for first in range(0, len(left), _AT_ONCE):
+            held: list[int] = []
             items: list[Any] = []
             bad: dict[tuple[int, str, str], None] = {}
-            for one in wanted[first : first + _AT_ONCE]:
+            for at in left[first : first + _AT_ONCE]:
                 try:
-                    items.append(unpack(*one[1:4]))
-                    held.append(one)
+                    items.append(unpack(*wanted[at][1:4]))
+                    held.append(at)
                 except BadPictureError as why:
-                    bad[one[0], one[1], str(why)] = None
-            for id, eye in eyes.items() if items else ():
+                    bad[wanted[at][0], wanted[at][1], str(why)] = None
+            for id, own in opened.items() if items else ():
                 rejects: list[tuple[int, str]] = []
-                vectors = raw_vectors(eye, items, rejects)
-                bad |= {(held[row][0], held[row][1], why): None for row, why in rejects}
+                made = raw_vectors(own.eye, items, rejects)
+                bad |= {(*wanted[held[row]][:2], why): None for row, why in rejects}
                 gone = {row for row, _ in rejects}
-                found[id] += [
-                    (one[0], one[4], address_of(one[1], one[2]), vectors[row])
-                    for row, one in enumerate(held)
-                    if row not in gone
-                ]
+                vectors[id] |= {at: made[row] for row, at in enumerate(held) if row not in gone}
             for number, address, reason in bad:
                 aside[number].append([address, reason])
-        return found
+        return {
+            id: [(one[0], one[4], address_of(one[1], one[2]), vectors[id][at])
+                 for at, one in enumerate(wanted) if at in vectors[id]]
+            for id in opened
+        }  # fmt: skip
+
+    def _before(self, encoder: str, media: Sequence[str]) -> dict[int, NDArray[np.float16]]:
+        """Return the vectors of pictures that are there already, by their places."""
+        if self._stored is None:
+            return {}
+        if encoder not in self._known:
+            self._known[encoder] = stored_vectors(self._stored, encoder)
+        there = self._known[encoder]
+        found = there.of(media) if there is not None else []
+        return {at: vector for at, vector in enumerate(found) if vector is not None}
 
     # -- together -------------------------------------------------------------------------------
 
@@ -364,4 +379,5 @@ def open_record_answerer(
     sightings = read_sightings(said["place"]) if "place" in said else None
     if sightings is not None and sightings.hash != said["place_hash"]:
         raise InputError(f"{sightings.path}: has changed meanwhile; give the command again")
-    return RecordPanel(shelf, choice, told, sightings).answers
+    stored = Path(said["stored"]) if "stored" in said else None
+    return RecordPanel(shelf, choice, told, sightings, stored).answers

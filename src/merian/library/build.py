@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from merian.library.segment import REJECTS, open_segment, write_rejects, write_s
 from merian.library.settings import Settings, checked, continued
 from merian.library.sources import gathering, readings_of, unknown
 from merian.library.store import HEADER, Library, assemble
+from merian.library.vectors import Raw
 from merian.library.witnesses import picture_readings, take_witnesses
 from merian.taxonomy import Taxonomy
 
@@ -110,6 +111,7 @@ def add_to_library(
     settings: Settings | None = None,
     parts: Sequence[Part] = (),
     progress: Progress | None = None,
+    known: Mapping[str, Raw] | None = None,
 ) -> Summary:
     """Add references to a library. Files that it has already are passed over.
 
@@ -120,6 +122,7 @@ def add_to_library(
         settings: What is said about the files.
         parts: As for the build.
         progress: Is told how far it is.
+        known: By the address of a picture, the vector that its encoder has made of it before.
     """
     folder = Path(folder)
     with only_writer(Library.open(folder).folder):
@@ -127,7 +130,8 @@ def add_to_library(
         _check_checklist(folder, header, checklist)
         files = [existing(path, "reference") for path in references]
         settings = continued(header, settings or Settings(), folder)
-        done = _extend(folder, header, files, Job.of(checklist, settings, parts, progress))
+        job = replace(Job.of(checklist, settings, parts, progress), known=known or {})
+        done = _extend(folder, header, files, job)
         for left in (folder / "editions").iterdir():
             if left != folder / done.header["edition"]:
                 shutil.rmtree(left, ignore_errors=True)
@@ -168,12 +172,14 @@ class Job:
         settings: What is said about the files.
         parts: What else is built.
         tell: Is told how far it is.
+        known: By the address of a picture, its vector, where that is there already.
     """
 
     checklist: Taxonomy | None
     settings: Settings
     parts: Sequence[Part]
     tell: Progress
+    known: Mapping[str, Raw] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -249,7 +255,7 @@ def write_part(
         if isinstance(gathered, GatheredPictures):
             place = place_encoder(folder, encoder, settings.encoder)
             vectors = PictureVectors(
-                gathered, place, in_segment / "work", settings.processes, job.tell
+                gathered, place, in_segment / "work", settings.processes, job.tell, job.known
             )
             asked = replace(asked, suspects=vectors.suspects)
         witnesses = _witnesses(folder, encoder, in_segment, inputs, job, notes)

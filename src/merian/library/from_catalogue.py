@@ -3,8 +3,9 @@
 Each import of the catalogue is a source of its own, called by what was imported, so that a
 reference still tells where it came from. Where the name that stands is one that `merian identify`
 has given, the record is set aside: a library that takes its own answers for truth would only grow
-surer of its errors. Members of a cluster that `merian discover` has named provisionally are taken
-in: they are named to no species, and are an unnamed outcome under the taxon that they support.
+surer of its errors. So is one that a person has marked to be looked at again. Members of a cluster
+that `merian discover` has named provisionally are taken in: they are named to no species, and are
+an unnamed outcome under the taxon that they support.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from merian.catalogue import Catalogue, Chunk, Reading, Reject, Rows
 from merian.catalogue.definitions import own_answer
 from merian.catalogue.media import ADDRESS, PARENT, SCALE, SUBJECT, THING, box
+from merian.catalogue.reviewed import DUBIOUS
 from merian.catalogue.schema import quoted
 from merian.catalogue.splits.chosen import within
 from merian.errors import FormatError
@@ -29,7 +31,8 @@ _MEMORY = "400MB"
 _TERMS = (*COLUMNS, "taxonConceptID")
 _NAMES = ", ".join(f"d.{quoted(term)}" for term in _TERMS)
 _ANSWERED = (
-    f"({own_answer('d', 'r')} AND NOT coalesce(d.identificationType = 'cluster', false)) AS own"
+    f"CASE WHEN {own_answer('d', 'r')} AND NOT coalesce(d.identificationType = 'cluster', false) "
+    f"THEN 1 WHEN d.identificationVerificationStatus = '{DUBIOUS}' THEN 2 ELSE 0 END AS own"
 )
 _SEQUENCES = f"""
 SELECT s.nucleotideSequenceID AS key, coalesce(s.occurrenceID, t.occurrenceID) AS subject,
@@ -50,7 +53,10 @@ LEFT JOIN determination d ON d.occurrenceID = {SUBJECT}
 LEFT JOIN run r ON r.runID = d.runID
 WHERE {ADDRESS} IS NOT NULL
 """
-_OWN = "its name is an answer of merian identify that nobody has confirmed"
+_ASIDE = {
+    1: "its name is an answer of merian identify that nobody has confirmed",
+    2: "its name is marked to be looked at again",
+}
 _CHUNK = 10_000
 
 
@@ -65,7 +71,8 @@ def source_hash(path: Path, pictures: bool = False, split: str | None = None) ->
         return content_hash(path)
     with Catalogue.open(path, read_only=True, memory=_MEMORY) as opened:
         sql = _asked(opened, pictures, split)
-        hashed = f"SELECT count(*), bit_xor(md5_number_lower(CAST(x AS VARCHAR))) FROM ({sql}) x"
+        told = f"SELECT * REPLACE (own <> 0 AS own) FROM ({sql})"
+        hashed = f"SELECT count(*), bit_xor(md5_number_lower(CAST(x AS VARCHAR))) FROM ({told}) x"
         count, digest = opened.query(hashed).fetch()[0]
     return f"{count}-{digest}"
 
@@ -119,10 +126,10 @@ class _Run:
             found = opened.query(f"SELECT key, subject, own, * EXCLUDE (key, subject, own) "
                                  f"FROM ({asked}) ORDER BY subject, key")  # fmt: skip
             terms = found.columns[3:]
-            for line, (key, subject, own, *cells) in enumerate(found, 1):
+            for line, (key, subject, aside, *cells) in enumerate(found, 1):
                 called = str(subject or key)
-                if own:
-                    yield Reject(self.called, line, _OWN, called)
+                if aside:
+                    yield Reject(self.called, line, _ASIDE[int(str(aside))], called)
                     continue
                 told = zip(terms, cells, strict=True)
                 rows.append({"occurrenceID": called, **dict(told), "line": line})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class PictureVectors:
         work: A folder for what does not fit into memory.
         processes: How many at most; as many as the machine has cores if None.
         tell: Is told how many are embedded.
+        known: By the address of a picture, the vector that the encoder has made of it before.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class PictureVectors:
         work: Path,
         processes: int | None,
         tell: Progress,
+        known: Mapping[str, Raw] | None = None,
     ) -> None:
         self._gathered, self._tell = gathered, tell
+        self._known = known or {}
         self._encoder = str(encoder.resolve())
         self._processes = max(1, processes or os.cpu_count() or 1)
         self._file = work / "vectors"
@@ -103,19 +106,30 @@ class PictureVectors:
         sides = self._gathered.longer, self._gathered.shorter
 
         def batches() -> Iterator[tuple[int, list[Any]]]:
-            for first in range(0, len(lead), _AT_ONCE):
-                rows = lead[first : first + _AT_ONCE].tolist()
+            unseen = [row for row in lead.tolist() if addresses[row] not in self._known]
+            for first in range(0, len(unseen), _AT_ONCE):
+                rows = unseen[first : first + _AT_ONCE]
                 asked = [[addresses[r], *(_known(one[r]) for one in sides)] for r in rows]
                 yield first, asked
 
-        done, arguments = 0, (self._encoder,)
-        here = _Later(self._encoder)
-        answered = in_order(here, _OPENER, arguments, batches(), self._processes)
-        with closing(answered):
-            for _, few in answered:
-                self._tell("embedding", done)
-                done += len(few)
-                yield from few
+        def fresh() -> Generator[Answer]:
+            done, arguments = 0, (self._encoder,)
+            here = _Later(self._encoder)
+            answered = in_order(here, _OPENER, arguments, batches(), self._processes)
+            with closing(answered):
+                for _, few in answered:
+                    self._tell("embedding", done)
+                    done += len(few)
+                    yield from few
+
+        with closing(fresh()) as others:
+            for row in lead.tolist():
+                there = self._known.get(addresses[row])
+                yield next(others) if there is None else (_packed(there), "")
+
+
+def _packed(vector: NDArray[Any]) -> str:
+    return base64.b64encode(vector.astype("<f2").tobytes()).decode()
 
 
 def _known(side: float) -> float | None:
@@ -161,7 +175,7 @@ class _Eye:
         found = self._network.encode([item], rejects)
         if rejects:
             return "", rejects[0][1]
-        return base64.b64encode(found.astype("<f2").tobytes()).decode(), ""
+        return _packed(found), ""
 
     def _cut(self, place: str, region: Region) -> Image.Image:
         if self._last is None or self._last[0] != place:

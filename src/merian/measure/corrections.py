@@ -38,7 +38,9 @@ from merian.measure.shapes import Point
 from merian.measure.written import COCO, IMAGES, MEASUREMENTS, POINTS, number
 from merian.stamp import check_stamp
 
-__all__ = ["HISTORY", "Bias", "Corrected", "correct"]
+__all__ = [
+    "HISTORY", "Bias", "Corrected", "Held", "correct", "measured_again", "moved_points",
+]  # fmt: skip
 
 HISTORY = "corrections.tsv"
 _COLUMNS = (
@@ -89,8 +91,16 @@ class Corrected:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What a folder of measurements holds of the pictures that are corrected."""
+class Held:
+    """What is held of the pictures that are corrected.
+
+    Attributes:
+        definitions: Of the traits that were measured, by their id.
+        sizes: By picture, its width and height.
+        scales: By picture, its scale.
+        addresses: By picture, where it is.
+        points: By specimen, its points by name.
+    """
 
     definitions: dict[str, Definition]
     sizes: dict[str, tuple[int, int]]
@@ -118,7 +128,7 @@ def correct(
             across, down = zip(*points.values(), strict=True)
             boxes.setdefault(image, {})[place] = (min(across), min(down), max(across), max(down))
     edits = read_edited(edited, run.sizes, boxes)
-    moved = {key: _moved(run.points[key], points) for key, points in edits.points.items()}
+    moved = {key: moved_points(run.points[key], points) for key, points in edits.points.items()}
     moved = {key: names for key, names in moved.items() if names}
     redrawn = redrawn_of(folder, edits)
     changed = {*moved, *redrawn}
@@ -134,19 +144,19 @@ def correct(
             key for key in run.points if key[0] in {image for image, _ in edits.points}
         }
     again = {
-        key: _measured_again(run, key, edits, moved.get(key, ()), redrawn.get(key))
+        key: measured_again(run, key, edits, moved.get(key, ()), redrawn.get(key))
         for key in sorted(changed)
     }
     told = (by, date, edited.name, content_hash(edited))
     return _rewritten(folder, run, again, looked, edits, moved, told)
 
 
-def _read_run(folder: Path) -> _Run:
+def _read_run(folder: Path) -> Held:
     existing(folder, "folder of measurements")
     header = check_stamp(folder / HEADER, FORMAT, 1)
     try:
         definitions = {name: _definition(one) for name, one in header["definitions"].items()}
-        run = _Run(definitions, {}, {}, {}, {})
+        run = Held(definitions, {}, {}, {}, {})
         for row in _rows(folder / IMAGES, "\t"):
             image = row["image"]
             run.sizes[image] = int(row["width"]), int(row["height"])
@@ -186,7 +196,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(stream, delimiter=delimiter)
 
 
-def _moved(before: Mapping[str, Point], after: Mapping[str, Point]) -> tuple[str, ...]:
+def moved_points(before: Mapping[str, Point], after: Mapping[str, Point]) -> tuple[str, ...]:
     """Return the names of points that are new, or elsewhere."""
     return tuple(sorted(
         name for name, point in after.items()
@@ -194,14 +204,22 @@ def _moved(before: Mapping[str, Point], after: Mapping[str, Point]) -> tuple[str
     ))  # fmt: skip
 
 
-def _measured_again(
-    run: _Run,
+def measured_again(
+    run: Held,
     key: Key,
     edits: Edits,
     moved: Sequence[str],
     rings: list[list[float]] | None,
 ) -> dict[str, Measurement]:
-    """Return the traits of a specimen that change by its correction."""
+    """Return the traits of a specimen that change by its correction.
+
+    Args:
+        run: What is held of it.
+        key: It.
+        edits: Where its points, and its outline, are now.
+        moved: The names of the points that are elsewhere.
+        rings: Its outline, where that was drawn again.
+    """
     image, _ = key
     points = {**run.points[key], **edits.points.get(key, {})}
     hand = frozenset(moved)
@@ -224,7 +242,7 @@ def _measured_again(
 
 def _rewritten(
     folder: Path,
-    run: _Run,
+    run: Held,
     again: Mapping[Key, Mapping[str, Measurement]],
     looked: set[Key],
     edits: Edits,
@@ -296,7 +314,7 @@ def _history(
     row: Mapping[str, str],
     new: Measurement,
     edits: Edits,
-    run: _Run,
+    run: Held,
     key: Key,
     moved: Mapping[Key, Sequence[str]],
     told: tuple[str, str, str, str],

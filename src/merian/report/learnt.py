@@ -35,8 +35,8 @@ def write_learnt(file: Path, tried: Trial, catalogue: str, library: str) -> None
         ]),
         Text(
             "The library was copied, the copy was given the names that people have validated, and "
-            "learnt anew how far its names can be trusted; then the same barcodes were asked of "
-            "both. Records that people have named themselves are not counted."
+            "learnt anew how far its names can be trusted; then the same records were asked of "
+            "both. Those that people have named themselves are not counted."
         ),
     ]  # fmt: skip
     if changes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 from markupsafe import Markup
@@ -38,6 +39,9 @@ def world_map(
 ) -> Markup:
     """Return a map of places.
 
+    The drawing tells which part of the world it shows (data-west, data-north and data-span, its
+    width in degrees), for a page on which a part of it is chosen.
+
     Args:
         title: What it shows; read out, not drawn.
         places: Latitude and longitude in degrees of each record; what is none is left out.
@@ -45,29 +49,31 @@ def world_map(
         identity: An id that is unique on the page.
     """
     dots: Counter[Place] = Counter()
-    for (north, east), count in zip(places, counts or [1] * len(places), strict=True):
+    for (north, east), count in zip(places, counts or repeat(1, len(places)), strict=True):
         if math.isfinite(north) and math.isfinite(east) and abs(north) <= 90 and abs(east) <= 360:
             dots[round(north, 3), round((east + 180) % 360 - 180, 3)] += count
     size = _DOT * min(1.0, max(0.4, math.sqrt(_FEW / max(len(dots), 1))))
     west, north, span = _window([*dots])
     scale = _WIDE / span
-    drawn = [
-        Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>').format(
-            (east - west) * scale, (north - latitude) * scale,
-            min(size * math.sqrt(1 + math.log2(count)), _LARGEST),
-        )
+    drawn = "".join(
+        # Numbers alone, so that nothing has to be escaped: there may be thousands.
+        f'<circle class="dot" cx="{(east - west) * scale:.1f}" '
+        f'cy="{(north - latitude) * scale:.1f}" '
+        f'r="{min(size * math.sqrt(1 + math.log2(count)), _LARGEST):.1f}"/>'
         for (latitude, east), count in sorted(dots.items(), key=lambda dot: (-dot[1], dot[0]))
-    ]  # fmt: skip
+    )
     spoken = f"{len(dots):,} places, from {_degrees(dots)}" if dots else "no places"
     return Markup(
         '<svg class="map" role="img" viewBox="0 0 {w} {h}" width="100%" '
-        'aria-labelledby="{id}-title {id}-desc">\n'
+        'aria-labelledby="{id}-title {id}-desc" '
+        'data-west="{west:.6g}" data-north="{north:.6g}" data-span="{span:.6g}">\n'
         '<title id="{id}-title">{title}</title><desc id="{id}-desc">{spoken}</desc>\n'
         '<rect class="water" width="{w}" height="{h}"/><path class="land" d="{land}"/>\n{dots}\n'
         "</svg>"
     ).format(
-        w=_WIDE, h=_HIGH, id=identity, title=title, spoken=spoken,
-        land=_land(west, north, span), dots=Markup("").join(drawn),
+        w=_WIDE, h=_HIGH, id=identity, title=title, spoken=spoken, west=west, north=north,
+        span=span,
+        land=_land(west, north, span), dots=Markup(drawn),  # noqa: S704 - numbers
     )  # fmt: skip
 
 
@@ -95,15 +101,16 @@ def _land(west: float, north: float, span: float) -> str:
     there: NDArray[np.int8] = land(
         *(grid.ravel() for grid in np.meshgrid(latitude, longitude, indexing="ij"))
     ).reshape(rows, _CELLS)
-    boxes = []
-    for row in range(rows):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], there[row] == 1, [0]]).astype(np.int8)))
-        for begin, end in edges.reshape(-1, 2).tolist():
-            boxes.append(
-                f"M{begin * unit:g} {row * unit:g}h{(end - begin) * unit:g}v{unit:g}"
-                f"h{-(end - begin) * unit:g}z"
-            )
-    return "".join(boxes)
+    beside = np.zeros((rows, 1), bool)
+    edge = np.diff(np.concatenate([beside, there == 1, beside], axis=1).astype(np.int8), axis=1)
+    at, column = np.nonzero(edge)  # each stretch begins and ends, row by row
+    return "".join(
+        f"M{begin * unit:g} {row * unit:g}h{(end - begin) * unit:g}v{unit:g}"
+        f"h{-(end - begin) * unit:g}z"
+        for row, begin, end in zip(
+            at[::2].tolist(), column[::2].tolist(), column[1::2].tolist(), strict=True
+        )
+    )
 
 
 def _degrees(dots: Counter[Place]) -> str:
