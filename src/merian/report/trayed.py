@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from merian.files import write_text
+from merian.identify.composition import count_rows
 from merian.measure.codes import CODES
 from merian.report.page import (
     Figures,
     Gallery,
     Histogram,
+    Intervals,
     Note,
     Part,
     Picture,
@@ -25,6 +26,7 @@ from merian.report.page import (
 from merian.report.small_picture import small_jpeg
 from merian.tray.crops import CROPS, crop_name, safe
 from merian.tray.run import OVERLAYS, Tray
+from merian.tray.written import COUNTS, UNNAMED
 
 __all__ = ["PAGE", "write_page"]
 
@@ -32,6 +34,11 @@ PAGE = "tray.html"
 _OVERLAYS, _WIDE = 6, 1_000  # on the page; pixels of each
 _SHOWN, _CROPS, _SIDE = 12, 24, 260
 _BINS = 24
+_KINDS, _PHOTOS = 30, 12
+_COUNTING = """
+Names are sometimes wrong, bodies are missed, and what was found may be none. The interval holds the
+count in 95 of 100 cases, as far as what is known of these errors goes.
+"""
 _HOW = """
 Each body has an outline, a number and a crop. Green outlines are what was taken for a body; a
 number on pink has a code, which says what may be wrong. A photograph is looked at in tiles that
@@ -39,18 +46,16 @@ overlap, and what lies in several of them is counted once.
 """
 
 
-def write_page(tray: Tray, folder: Path, told: dict[str, Any]) -> None:
-    """Write the page of a run.
+def write_page(tray: Tray, told: dict[str, Any]) -> None:
+    """Write the page of a run into the folder of the tray.
 
     Args:
         tray: What was found.
-        folder: Where the page goes.
         told: What is written of the run.
     """
-    stage = tray.stage
-    notes: Sequence[Section] = told.get("sections", ())
+    stage, folder = tray.stage, tray.folder
     sections = [
-        _overview(tray, told), *notes, _sizes(tray), _overlays(tray, folder),
+        _overview(tray, told), *_counts(tray), _sizes(tray), _overlays(tray, folder),
         _doubts(tray, folder), _some(tray, folder), _scales(tray),
     ]  # fmt: skip
     stamp = told.get("merian")
@@ -75,7 +80,6 @@ def _overview(tray: Tray, told: dict[str, Any]) -> Section:
             (told["bodies"] - doubted, "without any doubt"),
         ]),
         Text(_HOW),
-        *(Note(note) for note in tray.notes),
         Table(
             ("photograph", "width", "height", "bodies", "expected", "scale", "codes"), rows,
             more=max(0, told["photographs"] - len(rows)),
@@ -91,6 +95,38 @@ def _overview(tray: Tray, told: dict[str, Any]) -> Section:
         parts.append(Table(("photograph", "why it was set aside"), aside,
                            more=max(0, told["set_aside"] - len(aside))))  # fmt: skip
     return Section("In short", parts)
+
+
+def _counts(tray: Tray) -> list[Section]:
+    """Return how many there are of each kind, of the first photographs."""
+    counted = tray.counted
+    if counted is None:
+        return []
+    parts: list[Part] = [Text(_COUNTING)] if counted.composition is not None else []
+    parts += [Note(note) for note in counted.notes]
+    if tray.named is not None:
+        parts += [Text(" ".join(tray.named.found.promise))]
+    if counted.composition is None:
+        plain = sorted(counted.found.items(), key=lambda one: (one[0][0], -one[1], one[0][1]))
+        parts.append(Table(
+            ("photograph", "kind", "found"),
+            [(photo, name or UNNAMED, many) for (photo, name), many in plain[:_KINDS]],
+            more=max(0, len(plain) - _KINDS),
+        ))  # fmt: skip
+        return [Section("How many of each kind", parts)]
+    head, rows = count_rows(counted.composition)
+    for photo in counted.composition.counts.samples[:_PHOTOS]:
+        own = [row for row in rows if row[0] == photo][:_KINDS]
+        values = [
+            (str(row[1] or UNNAMED), float(str(row[3])), float(str(row[4])), float(str(row[5])))
+            for row in own
+        ]
+        parts += [Text(photo), Intervals(f"Counts in {photo}", values),
+                  Table(head[1:], [(row[1] or UNNAMED, *row[2:]) for row in own])]  # fmt: skip
+    more = len(counted.composition.counts.samples) - _PHOTOS
+    if more > 0:
+        parts.append(Text(f"{more:,} more photographs are in {COUNTS}."))
+    return [Section("How many of each kind", parts)]
 
 
 def _sizes(tray: Tray) -> Section:

@@ -6,8 +6,10 @@ with the same intervals; see `merian.measure`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -25,7 +27,7 @@ from merian.tray.photograph import Photograph, Whole
 from merian.tray.polygons import polygons
 from merian.tray.search import Grid, bodies_in
 
-__all__ = ["SIZES", "Settings", "found_in"]
+__all__ = ["SIZES", "Settings", "body_id", "found_in", "photo_id"]
 
 SIZES = ("area", "feret", "min_feret", "biovolume_ellipsoid")
 """What is measured of every body."""
@@ -115,8 +117,20 @@ def _specimen(
     measured, codes = measure_body(body, traits, calibration, None, size)
     rings = tuple(ring + np.array([body.left, body.top]) for ring in polygons(instance.mask))
     left, top, right, below = instance.box
-    return replace(
-        Specimen(number, "", "", "", asked.group, (left, top, right - left, below - top), rings,
-                 body.points, measured, codes),
-        score=round(instance.score, 4),
+    box = (left, top, right - left, below - top)
+    key = body_id(asked.media, box, instance.area)
+    return Specimen(
+        number, "", f"region-{key}", f"body-{key}", asked.group, box, rings, body.points, measured,
+        codes, round(instance.score, 4),
     )  # fmt: skip
+
+
+def photo_id(content: str) -> str:
+    """Return the id of a photograph by the hash of its file."""
+    return f"photo-{content[:20]}"
+
+
+def body_id(photo: str, box: tuple[int, int, int, int], area: int) -> str:
+    """Return what ids of a body end with, by its photograph and where it lies in it."""
+    told = json.dumps([photo, *box, area]).encode()
+    return hashlib.blake2b(told, digest_size=10).hexdigest()

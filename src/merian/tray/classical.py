@@ -20,16 +20,18 @@ from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.masks import (
     distance_of,
     filled,
-    largest_ground,
     least_size,
     level_of,
     pieces_of,
     region_from,
     two_levels,
 )
+from merian.measure.outline import filled_polygon, signed_area
 from merian.measure.print_and_charts import print_and_charts
+from merian.measure.shapes import Shape
 from merian.measure.touching import parted
 from merian.tray.finding import Found, Look
+from merian.tray.parting import at_necks
 
 __all__ = ["Classical", "settle"]
 
@@ -40,8 +42,11 @@ Ints = NDArray[np.int64]
 
 _TRAY = 0.4  # of the photograph: where less is ground, a tray may lie on something else
 _STRONG = 60.0  # in CIELAB: what is farther from a tray's ground is not asked for the level
-_WIDE = 0.4  # of the photograph's side: what reaches farther is the rim of a tray
+_WIDE = 0.25  # of the photograph's side: what is wider and a rectangle is a ruler
+_RECTANGLE = 0.75  # of its rectangle: what a ruler fills
 _FINE = 80  # pixels: what the side of a usual body is made no smaller than
+_TWELVE, _PART = 12, 40  # bodies in a tray differ more in size than those that `regions` is for
+_DIRT = 60.0  # pixels of the photograph: less is never a body
 _HALO = 24  # pixels: thin things are told from wide ones within so many
 _LARGER = 1.3  # times as large as at reduced size, which loses the ends of legs
 _LEAST = 64  # pixels that tiles overlap at least
@@ -59,7 +64,7 @@ class Classical:
         ground: Of the smaller photograph.
         level: From which on something is a body.
         least: Pixels of a body.
-        usual: Pixels of the body that has half of all pixels of bodies in larger ones.
+        usual: Pixels of a body of median size.
         outside: Where no body is, at the size of the look.
         step: How many times smaller that is than the photograph.
     """
@@ -106,7 +111,9 @@ class Classical:
         edges = (box[0].start, box[1].start, rows - box[0].stop, columns - box[1].stop)
         beyond = (at[1], at[0], height - at[1] - rows, width - at[0] - columns)
         cut = any(not edge and more > 0 for edge, more in zip(edges, beyond, strict=True))
-        parts = [whole] if cut else parted(whole)
+        parts = [whole] if cut else at_necks(whole, self.least)
+        if len(parts) == 1 and not cut:
+            parts = parted(whole)
         codes = ("parted",) if len(parts) > 1 else ()
         found = []
         for part in parts:
@@ -140,32 +147,58 @@ def settle(look: Look) -> Classical:
     distance = distance_of(ground, lab)
     level = level_of(distance[distance < _STRONG] if tray else distance)
     standing = two_levels(distance, level, ground.noise)
-    outside = np.zeros_like(standing)
-    if tray:
-        outside = ~largest_ground(~standing)
-        standing &= ~outside
+    outside = ~_floor(~standing)
+    standing &= ~outside
     labels, sizes = pieces_of(standing)
     extents = _extents(labels)
     gone = np.zeros(len(sizes) + 1, np.bool_)
-    if tray:
-        high, wide = lab.shape[:2]
-        gone[1:] = (extents / np.array([high, wide]) > _WIDE).any(axis=1)
+    gone[1:] = _rulers(labels, extents)
     sizes[gone[1:]] = 0
-    least = least_size(sizes)
+    least = _least(sizes, look.step)
     gone[1 + print_and_charts(lab, labels, sizes, least)] = True
     sizes[gone[1:]] = 0
     outside |= gone[labels]
-    usual = 12 * least_size(sizes) * look.step**2
+    least = _least(sizes, look.step)
+    some = sizes >= least
+    usual = float(np.median(sizes[some])) * look.step**2 if some.any() else 1.0
     factor = max(1, int(np.sqrt(usual) / _FINE))
-    kept = extents[sizes >= max(least, 4)]
-    widest = int(kept.max()) * look.step if len(kept) else _LEAST
+    widest = int(extents[some].max()) * look.step if some.any() else _LEAST
     width, height = look.width // factor, look.height // factor
     return Classical(
         factor, _HALO, max(_LEAST, int(_LARGER * widest / factor)),
         Ground(ground.surface, ground.noise, ground.share, (height, width)), level,
-        max(least_size(sizes) * look.step**2 / factor**2, 1.0), max(usual / factor**2, 1.0),
+        max(least * look.step**2 / factor**2, 1.0), max(usual / factor**2, 1.0),
         outside, look.step,
     )  # fmt: skip
+
+
+def _least(sizes: Ints, step: int) -> float:
+    """Return how many pixels of the look a body has at the least: less is dirt."""
+    return max(least_size(sizes) * _TWELVE / _PART, _DIRT / step**2)
+
+
+def _floor(ground: Mask) -> Mask:
+    """Return the floor of the tray: the convex hull of the largest piece of ground.
+
+    The rim is beyond it, even where bodies lean on the rim.
+    """
+    labels, sizes = pieces_of(ground)
+    if not len(sizes):
+        return np.ones_like(ground)
+    hull = Shape(labels == int(sizes.argmax()) + 1).hull
+    return filled_polygon([hull], ground.shape[1], ground.shape[0])
+
+
+def _rulers(labels: NDArray[np.int32], extents: Ints) -> Mask:
+    """Return which pieces are rulers, labels or what is left of a rim: wide, and a rectangle."""
+    boxes = ndimage.find_objects(labels)
+    found = np.zeros(len(extents), np.bool_)
+    for at in np.flatnonzero((extents > _WIDE * max(labels.shape)).any(axis=1)).tolist():
+        shape = Shape(labels[boxes[at]] == at + 1)
+        box = shape.rectangle
+        share = sum(abs(signed_area(ring)) for ring in shape.outer) / (box.length * box.width)
+        found[at] = share > _RECTANGLE
+    return found
 
 
 def _extents(labels: NDArray[np.int32]) -> Ints:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from merian.files import new_file
 from merian.tray.instances import Box, Instance
 from merian.tray.photograph import Photograph
 
@@ -47,6 +46,5 @@ def safe(number: int, name: str) -> str:
 
 
 def write_crop(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write a crop as JPEG."""
-    with new_file(path) as stream:
-        Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "JPEG", quality=_QUALITY)
+    """Write a crop as JPEG; the folder around it appears only when it is complete."""
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path, "JPEG", quality=_QUALITY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,8 +24,10 @@ from merian.measure.specimens import Measured
 from merian.measure.stage import Stage
 from merian.pictures import BadPictureError
 from merian.stamp import run_id, stamp
-from merian.tray.bodies import Settings, found_in
+from merian.tray.bodies import Settings, found_in, photo_id
+from merian.tray.counting import Counted
 from merian.tray.crops import CROPS, crop_box, crop_name, safe, write_crop
+from merian.tray.naming import Named
 from merian.tray.photograph import Photograph, open_photograph
 from merian.tray.written import write_tables
 
@@ -35,7 +37,7 @@ HEADER, FORMAT, VERSION = "tray.json", "merian-tray", "1.0"
 OVERLAYS = "overlays"
 _DRAWN = 4_000_000  # pixels from which an overlay is drawn
 
-Page = Callable[["Tray", Path, dict[str, object]], None]
+Page = Callable[["Tray", dict[str, object]], None]
 Progress = Callable[[str, float], None]
 
 
@@ -49,6 +51,7 @@ class Done:
         scaled: How many of the photographs have a scale.
         aside: How many were set aside, and the reason of the first.
         run: The id of the run.
+        written: How many bodies a catalogue has got; None where none was to be written.
     """
 
     photographs: int
@@ -56,6 +59,7 @@ class Done:
     scaled: int
     aside: tuple[int, str]
     run: str
+    written: int | None = None
 
 
 @dataclass
@@ -66,13 +70,17 @@ class Tray:
         stage: The rows.
         out: The folder as it will be called.
         folder: The folder in which it is made.
-        notes: What has to be said of the run.
+        work: A folder for what is not kept.
+        named: What bodies are called, where a library was given.
+        counted: How many there are of each kind.
     """
 
     stage: Stage
     out: Path
     folder: Path
-    notes: list[str] = field(default_factory=list)
+    work: Path
+    named: Named | None = None
+    counted: Counted | None = None
 
 
 def find_all(
@@ -80,7 +88,10 @@ def find_all(
     settings: Settings,
     out: Path,
     *,
-    pages: Sequence[Page] = (),
+    name: Callable[[Tray], Named] | None = None,
+    count: Callable[[Tray], Counted] | None = None,
+    page: Page | None = None,
+    into: Callable[[Tray, str], int] | None = None,
     sources: Sequence[Path] = (),
     crops: bool = True,
     progress: Progress | None = None,
@@ -91,7 +102,10 @@ def find_all(
         asked: The photographs, in order.
         settings: How they are looked at.
         out: The folder.
-        pages: Write what else is made of it, in order: names, counts, the page.
+        name: Names the bodies.
+        count: Counts them by kind.
+        page: Writes the page.
+        into: Writes them elsewhere too: into a catalogue.
         sources: What the photographs were taken from, for the run's id.
         crops: Whether each body is cut out too.
         progress: Is told how far it is.
@@ -99,7 +113,7 @@ def find_all(
     check_replaceable(out, HEADER, "a tray")
     tell = progress or (lambda _what, _done: None)
     with TemporaryDirectory(prefix="merian-tray-") as made, new_folder(out) as folder:
-        tray = Tray(Stage(Path(made)), out, folder)
+        tray = Tray(Stage(Path(made)), out, folder, Path(made))
         seen = hashlib.blake2b(digest_size=16)
         try:
             for one in asked:
@@ -109,11 +123,19 @@ def find_all(
                     tray.stage.set_aside(one.name, one.address, str(error))
             tray.stage.settle()
             done = _done(tray.stage, settings, sources, seen.hexdigest())
-            counts = write_tables(tray.stage, folder, out)
+            tell("naming", tray.stage.specimens)
+            tray.named = name(tray) if name is not None else None
+            tell("counting", tray.stage.specimens)
+            tray.counted = count(tray) if count is not None else None
+            counts = write_tables(tray.stage, folder, out, tray.named, tray.counted)
             told = _header(done, settings, sources, counts)
-            for write in pages:
-                write(tray, folder, told)
             write_json(folder / HEADER, told)
+            if page is not None:
+                tell("writing the page", tray.stage.shots)
+                page(tray, told)
+            if into is not None:
+                tell("writing into the catalogue", tray.stage.specimens)
+                done = replace(done, written=into(tray, done.run))
         finally:
             tray.stage.close()
     return done
@@ -129,12 +151,14 @@ def _one(
 ) -> None:
     """Look at a photograph and write its crops and its overlay."""
     photograph = open_photograph(asked.address)
+    content = content_hash(Path(asked.address))
+    asked = replace(asked, media=photo_id(content))
     what = f"looking at {asked.name}"
     measured, instances = found_in(
         photograph, asked, settings, lambda done, of: tell(f"{what}: tile {done} of {of}", done)
     )
     seen.update(f"{asked.name} {photograph.width} {photograph.height}".encode())
-    seen.update(content_hash(Path(asked.address)).encode())
+    seen.update(content.encode())
     name = safe(tray.stage.shots + 1, asked.name)
     if crops:
         for specimen, instance in zip(measured.specimens, instances, strict=True):

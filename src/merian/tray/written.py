@@ -15,19 +15,23 @@ from typing import Any
 
 from merian.files import new_file
 from merian.formats.delimited import write_delimited
+from merian.identify.composition import count_rows
 from merian.measure.codes import worst_first
 from merian.measure.stage import Stage
 from merian.measure.written import number
+from merian.tray.counting import BODY, Counted
 from merian.tray.crops import CROPS, crop_name, safe
+from merian.tray.naming import NAMES, Named, write_names
 
-__all__ = ["BODIES", "COCO", "INSTANCES", "PHOTOGRAPHS", "SET_ASIDE", "SPECTRUM", "spectrum",
-           "write_coco", "write_instances", "write_tables"]  # fmt: skip
+__all__ = ["BODIES", "COCO", "COUNTS", "INSTANCES", "MEASUREMENTS", "PHOTOGRAPHS", "SET_ASIDE",
+           "SPECTRUM", "UNNAMED", "spectrum", "write_coco", "write_tables"]  # fmt: skip
 
+COUNTS, MEASUREMENTS, UNNAMED = "counts.tsv", "measurements.tsv", "(no name)"
 INSTANCES, COCO, SPECTRUM = "instances.tsv", "trays.coco.json", "size_spectrum.tsv"
 PHOTOGRAPHS, SET_ASIDE = "photographs.tsv", "set_aside.tsv"
 _COLUMNS = (
     "photo", "instance", "left", "top", "width", "height", "score", "area", "length", "breadth",
-    "biovolume", "unit", "area_px", "crop", "codes",
+    "biovolume", "unit", "area_px", "crop", "codes", "name", "p",
 )  # fmt: skip
 _TOLD = ("area", "feret", "min_feret", "biovolume_ellipsoid")
 BODIES = f"""
@@ -39,23 +43,47 @@ FROM specimen s JOIN shot h USING (shot) LEFT JOIN (
         max(unit) FILTER (trait = 'feret') AS unit, max(pixels) FILTER (trait = 'area') AS area_px
     FROM measured GROUP BY n) m USING (n) ORDER BY n
 """
+_MEASURED = """
+SELECT h.image, s.number, m.trait, m.version, m.value, m.low, m.high, m.unit, m.pixels,
+    m.calibration, m.codes
+FROM measured m JOIN specimen s USING (n) JOIN shot h USING (shot) ORDER BY n, place
+"""
 _SHOTS = """
 SELECT image, address, width, height, found, expected, scale, relative, calibration, codes
 FROM shot ORDER BY shot
 """
 
 
-def write_tables(stage: Stage, folder: Path, out: Path) -> dict[str, int]:
+def write_tables(
+    stage: Stage, folder: Path, out: Path, named: Named | None = None,
+    counted: Counted | None = None,
+) -> dict[str, int]:  # fmt: skip
     """Write all tables into a folder and return how many rows each has.
 
     Args:
         stage: What was found.
         folder: Where they are written.
         out: How that folder will be called.
+        named: What bodies are called.
+        counted: How many there are of each kind.
     """
-    return {
-        INSTANCES: write_instances(stage, folder),
-        COCO: write_coco(stage, folder / COCO, out),
+    more = {}
+    if named is not None:
+        more[NAMES] = write_names(stage, named, folder / NAMES)
+    if counted is not None:
+        more[COUNTS] = _write_counts(folder / COUNTS, counted)
+    more[MEASUREMENTS] = write_delimited(
+        folder / MEASUREMENTS,
+        ("photo", "instance", "trait", "definition", "value", "low", "high", "unit", "pixels",
+         "calibration", "codes"),
+        ((*row[:4], *(number(v) for v in row[4:7]), row[7], number(row[8]), *row[9:])
+         for row in stage.rows(_MEASURED)), "\t",
+    )  # fmt: skip
+    return more | {
+        INSTANCES: write_delimited(
+            folder / INSTANCES, _COLUMNS, _rows(stage, (folder / CROPS).is_dir(), named), "\t"
+        ),
+        COCO: write_coco(stage, folder / COCO, out, named),
         SPECTRUM: write_delimited(
             folder / SPECTRUM,
             ("photo", "from", "to", "unit", "bodies", "biovolume", "normalised"),
@@ -75,19 +103,29 @@ def write_tables(stage: Stage, folder: Path, out: Path) -> dict[str, int]:
     }  # fmt: skip
 
 
-def write_instances(stage: Stage, folder: Path) -> int:
-    """Write a row for each body."""
-    cut = (folder / CROPS).is_dir()
-    return write_delimited(folder / INSTANCES, _COLUMNS, _rows(stage, cut), "\t")
+def _write_counts(path: Path, counted: Counted) -> int:
+    """Write how many of each kind there are; without an interval where nothing tells one."""
+    if counted.composition is not None:
+        head, rows = count_rows(counted.composition)
+        return write_delimited(path, ("photo", *head[1:]), rows, "\t")
+    plain = [
+        (photo, name or UNNAMED, many, many, "", "", 0)
+        for (photo, name), many in sorted(counted.found.items())
+    ]
+    return write_delimited(
+        path, ("photo", "kind", "answered", "count", "from", "to", "validated"), plain, "\t"
+    )
 
 
-def _rows(stage: Stage, cut: bool) -> Iterator[tuple[object, ...]]:
+def _rows(stage: Stage, cut: bool, named: Named | None) -> Iterator[tuple[object, ...]]:
     for row in stage.rows(BODIES):
-        _, shot, image, place, x, y, w, h, score, _, *sizes, unit, pixels, codes, _, _ = row
+        n, shot, image, place, x, y, w, h, score, _, *sizes, unit, pixels, codes, _, _ = row
+        name, share = ("", None) if named is None else named.at(n)
         crop = f"{CROPS}/{crop_name(safe(shot + 1, image), place)}" if cut else ""
         yield (
             image, place, x, y, w, h, f"{score:.4f}", *map(number, sizes), unit, f"{pixels:.0f}",
-            crop, ";".join(worst_first([code for code in codes.split(";") if code])),
+            crop, ";".join(worst_first([code for code in codes.split(";") if code])), name,
+            "" if share is None else f"{share:.4f}",
         )  # fmt: skip
 
 
@@ -117,19 +155,17 @@ ORDER BY 1, 3, 2
 """
 
 
-def write_coco(
-    stage: Stage, path: Path, out: Path, names: dict[int, tuple[str, float | None]] | None = None
-) -> int:
+def write_coco(stage: Stage, path: Path, out: Path, named: Named | None = None) -> int:
     """Write outlines as COCO, and return how many bodies.
 
     Args:
         stage: What was found.
         path: The file.
         out: The folder in which it will lie; photographs are named from there.
-        names: What a body is called, by its number from 0; without one it is a body.
+        named: What bodies are called; one without a name is a body.
     """
-    names = names or {}
-    called = ["body", *sorted({name for name, _ in names.values()} - {"body", ""})]
+    names = {} if named is None else {n: named.at(n)[0] for n in named.answers}
+    called = [BODY, *sorted({*names.values()} - {BODY, ""})]
     number_of = {name: place for place, name in enumerate(called, 1)}
     count = 0
     with new_file(path, text=True) as stream:
@@ -146,8 +182,7 @@ def write_coco(
             stream.write(("," if place else "") + "\n" + _compact(told))
         stream.write('\n],\n"annotations": [')
         for row in stage.rows(BODIES):
-            name, _ = names.get(row[0], ("", None))
-            told = _annotation(row, number_of[name or "body"])
+            told = _annotation(row, number_of[names.get(row[0]) or BODY])
             stream.write(("," if count else "") + "\n" + _compact(told))
             count += 1
         stream.write("\n]}\n")
