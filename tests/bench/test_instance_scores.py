@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from merian.bench.instance_scores import AREAS, OVERLAPS, figures, match, overlaps
+from merian.bench.instance_scores import AREAS, OVERLAPS, compare, match, overlaps
+from merian.bench.instance_scores import figures as figures_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Body:
     left: int = 0
     top: int = 0
     score: float = 1.0
+
+
+def figures(pictures, most=1000):
+    return figures_of([compare(found, true, most) for found, true in pictures])
 
 
 def square(side: int, left: int, top: int, score: float = 1.0) -> Body:

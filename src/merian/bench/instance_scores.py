@@ -13,14 +13,15 @@ recall); MassID45, arXiv:2507.06972 (1,000 detections, areas).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AREAS", "MOST", "OVERLAPS", "Matched", "Placed", "figures", "match", "overlaps"]
+__all__ = ["AREAS", "MOST", "OVERLAPS", "Compared", "Matched", "Placed", "Scored", "compare",
+           "figures", "match", "overlaps"]  # fmt: skip
 
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -152,35 +153,46 @@ def _best(
     return None
 
 
-def figures(
-    pictures: Iterable[tuple[Sequence[Scored], Sequence[Placed]]], most: int = MOST
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class Compared:
+    """What was found in a picture beside what is there.
+
+    Attributes:
+        by_area: For each of `AREAS`, what became of the bodies.
+        found: How many were found.
+        there: How many there are.
+    """
+
+    by_area: Mapping[str, Matched]
+    found: int
+    there: int
+
+
+def compare(found: Sequence[Scored], true: Sequence[Placed], most: int = MOST) -> Compared:
+    """Compare what was found in a picture with what is there, of all areas."""
+    table = overlaps(found, true)
+    by_area = {
+        name: match(found, true, area=area, most=most, table=table) for name, area in AREAS.items()
+    }
+    return Compared(by_area, len(found), len(true))
+
+
+def figures(pictures: Sequence[Compared]) -> dict[str, float]:
     """Return AP, AP50, AP75, AP and AR by area, the best F1 and its score, and counts.
 
     Where no true body is of an area the figure is NaN.
-
-    Args:
-        pictures: What was found and what is there, picture by picture.
-        most: How many bodies of a picture are asked.
     """
-    by_area: dict[str, list[Matched]] = {name: [] for name in AREAS}
-    count = there = 0
-    wrong = 0.0
-    for found, true in pictures:
-        table = overlaps(found, true)
-        for name, area in AREAS.items():
-            by_area[name].append(match(found, true, area=area, most=most, table=table))
-        count, there = count + len(found), there + len(true)
-        wrong += abs(len(found) - len(true))
     told: dict[str, float] = {}
-    for name, matched in by_area.items():
-        precision, recall = _averaged(matched)
+    for name in AREAS:
+        precision, recall = _averaged([one.by_area[name] for one in pictures])
         told[f"AP{name}"] = _mean(precision)
         if not name:
             told["AP50"], told["AP75"] = float(precision[0]), float(precision[5])
         told[f"AR{name}"] = _mean(recall)
-    told |= _best_f1(by_area[""])
-    told["found"], told["there"] = float(count), float(there)
+    told |= _best_f1([one.by_area[""] for one in pictures])
+    there = sum(one.there for one in pictures)
+    told["found"], told["there"] = float(sum(one.found for one in pictures)), float(there)
+    wrong = sum(abs(one.found - one.there) for one in pictures)
     told["count error"] = wrong / there if there else math.nan
     return told
 
