@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.errors import NotFoundError, did_you_mean
+from merian.errors import MissingExtraError, NotFoundError, did_you_mean
 from merian.measure.masks import Region
 from merian.tray.photograph import Photograph
 
@@ -97,7 +97,17 @@ def _classical(look: Look) -> Search:
     return settle(look)
 
 
-FINDERS: dict[str, Finder] = {"classical": _classical}
+def _learned(look: Look) -> Search:
+    try:
+        from merian.tray.learned import settle  # noqa: PLC0415 - it needs torch, an extra
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError("the learned finder", "models") from None
+    return settle(look)
+
+
+FINDERS: dict[str, Finder] = {"classical": _classical, "learned": _learned}
 """The finders by name; the last one is taken where none is named."""
 
 
