@@ -23,6 +23,7 @@ _LETTERS = 4  # in a row
 _STROKE = 0.32  # of the height of a row
 _LONG = 2.5  # times as long as high
 _BOXED, _APART = 0.75, 0.6  # of its rectangle: what a chart of one piece fills, and of several
+_FIELDLIKE = 0.6  # of its rectangle: what most fields of a chart fill, and no body with legs
 _FIELDS, _FIELD = 5, 0.03  # colours of a chart at the least, and the share of each
 _TONE = 12.0  # in CIELAB: how far the colours of a chart are apart
 _LEAST = 12  # pixels of a piece that is looked at
@@ -61,8 +62,9 @@ def print_and_charts(
         )[1:-1, 1:-1]
         whole = group | inside
         several = len(members) > 2
-        fields = not several or _are_fields(labels[box], members)
-        chart = fields and is_chart(lab[box], whole, _APART if several else _BOXED)
+        chart = is_chart(lab[box], whole, _APART if several else _BOXED) and (
+            not several or _are_fields(labels[box], members)
+        )
         if chart or _is_print(inside, len(members)):
             found += [int(member) - 1 for member in members]
     return np.array(sorted(found), np.int64)
@@ -94,7 +96,7 @@ def _are_fields(labels: Labels, members: NDArray[np.int32]) -> bool:
         mask = labels == place
         box = Shape(mask).rectangle
         filled.append(mask.sum() / (box.length * box.width))
-    return bool(np.median(filled) > _BOXED)
+    return bool(np.median(filled) > _FIELDLIKE)
 
 
 def _is_print(mask: Mask, pieces: int) -> bool:

@@ -10,7 +10,8 @@ does the same with a picture as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from scipy import ndimage
 
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.masks import (
+    Region,
     distance_of,
     filled,
     least_size,
@@ -67,6 +69,7 @@ class Classical:
         usual: Pixels of a body of median size.
         outside: Where no body is, at the size of the look.
         step: How many times smaller that is than the photograph.
+        known: Bodies of pieces that lie whole in several tiles, which are parted once.
     """
 
     factor: int
@@ -78,6 +81,7 @@ class Classical:
     usual: float
     outside: Mask
     step: int
+    known: dict[bytes, tuple[Region, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, picture: Bytes, left: int, top: int) -> tuple[Found, ...]:
         """Return the bodies in a tile; those that its border cuts are not parted."""
@@ -111,21 +115,36 @@ class Classical:
         edges = (box[0].start, box[1].start, rows - box[0].stop, columns - box[1].stop)
         beyond = (at[1], at[0], height - at[1] - rows, width - at[0] - columns)
         cut = any(not edge and more > 0 for edge, more in zip(edges, beyond, strict=True))
-        parts = [whole] if cut else at_necks(whole, self.least)
-        if len(parts) == 1 and not cut:
-            parts = parted(whole)
-        codes = ("parted",) if len(parts) > 1 else ()
-        found = []
-        for part in parts:
-            if not part.any():
-                continue
-            placed = region_from(part, box[0].start + at[1], box[1].start + at[0],
-                                 (height, width), here, codes)  # fmt: skip
-            region = replace(placed, left=placed.left - at[0], top=placed.top - at[1])
-            clear = float(np.median(here[part])) / self.level
-            share = clear / (1 + clear) * min(1.0, np.sqrt(int(part.sum()) / self.usual))
-            found.append(Found(region, float(np.clip(share, 0.01, 0.99))))
-        return found
+        place = box[0].start + at[1], box[1].start + at[0]
+        key = hashlib.blake2b(repr((place, whole.shape)).encode() + np.packbits(whole).tobytes())
+        bodies = None if cut else self.known.get(key.digest())
+        if bodies is None:
+            parts = [whole] if cut else self._parted(whole)
+            codes = ("parted",) if len(parts) > 1 else ()
+            bodies = tuple(
+                region_from(part, *place, (height, width), here, codes)
+                for part in parts if part.any()
+            )  # fmt: skip
+            if not cut:
+                self.known[key.digest()] = bodies
+        return [self._scored(one, here, place, at) for one in bodies]
+
+    def _parted(self, whole: Mask) -> list[Mask]:
+        """Return the bodies of a whole piece: parted at necks, or where round ones touch."""
+        parts = at_necks(whole, self.least)
+        return parts if len(parts) > 1 else parted(whole)
+
+    def _scored(
+        self, region: Region, distance: Floats, place: tuple[int, int], at: tuple[int, int]
+    ) -> Found:
+        """Return a body in its tile: the surer, the clearer and the larger it is."""
+        high, wide = region.mask.shape
+        top, left = region.top - place[0], region.left - place[1]
+        here = distance[top : top + high, left : left + wide][region.mask]
+        clear = float(np.median(here)) / self.level
+        share = clear / (1 + clear) * min(1.0, np.sqrt(len(here) / self.usual))
+        moved = replace(region, left=region.left - at[0], top=region.top - at[1])
+        return Found(moved, float(np.clip(share, 0.01, 0.99)))
 
     def _outside(self, shape: tuple[int, ...], left: int, top: int) -> Mask:
         """Return where in a tile no body is."""

@@ -108,12 +108,14 @@ def _learned(look: Look) -> Search:
 
 
 FINDERS: dict[str, Finder] = {"classical": _classical, "learned": _learned}
-"""The finders by name; the last one is taken where none is named."""
+"""The finders by name."""
+
+_USUAL = "classical"
 
 
 def finder(name: str = AUTO) -> tuple[str, Finder]:
     """Return the name and the function of a finder."""
-    chosen = next(reversed(FINDERS)) if name == AUTO else name
+    chosen = _USUAL if name == AUTO else name
     if chosen not in FINDERS:
         known = (*FINDERS, AUTO)
         raise NotFoundError(

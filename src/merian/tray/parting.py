@@ -56,7 +56,9 @@ def _cores(piece: Mask, depth: Depths, level: float, least: float, neck: float) 
     top = float(depth[piece].max())
     while level <= neck * top:
         labels, count = ndimage.label(piece & (depth > level))
-        tops = np.asarray(ndimage.maximum(depth, labels, np.arange(1, count + 1)))
+        tops = np.zeros(count + 1)
+        np.maximum.at(tops, labels.ravel(), depth.ravel())
+        tops = tops[1:]
         real = np.flatnonzero(tops * neck >= level)
         if len(real) > 1:
             found: list[Mask] = []
@@ -74,9 +76,17 @@ def _nearest(mask: Mask, cores: list[Mask]) -> NDArray[np.int32]:
     drawn = np.zeros(mask.shape, np.int32)
     for place, core in enumerate(cores, 1):
         drawn[core] = place
-    while True:
-        grown = ndimage.maximum_filter(drawn, size=3)
-        new = mask & (drawn == 0) & (grown > 0)
-        if not new.any():
-            return drawn
-        drawn[new] = grown[new]
+    # The mask has a frame of a pixel, so that every neighbour is within the array.
+    flat, wide = drawn.ravel(), mask.shape[1]
+    open_ = mask.ravel() & (flat == 0)
+    around = np.array([dy * wide + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx])
+    edge = np.flatnonzero(flat)
+    while len(edge):
+        near = (edge[:, None] + around).ravel()
+        label = np.repeat(flat[edge], len(around))
+        free = open_[near]
+        near, label = near[free], label[free]
+        np.maximum.at(flat, near, label)
+        edge = np.unique(near)
+        open_[edge] = False
+    return drawn

@@ -32,6 +32,7 @@ SIDE = 1_280
 """Pixels of a tile's side, if bodies do not need more."""
 
 _AT_ONCE = 4  # tiles that wait at most
+_SIDES = 4  # times the overlap: of smaller tiles most would be seen twice
 _LARGEST = 4.0  # times the overlap: what is wider is not joined from pieces
 
 
@@ -73,7 +74,7 @@ def bodies_in(
     width, height = photograph.width // search.factor, photograph.height // search.factor
     overlap = search.largest if grid.overlap is None else grid.overlap
     overlap = min(overlap, max(width, height))
-    side = max(grid.side, 2 * overlap, 1)
+    side = max(grid.side, _SIDES * overlap, 1)
     cut = list(tiles(width, height, side, overlap, halo=search.halo, shift=grid.shift))
     pieces: list[Piece] = []
     for done, found in enumerate(_searched(photograph, search, cut, workers), 1):
