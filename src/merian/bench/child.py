@@ -16,11 +16,12 @@ __all__ = ["Measured", "end_with_parent", "on_cores", "run_child", "run_command"
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds, the peak of the largest process in gigabytes, and what it printed."""
+    """Wall seconds, the peak of the largest process in gigabytes, what it printed, CPU seconds."""
 
     seconds: float
     peak: float
     output: str
+    cpu: float = 0.0
 
 
 def run_child(module: str, *arguments: str) -> Measured:
@@ -41,7 +42,8 @@ def run_command(*command: str) -> Measured:
         raise subprocess.CalledProcessError(child.returncode, " ".join(command), output)
     # Linux counts in kilobytes, macOS in bytes.
     unit = 1e9 if sys.platform == "darwin" else 1e6
-    return Measured(time.perf_counter() - start, usage.ru_maxrss / unit, output)
+    busy = usage.ru_utime + usage.ru_stime
+    return Measured(time.perf_counter() - start, usage.ru_maxrss / unit, output, busy)
 
 
 @contextlib.contextmanager

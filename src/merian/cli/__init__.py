@@ -52,6 +52,7 @@ from merian.cli import (
     split,
     taxonomy,
     train,
+    tray,
     world,
 )
 
@@ -96,6 +97,7 @@ _ROAD: dict[str, dict[str, Callable[..., Any] | App]] = {
     "Measure": {
         "calibrate": calibrate.calibrate,
         "measure": measure.app,
+        "tray": tray.tray,
         "agreement": agreement.agreement,
     },
     "Learn": {

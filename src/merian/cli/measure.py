@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from merian.measure.colour import Patch
     from merian.measure.run import Done
 
-__all__ = ["app"]
+__all__ = ["app", "asked_of", "scale_told"]
 
 app = App(
     name="measure",
@@ -91,7 +91,7 @@ def measure(
     _check(expected, overlays, write, catalogue)
     names = [name.strip() for name in traits.split(",") if name.strip()]
     known = chosen(read_definitions(definitions), names)
-    given = _scale(scale, calibration)
+    given = scale_told(scale, calibration)
     settings = Settings(known, given, single, expected, _chart(chart))
     into = None
     if write and catalogue is not None:
@@ -100,7 +100,7 @@ def measure(
         from merian.measure.in_catalogue import write_rows
 
         into = partial(write_rows, catalogue)
-    asked = _asked(sources, masks, about, calibration, catalogue)
+    asked = asked_of(sources, masks, about, calibration, catalogue)
     with screen.working("Measuring", quiet) as job:
         done = measure_all(
             asked, settings, place, overlays=overlays, page=write_page, sources=sources,
@@ -127,13 +127,14 @@ def _check(expected: int | None, overlays: int, write: bool, catalogue: Path | N
         raise InputError("--write needs a catalogue as the only source; `merian import` makes one")
 
 
-def _asked(
+def asked_of(
     sources: tuple[Path, ...],
     masks: Path | None,
     about: Path | None,
     calibration: Path | None,
     catalogue: Path | None,
 ) -> Iterable[Asked]:
+    """Return the pictures that are meant, with all that is told of them."""
     from merian.measure.asked import of_files, read_about, with_outlines, with_scales
 
     told = read_about(about) if about is not None else None
@@ -150,7 +151,7 @@ def _asked(
     return found if told is None else map(told.told, found)
 
 
-def _scale(scale: str, file: Path | None) -> Calibration | None:
+def scale_told(scale: str, file: Path | None) -> Calibration | None:
     """Return the scale that is told."""
     from merian.measure.calibration import BY_HAND, declared
 

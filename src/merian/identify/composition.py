@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from merian.errors import InputError
 
-__all__ = ["Composition", "Counts", "Recall", "compose", "more_to_validate"]
+__all__ = ["Composition", "Counts", "Recall", "compose", "count_rows", "more_to_validate"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -304,3 +304,23 @@ def more_to_validate(found: Composition, precision: float) -> Ints:
         enough = found.high[:, kind] - found.low[:, kind] <= 2 * half
         wanted = np.maximum(wanted, np.where(enough[:, None], 0, whole[:, None] * share))
     return np.minimum(np.ceil(wanted - 1e-9), left).astype(np.int64)
+
+
+def count_rows(found: Composition) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Return the head and the rows of the counts: those answered, and what is likely true."""
+    counts = found.counts
+    answered = counts.unseen + counts.seen.sum(axis=1)
+    place = {name: n for n, name in enumerate(counts.answers)}
+    rows: list[tuple[object, ...]] = []
+    for number, sample in enumerate(counts.samples):
+        for kind in np.argsort(-found.mean[number], kind="stable").tolist():
+            name = counts.kinds[kind]
+            here = int(answered[number, place[name]]) if name in place else 0
+            if not here and found.high[number, kind] < 0.5:
+                continue
+            rows.append((
+                sample, name or "(no thing)", here, round(float(found.mean[number, kind]), 1),
+                round(float(found.low[number, kind])), round(float(found.high[number, kind])),
+                int(counts.seen[number, kind].sum()),
+            ))  # fmt: skip
+    return ("sample", "kind", "answered", "count", "from", "to", "validated"), rows

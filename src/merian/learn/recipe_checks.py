@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from merian.learn.recipe_keys import ALIGNING, ALONE, LOOKS, RECORDS, WORDS, EncoderPart
+from merian.learn.recipe_keys import ALIGNING, ALONE, INSTANCES, LOOKS, RECORDS, WORDS, EncoderPart
 from merian.learn.tables import Source
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def check_recipe(recipe: Recipe, source: Source) -> None:
     if recipe.objective.kind in ALONE and recipe.data.kind != "pictures":
         raise source.error(
             f"{recipe.objective.kind} is for pictures; data.kind is {recipe.data.kind}",
+            "objective",
+            "kind",
+        )
+    if (recipe.objective.kind == INSTANCES) != (recipe.data.kind == INSTANCES):
+        raise source.error(
+            f"the objective {INSTANCES} needs data.kind = {INSTANCES!r}, and nothing else takes "
+            f"that; here it is {recipe.data.kind!r} with {recipe.objective.kind}",
             "objective",
             "kind",
         )

@@ -17,6 +17,7 @@ __all__ = [
     "AUXILIARY",
     "FORMS",
     "HIDING",
+    "INSTANCES",
     "LOOKS",
     "MODALITIES",
     "NAMING",
@@ -52,14 +53,15 @@ SINGLE = ("one-path", "path-sum")  # one node of each tree
 FORMS = ("coherent", "plain", *SINGLE)
 NAMING = ("ranks", "nodes")
 ALIGNING = "contrastive"  # what records are told apart by, each way that they are known
+INSTANCES = "instances"  # bodies in pictures, and the loss that finds them
 RECORDS = "records"  # examples with all that is known of a record
 MODALITIES = ("image", "barcode", "text", "place")
 CONTRASTS = ("info-nce", "sigmoid")
 POSITIVES = ("taxon", "pass", "record")
-OBJECTIVES = (*WORDS, *ALONE, *NAMING, ALIGNING)
+OBJECTIVES = (*WORDS, *ALONE, *NAMING, ALIGNING, INSTANCES)
 SAMPLERS = ("every", "weighted", "groups")
 _SEQUENCES = ("barcodes", RECORDS)
-_PICTURED = ("pictures", RECORDS)
+_PICTURED = ("pictures", RECORDS, INSTANCES)
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
 
@@ -67,7 +69,7 @@ SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 class Data:
     """What is read, and what is done to it."""
 
-    kind: str = key("what the examples are", choices=("barcodes", "pictures", RECORDS))
+    kind: str = key("what the examples are", choices=("barcodes", "pictures", RECORDS, INSTANCES))
     valid: float = key(
         "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
     )
@@ -92,6 +94,17 @@ class Data:
     )  # fmt: skip
     size: int = key("width and height in pixels", 224, low=8, only=_PICTURED)
     augment: bool = key("crop, turn and light them by chance", True, only=_PICTURED)
+    zoom: float = key(
+        "by how much windows are made larger or smaller at the most", 2.0, low=1, high=16,
+        only=(INSTANCES,),
+    )  # fmt: skip
+    categories: tuple[str, ...] = key(
+        "the categories of a COCO file that are bodies; all where none are given", (),
+        only=(INSTANCES,),
+    )  # fmt: skip
+    ignored: tuple[str, ...] = key(
+        "the categories of which nothing is asked", (), only=(INSTANCES,)
+    )
     wordings: tuple[str, ...] = key(
         "how names are told in words, one of these by chance; all there are where none is given",
         (), only=(RECORDS,),

@@ -1,4 +1,4 @@
-"""The encoders that come with the package: weights and card, a folder for each, found by name.
+"""The networks that come with the package: weights and card, a folder for each, found by name.
 
 They are made by `merian bench shipped-encoder` (see `merian.learn.shipping`). Torch is not needed
 to see what is there.
@@ -10,17 +10,34 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BARCODES", "SHELF", "encoders_on_shelf", "shelf_folder"]
+__all__ = ["BARCODES", "BODIES", "SHELF", "encoders_on_shelf", "finders_on_shelf",
+           "shelf_folder"]  # fmt: skip
 
 SHELF = Path(__file__).parent / "shipped"
 BARCODES = "barcode-small"
 """What `merian embed` takes for barcodes where no other encoder is given."""
+
+BODIES = "bodies-small"
+"""What finds bodies in photographs where no other network is given."""
 
 _CARD = "card.json"
 
 
 def encoders_on_shelf() -> dict[str, dict[str, Any]]:
     """Return the cards of the encoders that are there, by name."""
+    return {name: card for name, card in _cards().items() if card.get("modality")}
+
+
+def finders_on_shelf() -> dict[str, dict[str, Any]]:
+    """Return the cards of the networks that find bodies, by name."""
+    return {
+        name: card
+        for name, card in _cards().items()
+        if card.get("objective", {}).get("kind") == "instances"
+    }
+
+
+def _cards() -> dict[str, dict[str, Any]]:
     return {
         file.parent.name: json.loads(file.read_text(encoding="utf-8"))
         for file in sorted(SHELF.glob(f"*/{_CARD}"))

@@ -25,7 +25,10 @@ from merian.measure.mixture import by_colours, on_edges
 from merian.measure.print_and_charts import print_and_charts
 from merian.measure.touching import parted
 
-__all__ = ["Region", "mask_of", "regions", "single"]
+__all__ = [
+    "Region", "distance_of", "filled", "largest_ground", "least_size", "level_of", "mask_of",
+    "pieces_of", "region_from", "regions", "single", "two_levels",
+]  # fmt: skip
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -89,15 +92,15 @@ def single(picture: Bytes) -> Region | None:
     _check(picture)
     lab = lab_of(picture)
     ground = ground_of(lab)
-    distance = _distance(ground, lab)
+    distance = distance_of(ground, lab)
     if float(distance.max()) < _LEVELS[0] / 2:
         return None
-    level = _level(distance)
-    labels, sizes = _pieces(_two_levels(distance, level, ground.noise))
+    level = level_of(distance)
+    labels, sizes = pieces_of(two_levels(distance, level, ground.noise))
     if not sizes.size:
-        labels, sizes = _pieces(distance >= min(level, float(distance.max())))
+        labels, sizes = pieces_of(distance >= min(level, float(distance.max())))
     largest = int(sizes.argmax())
-    mask = _filled(labels == largest + 1, distance, level)
+    mask = filled(labels == largest + 1, distance, level)
     codes = []
     second = np.sort(sizes)[-2] if len(sizes) > 1 else 0
     if second > 0.3 * sizes[largest]:
@@ -109,7 +112,7 @@ def single(picture: Bytes) -> Region | None:
     ):
         mask = other
         codes = ["busy-ground"]
-    return _region(mask, 0, 0, picture.shape[:2], distance, codes)
+    return region_from(mask, 0, 0, picture.shape[:2], distance, codes)
 
 
 def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...]:
@@ -129,22 +132,22 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
     tray = None
     if ground.share < _TRAY and (inner := ground_of(lab, inside=True)).share > ground.share:
         ground, tray = inner, inner
-    distance = _distance(ground, lab)
-    level = _level(distance[distance < _STRONG] if tray else distance)
-    standing = _two_levels(distance, level, ground.noise)
+    distance = distance_of(ground, lab)
+    level = level_of(distance[distance < _STRONG] if tray else distance)
+    standing = two_levels(distance, level, ground.noise)
     if tray:
-        standing &= _within(~standing)
-    labels, sizes = _pieces(standing)
+        standing &= largest_ground(~standing)
+    labels, sizes = pieces_of(standing)
     boxes = ndimage.find_objects(labels)
     for number, box in enumerate(boxes):
         if max(_extent(box[0], lab.shape[0]), _extent(box[1], lab.shape[1])) > _WIDE and tray:
             sizes[number] = 0  # the rim of the tray
-    least = smallest / factor**2 if smallest is not None else _least(sizes)
+    least = smallest / factor**2 if smallest is not None else least_size(sizes)
     sizes[print_and_charts(lab, labels, sizes, least)] = 0
     found = []
     for number in np.flatnonzero(sizes >= max(least, 4)).tolist():
         box = boxes[number]
-        whole = _filled(labels[box] == number + 1, distance[box], level)
+        whole = filled(labels[box] == number + 1, distance[box], level)
         parts = parted(whole)
         for part in parts:
             mask = part
@@ -155,7 +158,7 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
             codes = ["parted"] if len(parts) > 1 else []
             if not part.any():
                 continue
-            told = _region(mask, top, left, (height, width), distance[box], codes)
+            told = region_from(mask, top, left, (height, width), distance[box], codes)
             found.append(told)
     return _read(found)
 
@@ -164,9 +167,9 @@ def _extent(place: slice, whole: int) -> float:
     return float((place.stop - place.start) / whole)
 
 
-def _within(ground: Mask) -> Mask:
+def largest_ground(ground: Mask) -> Mask:
     """Return the largest piece of ground with all that lies in it."""
-    labels, sizes = _pieces(ground)
+    labels, sizes = pieces_of(ground)
     found: Mask = ndimage.binary_fill_holes(labels == int(sizes.argmax()) + 1)
     return found
 
@@ -188,16 +191,18 @@ def _check(picture: Bytes) -> None:
         )
 
 
-def _distance(ground: Ground, lab: Floats) -> Floats:
+def distance_of(ground: Ground, lab: Floats) -> Floats:
+    """Return how far each pixel is from the ground in CIELAB."""
     found: Floats = np.sqrt((ground.apart(lab) ** 2).sum(axis=2))
     return found
 
 
-def _level(distance: Floats) -> float:
+def level_of(distance: Floats) -> float:
+    """Return the distance from which on something is a body."""
     return float(np.clip(_SHARE * otsu_threshold(distance), *_LEVELS))
 
 
-def _two_levels(distance: Floats, level: float, noise: float) -> Mask:
+def two_levels(distance: Floats, level: float, noise: float) -> Mask:
     """Return what is above the level, and what is fainter and hangs on it.
 
     What is fainter counts where it is thin and stands out of what is beside it, more than half as
@@ -215,19 +220,20 @@ def _two_levels(distance: Floats, level: float, noise: float) -> Mask:
     return found
 
 
-def _pieces(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def pieces_of(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number the pieces of a mask from 1, and return how many pixels each has."""
     labels, count = ndimage.label(mask, _EVERYWHERE)
     return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
 
 
-def _least(sizes: NDArray[np.int64]) -> float:
+def least_size(sizes: NDArray[np.int64]) -> float:
     """Return a twelfth of the size that half of all pixels are in larger pieces than."""
     order = np.sort(sizes)
     total = np.cumsum(order)
     return float(order[np.searchsorted(total, total[-1] / 2)]) / 12 if len(order) else 0.0
 
 
-def _filled(mask: Mask, distance: Floats, level: float) -> Mask:
+def filled(mask: Mask, distance: Floats, level: float) -> Mask:
     """Fill holes, but not those through which the ground is seen."""
     holes = ndimage.binary_fill_holes(mask) & ~mask
     labels, count = ndimage.label(holes)
@@ -241,7 +247,7 @@ def _filled(mask: Mask, distance: Floats, level: float) -> Mask:
     return filled
 
 
-def _region(
+def region_from(
     mask: Mask,
     top: int,
     left: int,

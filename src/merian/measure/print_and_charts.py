@@ -23,6 +23,7 @@ _LETTERS = 4  # in a row
 _STROKE = 0.32  # of the height of a row
 _LONG = 2.5  # times as long as high
 _BOXED, _APART = 0.75, 0.6  # of its rectangle: what a chart of one piece fills, and of several
+_FIELDLIKE = 0.6  # of its rectangle: what most fields of a chart fill, and no body with legs
 _FIELDS, _FIELD = 5, 0.03  # colours of a chart at the least, and the share of each
 _TONE = 12.0  # in CIELAB: how far the colours of a chart are apart
 _LEAST = 12  # pixels of a piece that is looked at
@@ -60,8 +61,11 @@ def print_and_charts(
             )
         )[1:-1, 1:-1]
         whole = group | inside
-        boxed = _APART if len(members) > 2 else _BOXED
-        if is_chart(lab[box], whole, boxed) or _is_print(inside, len(members)):
+        several = len(members) > 2
+        chart = is_chart(lab[box], whole, _APART if several else _BOXED) and (
+            not several or _are_fields(labels[box], members)
+        )
+        if chart or _is_print(inside, len(members)):
             found += [int(member) - 1 for member in members]
     return np.array(sorted(found), np.int64)
 
@@ -72,7 +76,9 @@ def is_chart(lab: Floats, mask: Mask, boxed: float = _BOXED) -> bool:
     if mask.sum() < boxed * box.length * box.width:
         return False
     colours = lab[mask]
-    counts = np.unique(np.round(colours / _TONE), axis=0, return_counts=True)[1]
+    # A number for each tone: L* has 9 of them at most, a* and b* from -11 to 11.
+    tones = np.round(colours / _TONE).astype(np.int64) @ np.array([1_024, 32, 1])
+    counts = np.bincount(tones - tones.min())
     if (counts >= _FIELD * len(colours)).sum() < _FIELDS:
         return False
     strong = np.hypot(colours[:, 1], colours[:, 2]) > 1.5 * _TONE
@@ -81,6 +87,16 @@ def is_chart(lab: Floats, mask: Mask, boxed: float = _BOXED) -> bool:
     hue = np.floor(np.arctan2(colours[strong, 2], colours[strong, 1]) / (np.pi / 4))
     shares = np.unique(hue, return_counts=True)[1] / len(colours)
     return bool((shares > 0.005).sum() >= 3)
+
+
+def _are_fields(labels: Labels, members: NDArray[np.int32]) -> bool:
+    """Return whether most of some pieces are rectangles, as bodies that lie close are not."""
+    filled = []
+    for place in members.tolist():
+        mask = labels == place
+        box = Shape(mask).rectangle
+        filled.append(mask.sum() / (box.length * box.width))
+    return bool(np.median(filled) > _FIELDLIKE)
 
 
 def _is_print(mask: Mask, pieces: int) -> bool:

@@ -33,7 +33,8 @@ from merian.measure.quantities import quantity
 from merian.measure.shapes import Point
 from merian.pictures import BadPictureError, whole
 
-__all__ = ["Measured", "Settings", "Specimen", "bodies_of", "measure_body", "measure_pixels"]
+__all__ = ["Measured", "Settings", "Specimen", "bodies_of", "measure_body", "measure_pixels",
+           "scale_of", "with_landmarks"]  # fmt: skip
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
@@ -78,6 +79,7 @@ class Specimen:
         points: Its landmarks in the picture.
         measurements: Its traits.
         codes: What is doubtful of it as a whole.
+        score: How sure it is that this is a specimen, from 0 to 1, where something tells.
     """
 
     number: int
@@ -90,6 +92,7 @@ class Specimen:
     points: Mapping[str, Point]
     measurements: tuple[Measurement, ...]
     codes: tuple[str, ...]
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
         BadPictureError: What is given of the picture does not fit it.
     """
     height, width = pixels.shape[:2]
-    calibration, codes = _scale(asked, (width, height), settings.calibration)
+    calibration, codes = scale_of(asked, (width, height), settings.calibration)
     try:
         colours = calibrate_colours(pixels, list(settings.chart)) if settings.chart else None
     except InputError as error:
@@ -150,7 +153,7 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
     specimens = []
     for number, (body, given) in enumerate(bodies, 1):
         if wanted:
-            body = _with_landmarks(body)  # noqa: PLW2901 - the same body, of which more is known
+            body = with_landmarks(body)  # noqa: PLW2901 - the same body, of which more is known
         measured, own = measure_body(body, settings.traits, calibration, colours, (width, height))
         name = ids[number - 1] if ids else given.id if asked.outlines else ""
         specimens.append(Specimen(
@@ -165,7 +168,7 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
     )
 
 
-def _scale(
+def scale_of(
     asked: Asked, size: tuple[int, int], usual: Calibration | None
 ) -> tuple[Calibration | None, list[str]]:
     """Return the scale of a picture; one of a copy of another size is brought to this."""
@@ -211,7 +214,7 @@ def measure_body(
     return told, codes
 
 
-def _with_landmarks(body: Body) -> Body:
+def with_landmarks(body: Body) -> Body:
     """Return a body with its landmarks and its parts, where they can be told."""
     found = find_landmarks(body.mask, body.pixels)
     if found is None:

@@ -31,7 +31,7 @@ _TABLES = {
     "specimen": (
         "n BIGINT", "shot BIGINT", "number BIGINT", "id VARCHAR", "region VARCHAR",
         "record VARCHAR", "grp VARCHAR", "x BIGINT", "y BIGINT", "w BIGINT", "h BIGINT",
-        "outline VARCHAR", "points VARCHAR", "codes VARCHAR",
+        "outline VARCHAR", "points VARCHAR", "codes VARCHAR", "score DOUBLE",
     ),
     "measured": (
         "n BIGINT", "place BIGINT", "trait VARCHAR", "version VARCHAR", "value DOUBLE",
@@ -81,7 +81,7 @@ class Stage:
             self._row("specimen", (
                 self.specimens, self.shots, one.number, one.id, one.region, one.record,
                 one.group, *one.box, json.dumps(rings, separators=(",", ":")),
-                json.dumps(dict(one.points)), ";".join(one.codes),
+                json.dumps(dict(one.points)), ";".join(one.codes), one.score,
             ))  # fmt: skip
             for place, m in enumerate(one.measurements):
                 self._row("measured", (

@@ -63,6 +63,8 @@ def _tops(depth: NDArray[np.float64], neck: float) -> tuple[NDArray[np.int32], i
     labels, count = ndimage.label(depth > neck)
     if count < 2:
         return labels, count
-    tops = np.asarray(ndimage.maximum(depth, labels, np.arange(1, count + 1)))
+    tops = np.zeros(count + 1)
+    np.maximum.at(tops, labels.ravel(), depth.ravel())
+    tops = tops[1:]
     real = np.concatenate([[False], tops * _NECK >= neck])
     return np.where(real, np.cumsum(real), 0)[labels].astype(np.int32), int(real.sum())

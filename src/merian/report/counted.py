@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from merian.files import check_replaceable, new_folder, write_json
 from merian.formats.delimited import write_delimited
-from merian.identify.composition import Composition
+from merian.identify.composition import Composition, count_rows
 from merian.report.page import Figures, Intervals, Note, Part, Section, Table, Text, page
 from merian.stamp import run_id, stamp
 
@@ -27,26 +27,6 @@ its answer or by chance, and not by how it looks.
 """
 
 Ints = NDArray[np.int64]
-
-
-def count_rows(found: Composition) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Return the head and the rows of the counts: those answered, and what is likely true."""
-    counts = found.counts
-    answered = counts.unseen + counts.seen.sum(axis=1)
-    place = {name: n for n, name in enumerate(counts.answers)}
-    rows: list[tuple[object, ...]] = []
-    for number, sample in enumerate(counts.samples):
-        for kind in np.argsort(-found.mean[number], kind="stable").tolist():
-            name = counts.kinds[kind]
-            here = int(answered[number, place[name]]) if name in place else 0
-            if not here and found.high[number, kind] < 0.5:
-                continue
-            rows.append((
-                sample, name or "(no thing)", here, round(float(found.mean[number, kind]), 1),
-                round(float(found.low[number, kind])), round(float(found.high[number, kind])),
-                int(counts.seen[number, kind].sum()),
-            ))  # fmt: skip
-    return ("sample", "kind", "answered", "count", "from", "to", "validated"), rows
 
 
 def write_counted(

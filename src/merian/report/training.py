@@ -9,6 +9,7 @@ from typing import Any
 from merian.errors import InputError
 from merian.files import write_text
 from merian.learn.recipe import ALONE, WORDS, read_recipe
+from merian.learn.recipe_keys import INSTANCES
 from merian.learn.run_log import read_log
 from merian.report.markdown import in_markdown
 from merian.report.page import Figures, Lines, Note, Part, Section, Table, Text, page
@@ -38,6 +39,10 @@ _USES = {
         "An encoder, and heads that give a probability to each class at each rank. The classes are "
         "those of its data: what belongs to none of them gets one of them all the same. To name "
         "what may be new, use `merian identify`, which has an answer for that."
+    ),
+    "instances": (
+        "It finds the bodies in a picture, each with its outline and a score, and names none. Give "
+        "it to `merian tray` or `merian measure`."
     ),
     "contrastive": (
         "There are several encoders, one for each modality, and all give vectors in one space: "
@@ -272,6 +277,11 @@ def _use(run: Run) -> Section:
         "picture is in both, but places, collectors and taxa are. Of other places, markers or "
         "cameras the figures say nothing."
     )
+    if run.recipe.objective.kind == INSTANCES:
+        limits = (
+            "Whole pictures are held out, so no body is in both; but trays, light and camera may "
+            "be the same. Of others the figures say nothing."
+        )
     parts: list[Part] = [Text(f"{use}\n\n{limits}")]
     if run.recipe.objective.kind in WORDS:
         parts.append(Note("The loss is that of guessing words, and no measure of naming."))

@@ -1,0 +1,133 @@
+"""How bodies are found in a tile: by a finder, of which there may be several.
+
+A finder is a name and a function. Before any tile it is shown the whole photograph at reduced size,
+and settles on what has to be the same everywhere: the colour of the ground, levels, what is no
+ground at all. What it returns is asked tile by tile. A new finder is one entry of `FINDERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merian.errors import MissingExtraError, NotFoundError, did_you_mean
+from merian.measure.masks import Region
+from merian.tray.photograph import Photograph
+
+__all__ = ["AUTO", "FINDERS", "Finder", "Found", "Look", "Search", "finder", "look_at"]
+
+Bytes = NDArray[np.uint8]
+
+_LOOKED = 4_000_000  # pixels of the reduced photograph
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A whole photograph at reduced size.
+
+    Attributes:
+        picture: uint8[h, w, 3]: every `step`-th pixel of the photograph.
+        step: How many times smaller it is.
+        width: Of the photograph.
+        height: The same.
+        px_per_mm: Its scale, where that is known.
+    """
+
+    picture: Bytes
+    step: int
+    width: int
+    height: int
+    px_per_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A body in a tile.
+
+    Attributes:
+        region: Where it is in the picture of the tile.
+        score: How sure it is that this is a body, from 0 to 1.
+    """
+
+    region: Region
+    score: float
+
+
+class Search(Protocol):
+    """A finder that has settled on what is the same in a whole photograph.
+
+    Attributes:
+        factor: How many times smaller the photograph is made before it is searched.
+        halo: How far what is found at a pixel hangs on others, in pixels of that smaller one.
+        largest: How wide or high a body is at most, in pixels of that smaller one: so far tiles
+            overlap at least.
+    """
+
+    @property
+    def factor(self) -> int: ...  # noqa: D102 - said above
+
+    @property
+    def halo(self) -> int: ...  # noqa: D102
+
+    @property
+    def largest(self) -> int: ...  # noqa: D102
+
+    def __call__(self, picture: Bytes, left: int, top: int) -> tuple[Found, ...]:
+        """Return the bodies in a tile, also those that its border cuts.
+
+        Args:
+            picture: uint8[h, w, 3], the tile.
+            left: Where it begins in the smaller photograph.
+            top: The same.
+        """
+        ...
+
+
+Finder = Callable[[Look], Search]
+
+
+def _classical(look: Look) -> Search:
+    from merian.tray.classical import settle  # noqa: PLC0415 - each finder brings its own
+
+    return settle(look)
+
+
+def _learned(look: Look) -> Search:
+    try:
+        from merian.tray.learned import settle  # noqa: PLC0415 - it needs torch, an extra
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError("the learned finder", "models") from None
+    return settle(look)
+
+
+FINDERS: dict[str, Finder] = {"classical": _classical, "learned": _learned}
+"""The finders by name."""
+
+_USUAL = "classical"
+
+
+def finder(name: str = AUTO) -> tuple[str, Finder]:
+    """Return the name and the function of a finder."""
+    chosen = _USUAL if name == AUTO else name
+    if chosen not in FINDERS:
+        known = (*FINDERS, AUTO)
+        raise NotFoundError(
+            f"no finder is called {name!r}; there are {', '.join(known)}."
+            + did_you_mean(name, known)
+        )
+    return chosen, FINDERS[chosen]
+
+
+def look_at(photograph: Photograph, px_per_mm: float | None = None) -> Look:
+    """Return a whole photograph at reduced size."""
+    step = max(1, int(np.ceil(np.sqrt(photograph.width * photograph.height / _LOOKED))))
+    return Look(
+        photograph.sampled(step), step, photograph.width, photograph.height, px_per_mm
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""The learned finder: its bodies lie where they are, whichever tile they are seen in."""
+
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+pytest.importorskip("torch")
+
+from merian.errors import MissingExtraError
+from merian.learn.instance_decoding import Found
+from merian.learn.instance_network import STEP
+from merian.measure.masks import mask_of
+from merian.tray import learned
+from merian.tray.finding import finder, look_at
+from merian.tray.photograph import Whole
+from merian.tray.search import Grid, bodies_in
+
+
+class Dark:
+    """Finds what is dark, and makes sure that it is given whole cells of the one grid."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def find(self, picture):
+        self.seen.append(picture.shape)
+        labels, _ = ndimage.label(picture[..., 0] < 100)
+        return [
+            Found(labels[box] == number, box[1].start, box[0].start, 0.9)
+            for number, box in enumerate(ndimage.find_objects(labels), 1)
+        ]
+
+
+@pytest.fixture
+def photograph() -> Whole:
+    random = np.random.default_rng(4)
+    picture = random.integers(200, 206, (310, 430, 3)).astype(np.uint8)
+    y, x = np.mgrid[:310, :430]
+    for row in range(30, 300, 60):
+        for column in range(25, 420, 55):
+            inside = (y - row) ** 2 + ((x - column) * random.uniform(0.7, 1.3)) ** 2 < 14**2
+            picture[inside] = (60, 40, 30)
+    return Whole(picture)
+
+
+@pytest.mark.parametrize("grid", [Grid(), Grid(150, 60), Grid(130, 60, (37, 5))], ids=str)
+def test_bodies_are_the_same_in_any_grid(photograph, grid, monkeypatch):
+    dark = Dark()
+    monkeypatch.setattr(learned, "load_body_finder", lambda: dark)
+    found = bodies_in(photograph, finder("learned")[1], grid=grid, workers=1)
+    assert len(found) == 5 * 8
+    shape = photograph.height, photograph.width
+    union = np.zeros(shape, np.int64)
+    for one in found:
+        union += mask_of(one, shape)
+    true = photograph.window(0, 0, *shape[::-1])[..., 0] < 100
+    assert (union == true).all()
+    assert all(one.score == 0.9 for one in found)
+    assert len(dark.seen) == 1 or all(s[0] < 310 or s[1] < 430 for s in dark.seen)
+
+
+def test_tiles_begin_on_the_grid_of_cells(photograph, monkeypatch):
+    dark = Dark()
+    monkeypatch.setattr(learned, "load_body_finder", lambda: dark)
+    search = learned.settle(look_at(photograph))
+    assert (search.factor, search.shape) == (1, (310, 430))
+    picture = photograph.window(37, 21, 200, 180)
+    inner = search(picture, 37, 21)
+    assert dark.seen[-1] == (picture.shape[0] + 21 % STEP, picture.shape[1] + 37 % STEP, 3)
+    for one in inner:  # what is at the left and the top is cut, and never beyond
+        assert one.region.left >= 0
+        assert one.region.top >= 0
+        height, width = one.region.mask.shape
+        assert one.region.left + width <= picture.shape[1]
+        assert one.region.top + height <= picture.shape[0]
+
+
+def test_without_torch_the_extra_is_named(photograph, monkeypatch):
+    for name in [m for m in sys.modules if m.startswith("merian.learn.instance")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "merian.tray.learned", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"merian\[models\]"):
+        bodies_in(photograph, finder("learned")[1])

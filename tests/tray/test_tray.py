@@ -1,0 +1,201 @@
+"""``merian tray``: tables, crops, counts, catalogues, and what goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from merian.catalogue import Catalogue
+from merian.cli import main
+from merian.formats import read_path
+from merian.tray import run as running
+
+from .drawn import tray
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(2):
+        Image.fromarray(tray((420, 300), number, 5)[0]).save(folder / f"p{number}.png")
+    (folder / "q.png").write_bytes((folder / "p0.png").read_bytes()[:900])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "tray"
+    assert run(photos, "--out", out, "--scale", "10±1%") == 0
+    return out
+
+
+def run(*words):
+    return main(["tray", *map(str, words), "-q"])
+
+
+def table(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*")) if path.is_file()
+    }  # fmt: skip
+
+
+def test_every_body_has_a_row_a_crop_and_an_outline(out):
+    rows = table(out / "instances.tsv")
+    assert [(row["photo"], row["instance"]) for row in rows] == [
+        (f"p{photo}.png", str(number)) for photo in range(2) for number in range(1, 6)
+    ]
+    for row in rows:
+        assert (out / row["crop"]).is_file()
+        assert row["unit"] == "mm"
+        assert float(row["area"]) == pytest.approx(int(row["area_px"]) / 100, rel=1e-4)
+        assert float(row["breadth"]) <= float(row["length"])
+    assert {row["kind"] for row in table(out / "counts.tsv")} == {"body"}
+    (aside,) = table(out / "set_aside.tsv")
+    assert aside["photo"] == "q.png"
+    assert aside["reason"]
+    spectrum = table(out / "size_spectrum.tsv")
+    assert sum(int(row["bodies"]) for row in spectrum if not row["photo"]) == 10
+    assert sum(int(row["bodies"]) for row in spectrum if row["photo"]) == 10
+    assert (out / "overlays" / "00001_p0.png").is_file()
+    assert len(table(out / "measurements.tsv")) == 40
+
+
+def test_outlines_are_coco_that_reads_back(out, tmp_path):
+    told = json.loads((out / "trays.coco.json").read_text())
+    assert [one["id"] for one in told["annotations"]] == list(range(1, 11))
+    assert [one["id"] for one in told["images"]] == [1, 2]
+    for one in told["annotations"]:
+        for ring in one["segmentation"]:
+            points = list(zip(ring[::2], ring[1::2], strict=True))
+            assert len(set(points)) == len(points) >= 3
+            x, y, w, h = one["bbox"]
+            assert all(x <= a <= x + w and y <= b <= y + h for a, b in points)
+    with Catalogue.create(tmp_path / "catalogue") as made:
+        made.ingest(read_path(out / "trays.coco.json"))
+    with Catalogue.open(tmp_path / "catalogue", read_only=True) as opened:
+        sql = "SELECT count(*) FROM media WHERE regionOutline IS NOT NULL"
+        assert opened.query(sql).value() == 10
+        for (uri,) in opened.query("SELECT accessURI FROM media WHERE accessURI IS NOT NULL"):
+            assert os.path.isfile(uri)  # noqa: PTH113 - as it stands
+
+
+def test_the_page_needs_nothing_else(out):
+    text = (out / "tray.html").read_text()
+    assert "How many bodies were missed is not known" in text
+    assert "q.png" in text
+    assert 'src="http' not in text
+
+
+def test_the_same_photographs_give_the_same_bytes(photos, out):
+    before = files(out)
+    assert run(photos, "--out", out, "--scale", "10±1%") == 0
+    assert files(out) == before
+
+
+def test_a_scale_is_not_needed_and_more_traits_can_be_asked_for(photos, tmp_path, capsys):
+    assert main(["tray", str(photos / "p0.png"), "-o", str(tmp_path / "o"), "--measure"]) == 0
+    assert "no scale" in capsys.readouterr().out
+    assert {row["unit"] for row in table(tmp_path / "o" / "instances.tsv")} == {"px"}
+    traits = {row["trait"] for row in table(tmp_path / "o" / "measurements.tsv")}
+    assert {"body_length", "feret", "biovolume_ellipsoid"} <= traits
+    assert run(photos / "p0.png", "--out", tmp_path / "few", "--least", "1", "--without-crops") == 0
+    assert table(tmp_path / "few" / "instances.tsv") == []
+    assert not (tmp_path / "few" / "crops").exists()
+
+
+def test_what_was_validated_gives_an_interval_and_what_was_missed_is_added(photos, tmp_path):
+    said = ["photo\tinstance\ttruth"]
+    said += [f"p0.png\t{number}\tbody" for number in range(1, 5)] + ["p0.png\t5\tnone"]
+    said += ["p0.png\t\tbody", "p0.png\t\tbody"]
+    (tmp_path / "said.tsv").write_text("\n".join(said))
+    out = tmp_path / "out"
+    assert run(photos, "--out", out, "--validated", tmp_path / "said.tsv") == 0
+    counts = {(row["photo"], row["kind"]): row for row in table(out / "counts.tsv")}
+    assert counts["p0.png", "(no thing)"]["validated"] == "1"
+    body = counts["p1.png", "body"]
+    assert float(body["from"]) < float(body["count"]) < float(body["to"])
+    assert float(body["to"]) > 5  # some were missed
+    assert "is not known" not in (out / "tray.html").read_text()
+
+
+def test_a_catalogue_gets_everything_once(photos, tmp_path):
+    place = tmp_path / "catalogue"
+    Catalogue.create(place).close()
+    for number in range(2):
+        words = [photos, "--out", tmp_path / f"o{number}", "--into", place, "--scale", "10"]
+        assert run(*words) == 0
+        with Catalogue.open(place, read_only=True) as opened:
+            count = {
+                name: opened.query(f"SELECT count(*) FROM {name}").value()
+                for name in ("event", "occurrence", "media", "measurement")
+            }
+            assert count == {"event": 2, "occurrence": 10, "media": 12, "measurement": 40}
+            loose = (
+                "SELECT count(*) FROM measurement m LEFT JOIN media x USING (mediaID) "
+                "LEFT JOIN occurrence o ON o.occurrenceID = m.occurrenceID "
+                "WHERE x.mediaID IS NULL OR o.occurrenceID IS NULL"
+            )
+            assert opened.query(loose).value() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "give photographs"),
+        (["nowhere.jpg"], "no such"),
+        (["p0.png", "--least", "2"], "from 0 to 1"),
+        (["p0.png", "--finder", "magic"], "no finder"),
+        (["p0.png", "--rank", "order"], "--library"),
+        (["p0.png", "--rank", "breed"], "is expected"),
+        (["p0.png", "--validated", "none.tsv"], "no such"),
+        (["p0.png", "--validated", "wrong.tsv"], "has no column photo"),
+        (["p0.png", "--validated", "other.tsv"], "was not found"),
+        (["p0.png", "--into", "nothing"], "nothing"),
+        (["q.png"], "none of 1 photograph"),
+    ],
+    ids=lambda value: " ".join(value[1:] or value) if isinstance(value, list) else None,
+)
+def test_what_is_wrong_is_told_in_one_line(photos, tmp_path, monkeypatch, capsys, words, told):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p0.png", "q.png"):
+        (tmp_path / name).write_bytes((photos / name).read_bytes())
+    (tmp_path / "wrong.tsv").write_text("kind\tfound\tmissed\nx\t1\t1\n")
+    (tmp_path / "other.tsv").write_text("photo\tinstance\ttruth\np0.png\t99\tbody\n")
+    assert run(*words, "--out", "made") == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_run_that_is_stopped_leaves_nothing(photos, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "write_tables", stop)
+    assert run(photos, "--out", tmp_path / "made") == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_things_is_not_replaced(photos, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert run(photos, "--out", tmp_path) == 2
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_photograph_of_one_colour_has_no_bodies(tmp_path):
+    Image.fromarray(np.full((60, 80, 3), 200, np.uint8)).save(tmp_path / "plain.png")
+    assert run(tmp_path / "plain.png", "--out", tmp_path / "out") == 0
+    assert table(tmp_path / "out" / "instances.tsv") == []
+    assert (tmp_path / "out" / "tray.html").is_file()
