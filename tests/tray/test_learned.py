@@ -46,10 +46,10 @@ def photograph() -> Whole:
 
 
 @pytest.mark.parametrize("grid", [Grid(), Grid(150, 60), Grid(130, 60, (37, 5))], ids=str)
-def test_bodies_are_the_same_in_any_grid(photograph, grid, monkeypatch):
+def test_bodies_are_the_same_in_any_grid(photograph, grid, monkeypatch, tmp_path):
     dark = Dark()
-    monkeypatch.setattr(learned, "load_body_finder", lambda: dark)
-    found = bodies_in(photograph, finder("learned")[1], grid=grid, workers=1)
+    monkeypatch.setattr(learned, "load_body_finder", lambda _model: dark)
+    found = bodies_in(photograph, finder(str(tmp_path))[1], grid=grid, workers=1)
     assert len(found) == 5 * 8
     shape = photograph.height, photograph.width
     union = np.zeros(shape, np.int64)
@@ -63,8 +63,8 @@ def test_bodies_are_the_same_in_any_grid(photograph, grid, monkeypatch):
 
 def test_tiles_begin_on_the_grid_of_cells(photograph, monkeypatch):
     dark = Dark()
-    monkeypatch.setattr(learned, "load_body_finder", lambda: dark)
-    search = learned.settle(look_at(photograph))
+    monkeypatch.setattr(learned, "load_body_finder", lambda _model: dark)
+    search = learned.settle(look_at(photograph), "run")
     assert (search.factor, search.shape) == (1, (310, 430))
     picture = photograph.window(37, 21, 200, 180)
     inner = search(picture, 37, 21)
@@ -77,10 +77,10 @@ def test_tiles_begin_on_the_grid_of_cells(photograph, monkeypatch):
         assert one.region.top + height <= picture.shape[0]
 
 
-def test_without_torch_the_extra_is_named(photograph, monkeypatch):
+def test_without_torch_the_extra_is_named(photograph, monkeypatch, tmp_path):
     for name in [m for m in sys.modules if m.startswith("merian.learn.instance")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "merian.tray.learned", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"merian\[models\]"):
-        bodies_in(photograph, finder("learned")[1])
+        bodies_in(photograph, finder(str(tmp_path))[1])

@@ -22,7 +22,7 @@ from merian.world.trays import write_trays
 
 __all__ = ["ASKED", "write_singles", "write_training", "write_worlds"]
 
-ASKED = (11, 12, 13, 14)
+ASKED = (11, 12, 13, 14, 15, 16)
 """The worlds that figures are told of; none of them was learned from or chosen on."""
 
 _SPECIES = 160

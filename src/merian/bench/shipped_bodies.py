@@ -1,9 +1,9 @@
-"""The network that ships and finds bodies: its drawn trays, its training and its card.
+"""A network that finds bodies, as it may ship: its drawn trays, its training and its card.
 
-``merian bench shipped-bodies --out FOLDER`` draws trays and single specimens of eight worlds, trains
+``merian bench shipped-bodies --out FOLDER`` draws trays and specimens of eight worlds, trains
 the recipe `instances` on them and, with ``--package``, writes weights and card as the package keeps
-them in src/merian/learn/shipped. What is there already is not made again. No real picture is among
-them, so every real one is one that it has not seen; of drawn ones, worlds with other seeds are.
+them in src/merian/learn/shipped, where none is yet. What is there is not made again. No real
+picture is among them, so every real one is unseen; of drawn ones, worlds with other seeds are.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ def _trained(out: Path, files: list[Path]) -> Path:
     return out / "run"
 
 
-def ship_bodies(
-    run: Path | str, out: Path | str, decoding: dict[str, Any] | None = None
-) -> int:
+def ship_bodies(run: Path | str, out: Path | str, decoding: dict[str, Any] | None = None) -> int:
     """Write the network of a run as it ships, complete or not at all; return its bytes.
 
     Args:

@@ -1,4 +1,4 @@
-"""Bodies in drawn trays, found by the network that ships and by the classical finder.
+"""Bodies in drawn trays, found by a network that was trained and by the classical finder.
 
 The worlds are none that the network learned from (`merian.bench.drawn_trays`) and none that levels
 were chosen on (worlds 21 to 23). Whole trays go the way that `merian tray` goes: tiles, merging and
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from merian.bench.drawn_trays import ASKED, write_worlds
 from merian.bench.instance_scores import Compared, compare, figures
 from merian.formats.outlines import read_mask
-from merian.tray.finding import FINDERS
+from merian.tray.finding import finder as finder_of
 from merian.tray.photograph import open_photograph
 from merian.tray.search import bodies_in
 
@@ -46,7 +46,7 @@ def run(
     seeds: Sequence[int] = ASKED,
     trays: int = 1,
     level: int = 2,
-    finders: str = "classical,learned",
+    finders: str = "classical",
     folder: Path | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure the finders.
@@ -55,7 +55,7 @@ def run(
         seeds: Of the worlds.
         trays: Of each world.
         level: Of nuisance and crowding, 1 to 3.
-        finders: Which, with commas between.
+        finders: Which, with commas between: classical, or the folder of a run.
         folder: Where the trays are kept; they are drawn anew if not given.
     """
     with TemporaryDirectory(prefix="merian-trays-") as made:
@@ -89,7 +89,7 @@ def true_bodies(coco: Path) -> dict[Path, list[TrueBody]]:
 def _compared(coco: Path, finder: str) -> list[Compared]:
     """Compare what a finder finds in each picture with what is there."""
     return [
-        compare(bodies_in(open_photograph(str(place)), FINDERS[finder], workers=1), true)
+        compare(bodies_in(open_photograph(str(place)), finder_of(finder)[1], workers=1), true)
         for place, true in true_bodies(coco).items()
     ]
 

@@ -64,7 +64,8 @@ def tray(
         missed: A table with the columns kind, found and missed, of photographs in which somebody
             counted by hand.
         into: A catalogue, to which photographs, bodies, measurements and names are added.
-        finder: How bodies are found: classical, or auto for what measures best.
+        finder: How bodies are found: classical, auto for what measures best, or the folder of a
+            run of `merian train instances`.
         least: Leave out what is less sure to be a body, from 0 to 1.
         without_crops: Write no crops; names need them.
         processes: How many to use for naming; as many as there are cores if not given.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -97,30 +99,32 @@ def _classical(look: Look) -> Search:
     return settle(look)
 
 
-def _learned(look: Look) -> Search:
+def _learned(look: Look, model: str) -> Search:
     try:
         from merian.tray.learned import settle  # noqa: PLC0415 - it needs torch, an extra
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingExtraError("the learned finder", "models") from None
-    return settle(look)
+    return settle(look, model)
 
 
-FINDERS: dict[str, Finder] = {"classical": _classical, "learned": _learned}
+FINDERS: dict[str, Finder] = {"classical": _classical}
 """The finders by name."""
 
 _USUAL = "classical"
 
 
 def finder(name: str = AUTO) -> tuple[str, Finder]:
-    """Return the name and the function of a finder."""
+    """Return the name and the function of a finder; a folder is a network that was trained."""
+    if name not in FINDERS and Path(name).is_dir():
+        return name, partial(_learned, model=name)
     chosen = _USUAL if name == AUTO else name
     if chosen not in FINDERS:
         known = (*FINDERS, AUTO)
         raise NotFoundError(
-            f"no finder is called {name!r}; there are {', '.join(known)}."
-            + did_you_mean(name, known)
+            f"no finder is called {name!r}; there are {', '.join(known)}, or give the folder of a "
+            "run of merian train instances." + did_you_mean(name, known)
         )
     return chosen, FINDERS[chosen]
 

@@ -25,7 +25,7 @@ Bytes = NDArray[np.uint8]
 
 _USUAL = 60  # pixels: the root of a usual body's area; what is twice as large is made smaller
 _LEAST = 64  # pixels that tiles overlap at least
-_MOST = 900  # and at most: so wide a body is at that scale
+_MOST = 640  # and at most: bodies are not wider at that scale
 _NO_DISTANCE = np.zeros((0, 0), np.float32)
 
 
@@ -68,13 +68,13 @@ class Learned:
         return tuple(found)
 
 
-def settle(look: Look) -> Learned:
-    """Settle on what is the same in all tiles of a photograph."""
+def settle(look: Look, model: str) -> Learned:
+    """Settle on what is the same in all tiles of a photograph; `model` is a folder."""
     seen = classical(look)
     usual = float(np.sqrt(seen.usual)) * seen.factor
-    factor = max(1, round(usual / _USUAL))
+    factor = max(1, int(usual / _USUAL))
     largest = seen.largest * seen.factor // factor
     return Learned(
-        factor, HALO, min(max(largest, _LEAST), _MOST), load_body_finder(),
+        factor, HALO, min(max(largest, _LEAST), _MOST), load_body_finder(model),
         (look.height // factor, look.width // factor),
     )  # fmt: skip
