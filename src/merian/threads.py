@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["one_blas_thread", "one_thread", "one_thread_each"]
+__all__ = ["one_blas_thread", "one_thread", "one_thread_each", "usable_cores"]
 
 
 @contextmanager
@@ -31,9 +31,8 @@ def one_blas_thread() -> Iterator[int]:
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with threadpool_limits(limits=1, user_api="blas"):
-        yield max(1, cores or 1)
+        yield usable_cores()
 
 
 @contextmanager
@@ -43,3 +42,9 @@ def one_thread_each() -> Iterator[None]:
 
     with threadpool_limits(limits=1):
         yield
+
+
+def usable_cores(most: int | None = None) -> int:
+    """Return how many cores this process may use, or fewer if so many are not wanted."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, most or cores or 1))

@@ -23,7 +23,6 @@ from scipy.ndimage import (
     distance_transform_edt,
     grey_opening,
     label,
-    map_coordinates,
 )
 
 from merian.measure.shapes import Point, Shape
@@ -175,6 +174,8 @@ def _in_axis(axis: Axis, x: Places, y: Places) -> tuple[Floats, Floats]:
 
 def _symmetric(core: Mask) -> Axis:
     """Return the axis about which a core is most alike on both sides."""
+    from merian.measure.mirror_loops import covered  # noqa: PLC0415 - numba takes half a second
+
     ellipse = Shape(core).ellipse
     y, x = np.nonzero(core)
     step = max(1, math.isqrt(len(x) // 4000))
@@ -185,9 +186,7 @@ def _symmetric(core: Mask) -> Axis:
         """Return the share of pixels whose mirror image is in the core too."""
         ax, ay = math.cos(angle), math.sin(angle)
         ox, oy = ellipse.centre[0] - shift * ay, ellipse.centre[1] + shift * ax
-        away = -(px - ox) * ay + (py - oy) * ax
-        mirrored = (py + -2 * away * ax - 0.5, px + 2 * away * ay - 0.5)
-        return float(map_coordinates(flat, mirrored, order=1, prefilter=False).mean())
+        return covered(flat, px, py, ox, oy, ax, ay)
 
     # A round body may be alike about any line: what is longer is the axis, as a rule.
     reach = _TURNS if ellipse.major > 1.15 * ellipse.minor else math.pi / 2

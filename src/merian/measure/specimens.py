@@ -20,6 +20,7 @@ from merian.formats.outlines import OutlineError, outline_mask, read_rings
 from merian.image.addresses import read_file
 from merian.measure.asked import Asked, Given
 from merian.measure.body import Body
+from merian.measure.body_parts import trunk_of
 from merian.measure.calibration import Calibration
 from merian.measure.codes import of_specimen, worst_first
 from merian.measure.colour import ColourCalibration, Patch, calibrate_colours
@@ -34,7 +35,7 @@ from merian.measure.shapes import Point
 from merian.pictures import BadPictureError, whole
 
 __all__ = ["Measured", "Settings", "Specimen", "bodies_of", "measure_body", "measure_pixels",
-           "scale_of", "with_landmarks"]  # fmt: skip
+           "scale_of", "with_landmarks", "with_trunk"]  # fmt: skip
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
@@ -221,6 +222,14 @@ def with_landmarks(body: Body) -> Body:
         return replace(body, codes=(*body.codes, "no-body"))
     points = {name: body.in_picture(point) for name, point in found.points.items()}
     return replace(body, points={**points, **body.points}, parts={**found.parts, **body.parts})
+
+
+def with_trunk(body: Body) -> Body:
+    """Return a body with the part of it that has no legs: less than all landmarks, and sooner."""
+    trunk = trunk_of(body.mask)
+    if trunk is None:
+        return replace(body, codes=(*body.codes, "no-body"))
+    return replace(body, parts={"body": trunk.mask, **body.parts})
 
 
 # -- masks ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -20,12 +21,20 @@ from merian.measure.body import Body
 from merian.measure.calibration import Calibration
 from merian.measure.codes import worst_first
 from merian.measure.definitions import Definition
-from merian.measure.specimens import Measured, Specimen, measure_body, scale_of, with_landmarks
+from merian.measure.specimens import (
+    Measured,
+    Specimen,
+    measure_body,
+    scale_of,
+    with_landmarks,
+    with_trunk,
+)
+from merian.threads import one_thread_each, usable_cores
 from merian.tray.finding import Finder
 from merian.tray.instances import Instance
 from merian.tray.photograph import Photograph, Whole
 from merian.tray.polygons import polygons
-from merian.tray.search import Grid, bodies_in
+from merian.tray.search import AT_ONCE, Grid, bodies_in
 
 __all__ = ["SIZES", "Settings", "body_id", "found_in", "photo_id"]
 
@@ -94,10 +103,12 @@ def found_in(
     pixels = photograph.pixels if isinstance(photograph, Whole) else (
         cast("NDArray[np.uint8]", _Windows(photograph))
     )  # fmt: skip
-    specimens = tuple(
-        _specimen(number, one, pixels, asked, settings.traits, calibration, size)
-        for number, one in enumerate(instances, 1)
-    )
+
+    def specimen(number: int, one: Instance) -> Specimen:
+        return _specimen(number, one, pixels, asked, settings.traits, calibration, size)
+
+    with one_thread_each(), ThreadPoolExecutor(usable_cores(AT_ONCE)) as pool:
+        specimens = tuple(pool.map(specimen, range(1, len(instances) + 1), instances))
     measured = Measured(asked, *size, calibration, None, specimens, worst_first(codes))
     return measured, instances
 
@@ -112,8 +123,10 @@ def _specimen(
     size: tuple[int, int],
 ) -> Specimen:
     body = Body(instance.mask, instance.left, instance.top, pixels, codes=instance.codes)
-    if any(one.landmarks or one.how == "across" or one.part != "whole" for one in traits):
+    if any(one.landmarks or one.how == "across" or one.part == "elytra" for one in traits):
         body = with_landmarks(body)
+    elif any(one.part != "whole" for one in traits):
+        body = with_trunk(body)
     measured, codes = measure_body(body, traits, calibration, None, size)
     rings = tuple(ring + np.array([body.left, body.top]) for ring in polygons(instance.mask))
     left, top, right, below = instance.box

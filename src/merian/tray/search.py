@@ -7,7 +7,6 @@ but what its reader keeps.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,21 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from merian.threads import one_thread_each
+from merian.threads import one_thread_each, usable_cores
 from merian.tray.finding import Finder, Search, look_at
 from merian.tray.instances import Instance, cropped, enlarged
 from merian.tray.merging import Piece, merged
 from merian.tray.photograph import Photograph
 from merian.tray.tiles import Tile, tiles
 
-__all__ = ["SIDE", "Grid", "bodies_in"]
+__all__ = ["AT_ONCE", "SIDE", "Grid", "bodies_in"]
 
 Bytes = NDArray[np.uint8]
 
 SIDE = 1_280
 """Pixels of a tile's side, if bodies do not need more."""
 
-_AT_ONCE = 4  # tiles that wait at most
+AT_ONCE = 4  # tiles, and bodies, that are worked on at most
 _SIDES = 4  # times the overlap: of smaller tiles most would be seen twice
 _LARGEST = 4.0  # times the overlap: what is wider is not joined from pieces
 
@@ -89,8 +88,7 @@ def _searched(
     photograph: Photograph, search: Search, cut: list[Tile], workers: int | None
 ) -> Iterator[list[Piece]]:
     """Yield what is found in tiles, in their order."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    many = min(workers or cores or 1, _AT_ONCE, len(cut))
+    many = min(workers or usable_cores(AT_ONCE), AT_ONCE, len(cut))
     size = photograph.width // search.factor, photograph.height // search.factor
     with one_thread_each(), ThreadPoolExecutor(max(many, 1)) as pool:
         waiting: deque[Future[list[Piece]]] = deque()
