@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.threads import one_blas_thread
+
 __all__ = ["Likeness", "cosines", "likeness_of", "plain_likeness", "unit"]
 
 Floats = NDArray[np.float32]
@@ -105,7 +107,8 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
     means, number = _means(rows, taxon)
     centre = means.mean(axis=0) if len(means) else np.zeros(dim)
     if 2 * count < dim:
-        found = _of_few(rows - means[number], rows - centre, count - len(means))
+        with one_blas_thread():  # threads wait longer for each other than such small ones take
+            found = _of_few(rows - means[number], rows - centre, count - len(means))
         return Likeness(centre.astype(np.float32), found.astype(np.float32))
     within, between = np.zeros((dim, dim)), np.zeros((dim, dim))
     for first in range(0, count, _BLOCK):
