@@ -92,6 +92,7 @@ def test_no_word_shows_the_help(capsys):
         (["info", "a", "b"], "too many: b"),
         (["formats", "fastq-x"], "no format is called"),
         (["bench", "nothing"], "no bench is called"),
+        (["bench", "names", "--rows", "20000"], "20,000; found 400,000"),
         (["info", "not-there"], "not-there"),
         (["taxonomy", "show", "not-there"], "not-there"),
         (["taxonomy", "match", "x"], "give names"),

@@ -26,6 +26,9 @@ def one(catalogue: Catalogue, make, term: str, text: str, table: str, column: st
         ("3-January-2012", "2012-01-03"),
         ("2012/05/03", "2012-05-03"),
         ("13.4.2012", "2012-04-13"),
+        ("11.iv.1931", "1931-04-11"),
+        ("1. VIII. 2012", "2012-08-01"),
+        ("30.xii.1899", "1899-12-30"),
         ("2012-05", "2012-05"),
         ("2012", "2012"),
         ("2012-05-03T10:15:00Z", "2012-05-03T10:15:00Z"),
@@ -41,7 +44,7 @@ def test_dates_that_say_what_they_mean(catalogue: Catalogue, make, text: str, is
 @pytest.mark.parametrize(
     "text",
     ["3/4/2012", "2012-02-30", "20121340", "spring 2012", "31-Foo-2012", "2012-05-03/2011", "99",
-     "2012-13", "2012-05-03T25:00", "0000"],
+     "2012-13", "2012-05-03T25:00", "0000", "11.iv.31", "31.ii.1931", "3.xiii.2012", "3.iiv.2012"],
 )  # fmt: skip
 def test_dates_that_would_have_to_be_guessed(catalogue: Catalogue, make, text: str) -> None:
     held, rejects = one(catalogue, make, "eventDate", text, "event")

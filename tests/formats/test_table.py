@@ -34,7 +34,7 @@ def read(path: Path, text: str, **mapping: str) -> Reading:
         ("filename", "accessURI"), ("DNA_sequence", "sequence"), ("dwc:lifestage", "lifeStage"),
         ("materialSampleID", "materialEntityID"), ("Species", "species"),
         ("taxonID", "taxonConceptID"), ("weight", None), ("x", None), ("y", None),
-        ("species_slug", None),
+        ("species_slug", None), ("Catalogue no.", "catalogNumber"), ("Det. by", "identifiedBy"),
     ],
 )  # fmt: skip
 def test_a_column_is_guessed_by_its_name(column: str, term: str | None) -> None:

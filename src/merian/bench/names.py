@@ -16,6 +16,7 @@ import numpy as np
 from merian.bench.child import run_child
 from merian.bench.synthetic_checklist import write_checklist
 from merian.database import connect
+from merian.errors import InputError
 from merian.taxonomy import Taxonomy, match_table, read_checklist, save_taxonomy
 from merian.taxonomy.ranks import RANK_NUMBER
 
@@ -28,6 +29,11 @@ def run(
     *, names: int = 4_000_000, rows: int = 5_000_000, distinct: int = 400_000, seed: int = 0
 ) -> dict[str, dict[str, object]]:
     """Make the checklist and the table, match in a child process, and measure it."""
+    if not 0 < distinct <= min(names, rows):
+        raise InputError(
+            f"the bench names expects --distinct from 1 to the smaller of --names and --rows, "
+            f"{min(names, rows):,}; found {distinct:,}"
+        )
     with tempfile.TemporaryDirectory(prefix="merian-bench-") as folder:
         place = Path(folder)
         write_checklist(place / "checklist", names, seed)

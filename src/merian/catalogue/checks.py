@@ -15,6 +15,7 @@ __all__ = ["MACROS", "checked_terms", "literal", "problem", "typed"]
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+_ROMAN = r"[0-9]{1,2}[.][ ]?(?i:i{1,3}|iv|vi{0,3}|ix|xi{0,2})[.][ ]?(1[5-9]|20)[0-9]{2}"
 
 # One part of a date: returns ISO 8601, or NULL where it would have to be guessed. 3/4/2012 is
 # the third of April to some and the fourth of March to others, so it is never read.
@@ -36,6 +37,12 @@ CREATE MACRO date_part_iso(x) AS CASE
         THEN CAST(CAST(try_strptime(replace(x, ' ', '-'), '%d-%B-%Y') AS DATE) AS VARCHAR)
     WHEN regexp_full_match(x, '[0-9]{{1,2}}[.][0-9]{{1,2}}[.][0-9]{{4}}')
         THEN CAST(CAST(try_strptime(x, '%d.%m.%Y') AS DATE) AS VARCHAR)
+    WHEN regexp_full_match(x, '{_ROMAN}') -- 11.iv.1931, as labels of collections have it
+        THEN CAST(try_cast(
+            right(x, 4) || '-' || lpad(CAST(list_position(
+                ['i', 'ii', 'iii', 'iv', 'v', 'vi', 'vii', 'viii', 'ix', 'x', 'xi', 'xii'],
+                lower(regexp_extract(x, '[IVXivx]+'))) AS VARCHAR), 2, '0')
+            || '-' || lpad(regexp_extract(x, '^[0-9]+'), 2, '0') AS DATE) AS VARCHAR)
     WHEN regexp_full_match(x, '(1[5-9]|20)[0-9]{{2}}-(0[1-9]|1[0-2])') THEN x
     WHEN regexp_full_match(x, '(1[5-9]|20)[0-9]{{2}}') THEN x
 END

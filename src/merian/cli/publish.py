@@ -55,8 +55,9 @@ def publish(
         about: A TOML file that says what the options below say.
         title: The title of the data set.
         description: What it is, in some sentences.
-        creator: Who made it, as "Name <mail>"; may be given more than once.
-        contact: Whom to ask, as "Name <mail>"; the first creator if not given.
+        creator: Who made it, with a mail address in angle brackets if there is one; may be given
+            more than once.
+        contact: Whom to ask, in the same way; the first creator if not given.
         license: The licence of the tables, such as "CC BY 4.0". Pictures keep their own.
         doi: Its DOI.
         version: Its version.

@@ -20,7 +20,8 @@ _PREFIX = re.compile(
 _ALSO = {
     "occurrenceID": "id recordid specimenid uuid processid objectid gbifid",
     "materialEntityID": "materialsampleid materialid",
-    "catalogNumber": "sampleid catalognum catalogueNumber museumid voucher voucherid barcodeid",
+    "catalogNumber": "sampleid catalognum catalogueNumber catalogno catalogueno catno museumid"
+    " voucher voucherid barcodeid",
     "fieldNumber": "fieldid fieldnum",
     "institutionCode": "inst institution institutionstoring",
     "eventID": "eventcode sampleevent",
@@ -59,7 +60,8 @@ _ALSO = {
     "scientificNameAuthorship": "authority author authorship",
     "taxonRank": "rank identificationrank",
     "taxonConceptID": "bin binuri dnabin uri sh specieshypothesis",
-    "identifiedBy": "identifier identificationprovidedby det determiner annotator",
+    "identifiedBy": "identifier identificationprovidedby det detby determiner determinedby"
+    " annotator",
     "identificationReferences": "identificationmethod",
     "identificationRemarks": "taxonomynotes taxnote",
     "dateIdentified": "identifiedon",
