@@ -18,7 +18,7 @@ from merian import demo
 from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.demo import make_demo
-from merian.errors import InputError
+from merian.errors import InputError, MissingExtraError
 from merian.world import Settings, make_world
 
 # The whole one takes half a minute; a page of the documentation runs it.
@@ -47,8 +47,12 @@ def small(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert world == TINY
         shutil.copytree(drawn, folder)
 
+    def absent(*_: object) -> None:
+        raise MissingExtraError("looking at pictures", "models")
+
     monkeypatch.setattr(demo, "WORLD", TINY)
     monkeypatch.setattr(demo, "make_world", copied)
+    monkeypatch.setattr(demo, "see_records", absent)  # as where the extra is not installed
 
 
 def rows(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
@@ -61,12 +65,13 @@ def text_of(page: str) -> str:
 
 
 def test_it_leaves_a_whole_folder(made):
-    names = sorted(path.name for path in made.iterdir())
-    assert names == ["answers.tsv", "answers.tsv.merian.json", "catalogue", "library",
-                     "matches.tsv", "matches.tsv.merian.json", "names.tsv",
-                     "names.tsv.merian.json", "queries.tsv", "queries.tsv.merian.json",
-                     "references.tsv", "references.tsv.merian.json", "report.html", "taxonomy",
-                     "world"]  # fmt: skip
+    names = {path.name for path in made.iterdir() if not path.name.endswith(".merian.json")}
+    assert names == {
+        "answers.tsv", "asked.tsv", "catalogue", "catalogue.html", "clusters", "library", "looks",
+        "matches.tsv", "measured.tsv", "measures", "names.tsv", "queries.tsv",
+        "records.disagreements.tsv", "records.evidence.tsv", "records.tsv", "references.tsv",
+        "report.html", "taxonomy", "tray", "world",
+    }  # fmt: skip
     assert [p.name for p in made.parent.iterdir()] == ["merian-demo"]
 
 
@@ -97,7 +102,7 @@ def test_answers_are_identifications_of_the_catalogue(made):
         found = catalogue.query(
             "SELECT s.occurrenceID, i.scientificName, i.taxonRank, i.probability "
             "FROM identification i JOIN sequence s USING (nucleotideSequenceID) "
-            "WHERE i.agentType = 'machine'"
+            "WHERE i.agentType = 'machine' AND i.nucleotideSequenceID IS NOT NULL"
         ).fetch()
     assert {(key, name, rank) for key, name, rank, _ in found} == {
         (key, a["name"], a["rank"]) for key, a in named.items()
@@ -117,6 +122,53 @@ def test_the_page_holds_the_answers_against_the_truth(made):
     assert page.count('src="data:image/jpeg;base64,') > 10
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert str(made.parent) not in page
+
+
+def test_records_are_named_by_picture_barcode_and_both(made):
+    """The counts on the page, by another road than the page's."""
+    truth = truth_of(made)
+    said = [*rows(made / "records.evidence.tsv"), *rows(made / "records.tsv")]
+    text = text_of((made / "report.html").read_text(encoding="utf-8"))
+    for kind, words in (("picture", "pictures alone"), ("barcode", "barcodes alone"),
+                        ("consensus", "both together")):  # fmt: skip
+        some = [row for row in said if row["evidence"] == kind]
+        wrong = sum(bool(r["rank"]) and truth[r["id"]][r["rank"]] != r["name"] for r in some)
+        assert len(some) > 50
+        assert wrong <= 0.1 * len(some)
+        assert re.search(rf"{words} {len(some)}( \d+){{5}} {wrong} ", text), kind
+    with Catalogue.open(made / "catalogue", read_only=True) as catalogue:
+        kinds = dict(catalogue.query(
+            "SELECT identificationType, count(*) FROM identification "
+            "WHERE agentType = 'machine' GROUP BY ALL"
+        ).fetch())  # fmt: skip
+    assert kinds["media"] > 20
+    assert kinds["consensus"] > 20
+
+
+def test_the_unnamed_are_grouped_some_measured_and_the_tray_counted(made):
+    truth = truth_of(made)
+    with Catalogue.open(made / "catalogue", read_only=True) as catalogue:
+        members = catalogue.query("SELECT clusterCode, recordID FROM clusterMember").fetch()
+    of: dict[str, list[str]] = {}
+    for code, record in members:
+        of.setdefault(str(code), []).append(truth[str(record)]["species"])
+    pure = sum(len(set(species)) == 1 for species in of.values())
+    text = text_of((made / "report.html").read_text(encoding="utf-8"))
+    assert f" groups {len(of)} " in text
+    assert f"groups hold one species of the truth and no other {pure} " in text
+    assert pure >= 0.6 * len(of) > 3
+    measured = [r for r in rows(made / "measures" / "measurements.tsv") if r["trait"] == "feret"]
+    assert len(measured) > 10
+    assert all(r["unit"] == "mm" and r["id"] in truth for r in measured)
+    assert {row["photo"] for row in rows(made / "tray" / "instances.tsv")} == {"tray-0001.jpg"}
+
+
+def test_without_the_extra_pictures_are_left_out_and_the_page_says_so(tmp_path, small):
+    make_demo(tmp_path / "bare")
+    text = text_of((tmp_path / "bare" / "report.html").read_text(encoding="utf-8"))
+    assert "that needs the extra &#34;models&#34;" in text
+    assert not (tmp_path / "bare" / "looks").exists()
+    assert (tmp_path / "bare" / "clusters").is_dir()
 
 
 def test_the_page_promises_no_more_than_it_can(made):
@@ -146,6 +198,12 @@ def test_the_page_says_what_the_wrongly_named_are(made):
 
 def test_the_same_demonstration_is_the_same_bytes(made, tmp_path):
     make_demo(tmp_path / "again", world=SMALL)
+    # Where pictures lie is part of the ids that they have in a catalogue.
+    told = [
+        [{**row, "item": "", "picture": ""} for row in rows(place / "records.tsv")]
+        for place in (made, tmp_path / "again")
+    ]
+    assert told[0] == told[1]
     for name in ("answers.tsv", "matches.tsv", "names.tsv", "report.html",
                  "taxonomy/taxonomy.safetensors"):  # fmt: skip
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes(), name
@@ -157,7 +215,8 @@ def test_the_verb_says_where_the_page_is_and_what_to_do_next(tmp_path, monkeypat
     text = capsys.readouterr().out
     assert str(tmp_path / "merian-demo" / "report.html") in text
     commands = [line.strip() for line in text.splitlines() if line.startswith("  merian ")]
-    assert len(commands) == 4
+    assert len(commands) == 5
+    assert commands.pop(0).startswith("merian review ")  # it goes on until it is stopped
     for command in commands:
         words = re.findall(r'"([^"]*)"|(\S+)', command)
         assert main([a or b for a, b in words][1:]) == 0

@@ -159,8 +159,8 @@ def commands(body: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_snippet_of_a_page_runs(page, tmp_path, monkeypatch, libraries):
-    # The demonstration is whole but for its pictures, which are small.
-    monkeypatch.setattr(demo, "WORLD", replace(demo.WORLD, size=64))
+    # The demonstration is whole, of a smaller world.
+    monkeypatch.setattr(demo, "WORLD", replace(demo.WORLD, species=60, specimens=150, size=64))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     ran = 0

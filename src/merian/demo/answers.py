@@ -23,7 +23,7 @@ from merian.identify.queries import Queries
 from merian.library import Library, build_library
 from merian.taxonomy import Taxonomy
 
-__all__ = ["STRATA", "Answer", "Answers", "name_barcodes"]
+__all__ = ["STRATA", "Answer", "Answers", "name_barcodes", "true_records", "write_tables"]
 
 STRATA = (
     "its species",
@@ -34,9 +34,11 @@ STRATA = (
 """What the library has of a record."""
 
 _REFERENCES = """
-SELECT o.occurrenceID, s.sequence, i.phylum, i.class, i."order", i.family, i.genus, i.species
+SELECT o.occurrenceID, p.accessURI, s.sequence, i.phylum, i.class, i."order", i.family, i.genus,
+    i.species
 FROM occurrence o
 JOIN sequence s USING (occurrenceID)
+LEFT JOIN media p USING (occurrenceID)
 JOIN determination i USING (occurrenceID)
 WHERE s.sequence IS NOT NULL AND o.split IN ('train', 'val')
     AND i.taxonRank = 'species' AND i.taxonID IS NOT NULL
@@ -121,14 +123,25 @@ class Answers:
     species: int
 
 
-def name_barcodes(folder: Path) -> Answers:
+def write_tables(folder: Path) -> None:
+    """Write what is learnt from and what is asked about, as tables that a user could make too."""
+    with Catalogue.open(folder / "catalogue", read_only=True) as catalogue:
+        catalogue.write_table(_REFERENCES, folder / "references.tsv")
+        catalogue.write_table(_QUERIES, folder / "queries.tsv")
+
+
+def true_records(folder: Path) -> dict[str, dict[str, str]]:
+    """Return what is true of each record, by column."""
+    with (folder / _TRUTH).open(encoding="utf-8", newline="") as stream:
+        return {row["processid"]: row for row in csv.DictReader(stream)}
+
+
+def name_barcodes(folder: Path, truth: Mapping[str, Mapping[str, str]]) -> Answers:
     """Build the library, ask it, and write the answers into the table and the catalogue.
 
     Each step is one that a user could do with the files that are left in the folder.
     """
     with Catalogue.open(folder / "catalogue", read_only=True) as catalogue:
-        catalogue.write_table(_REFERENCES, folder / "references.tsv")
-        catalogue.write_table(_QUERIES, folder / "queries.tsv")
         taxa = catalogue.query(_NAMED).fetch()
     taxonomy = Taxonomy.open(folder / "taxonomy")
     named = {str(key): taxonomy.name_of(taxonomy.find_id(str(taxon))) for key, taxon in taxa}
@@ -145,14 +158,14 @@ def name_barcodes(folder: Path) -> Answers:
     promised = {"alpha": found.alpha, "novelty": found.novelty, "by_rank": found.by_rank}
     check = check_promise(read_truth(folder / _TRUTH), found.out, library=library, promise=promised)
     return Answers(
-        found, check, _judged(folder, found.out, library, named), built.records, len(species)
+        found, check, _judged(truth, found.out, library, named), built.records, len(species)
     )
 
 
-def _judged(folder: Path, table: Path, library: Library, named: Mapping[str, str]) -> list[Answer]:
+def _judged(
+    truth: Mapping[str, Mapping[str, str]], table: Path, library: Library, named: Mapping[str, str]
+) -> list[Answer]:
     """Return the answers of a table beside the truth, and the accepted names of records."""
-    with (folder / _TRUTH).open(encoding="utf-8", newline="") as stream:
-        truth = {row["processid"]: row for row in csv.DictReader(stream)}
     answers = []
     for row in read_answers(table):
         nearest = str(row["nearest"] or "").partition(";")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,13 @@ from PIL import Image, ImageDraw
 
 from merian.catalogue import Catalogue, Summary
 from merian.demo.answers import Answers
+from merian.demo.checked import Checked, tell_checked
+from merian.demo.grouped import Grouped, tell_grouped
 from merian.demo.named import tell_barcodes
-from merian.demo.thumbs import jpeg, shrunk, thumb
+from merian.demo.poured import Poured, tell_poured
+from merian.demo.seen import Seen, tell_seen
+from merian.demo.sized import Sized, tell_sized
+from merian.demo.thumbs import jpeg, thumb
 from merian.report import (
     Bars,
     Figures,
@@ -28,7 +34,7 @@ from merian.taxonomy import Taxonomy
 from merian.taxonomy.match_table import MatchSummary
 from merian.world.environment import read_environment
 
-__all__ = ["tell_story"]
+__all__ = ["Found", "asked_pictures", "tell_story"]
 
 _GALLERY = 30
 
@@ -41,6 +47,10 @@ LEFT JOIN determination i USING (occurrenceID)
 LEFT JOIN event e USING (eventID)
 ORDER BY o.occurrenceID
 """
+_ASKED = """
+SELECT o.occurrenceID, p.accessURI FROM occurrence o JOIN media p USING (occurrenceID)
+WHERE o.split LIKE 'test%' ORDER BY ALL
+"""
 _PLACES = """
 SELECT decimalLatitude, decimalLongitude, count(*) FROM event
 WHERE decimalLatitude IS NOT NULL GROUP BY ALL ORDER BY ALL
@@ -52,22 +62,46 @@ SELECT (SELECT count(*) FROM occurrence), (SELECT count(*) FROM media),
 """
 
 
-def tell_story(
-    folder: Path,
-    catalogue: Catalogue,
-    taxonomy: Taxonomy,
-    summary: Summary,
-    matches: MatchSummary,
-    answers: Answers,
-) -> str:
+@dataclass(frozen=True)
+class Found:
+    """What the steps have found, in their order.
+
+    Attributes:
+        summary: What was imported.
+        matches: What the labels match.
+        checked: What the references and splits are worth.
+        answers: What the barcodes say.
+        seen: What pictures say, and both together; None where pictures cannot be looked at.
+        grouped: What has no name yet.
+        sized: What was measured; None where there is nothing to measure.
+        poured: What lies in the tray; None without one.
+    """
+
+    summary: Summary
+    matches: MatchSummary
+    checked: Checked
+    answers: Answers
+    seen: Seen | None
+    grouped: Grouped
+    sized: Sized | None
+    poured: Poured | None
+
+
+def tell_story(folder: Path, catalogue: Catalogue, taxonomy: Taxonomy, found: Found) -> str:
     """Return the page."""
-    run = run_id("demo", {"run": summary.run, "taxonomy": taxonomy.lock.as_dict()})
+    run = run_id("demo", {"run": found.summary.run, "taxonomy": taxonomy.lock.as_dict()})
+    pictures = _pictures(catalogue)
     sections = [
         _found(catalogue),
         _where(folder, catalogue),
-        _names(matches, taxonomy),
-        tell_barcodes(answers, _pictures(catalogue)),
-        _not_yet(folder),
+        _names(found.matches, taxonomy),
+        tell_checked(found.checked),
+        tell_barcodes(found.answers, pictures),
+        tell_seen(found.seen, pictures) if found.seen else _unseen(),
+        tell_grouped(found.grouped, pictures),
+        *([tell_sized(found.sized)] if found.sized else []),
+        *([tell_poured(found.poured)] if found.poured else []),
+        _next(),
     ]
     return page(
         "A small world",
@@ -75,6 +109,13 @@ def tell_story(
         subtitle="An invented biota whose truth is known, and what Merian makes of it today",
         stamp=stamp("merian-page", "1.0", run),
     )
+
+
+def asked_pictures(folder: Path) -> dict[str, Path]:
+    """Return where the pictures of the records lie that came for testing."""
+    with Catalogue.open(folder / "catalogue", read_only=True) as catalogue:
+        rows = catalogue.query(_ASKED).fetch()
+    return {str(key): Path(str(path)) for key, path in rows}
 
 
 def _found(catalogue: Catalogue) -> Section:
@@ -212,23 +253,26 @@ def _synonym(answer: dict[str, str]) -> str:
     return "a synonym" if answer["usageKey"] != answer["acceptedKey"] else ""
 
 
-def _not_yet(folder: Path) -> Section:
-    """Show what the world has that no step uses yet."""
-    bulk = [
-        Picture(shrunk(path), remark=remark, alternative=remark)
-        for place, remark in (
-            ("trays", "A tray: everything in it has a mask and a name in trays.coco.json"),
-            ("quadrats", "A quadrat: labels of up to three trees are in quadrats.csv"),
-        )
-        for path in sorted((folder / "world" / place).glob("*.jpg"))[:1]
-    ]
+def _unseen() -> Section:
     return Section(
-        "What waits for its step",
+        "What pictures say",
+        [Text('Pictures were not looked at: that needs the extra "models". With '
+              'pip install "merian[models]" this part is filled.')],
+    )  # fmt: skip
+
+
+def _next() -> Section:
+    return Section(
+        "Go on from here",
         [
             Text(
-                "The world holds more than this version can use: bulk photographs, pictures of the "
-                "seafloor, measures in millimetres, accounts of species, and what is true of each."
+                "All that was made lies beside this page: the catalogue, the libraries, the "
+                "answers as tables, the groups, the measures and the tray with pages of their own."
             ),
-            *([Pictures(bulk, width=380)] if bulk else []),
+            Text(
+                "merian review opens the catalogue as a desk in the browser: look at the pictures "
+                "name by name, correct them by keyboard, undo. merian learn shows what a library "
+                "would answer with the corrections, and takes them in."
+            ),
         ],
     )
