@@ -127,6 +127,47 @@ def test_a_run_whose_tables_are_gone_is_told(measured):
         report_on(measured)
 
 
+# -- trays ----------------------------------------------------------------------------------------
+
+
+def test_a_tray_has_kinds_sizes_and_what_is_doubtful(tmp_path):
+    bodies, values = (
+        ["photo\tinstance\tcodes\tname"],
+        ["photo\tinstance\ttrait\tvalue\tlow\thigh\tunit"],
+    )
+    for n in range(1, 31):
+        bodies.append(f"a.jpg\t{n}\t{'parted;small' if n < 4 else ''}\t{HOSTILE if n < 11 else ''}")
+        values.append(f"a.jpg\t{n}\tferet\t{n}\t{0.9 * n:.3g}\t{1.1 * n:.3g}\tmm")
+    tables = {
+        "instances.tsv": bodies, "measurements.tsv": values,
+        "photographs.tsv": ["photo\tfound\texpected\tcalibration", "a.jpg\t30\t\t"],
+        "set_aside.tsv": ["photo\taddress\treason", f"b.jpg\tb.jpg\t{HOSTILE}"],
+        "counts.tsv": ["photo\tkind\tanswered\tcount\tfrom\tto\tvalidated",
+                       f"a.jpg\t{HOSTILE}\t10\t12.5\t8\t15\t4", "a.jpg\tbug\t20\t17.5\t15\t22\t4"],
+    }  # fmt: skip
+    for name, lines in tables.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told = {"merian": {"format": "merian-tray", "format_version": "1.0", "run": "t-1",
+                       "merian": "0"}, "photographs": 1, "bodies": 30, "with_scale": 1,
+            "set_aside": 1}  # fmt: skip
+    (tmp_path / "tray.json").write_text(json.dumps(told), encoding="utf-8")
+    report = report_on(tmp_path)
+    assert HOSTILE in Outline(report.html()).text
+    assert found(report, "How many of each kind")[0]["rows"] == [
+        ["bug", 17.5, 20, 1], [HOSTILE, 12.5, 10, 1]
+    ]  # fmt: skip
+    spectrum = next(p for p in found(report, "How large they are") if "plot" in p)
+    assert sum(line[2] for line in spectrum["rows"]) == 30
+    assert [row[:2] for row in found(report, "What is doubtful")[0]["rows"]] == [
+        ["parted", 3], ["small", 3]
+    ]  # fmt: skip
+    (tmp_path / "counts.tsv").unlink()
+    assert "--library" in absent(report_on(tmp_path))["How many of each kind"]
+    (tmp_path / "instances.tsv").unlink()
+    with pytest.raises(FormatError, match=r"instances.tsv: is gone; find the bodies again"):
+        report_on(tmp_path)
+
+
 # -- clusters -------------------------------------------------------------------------------------
 
 

@@ -31,8 +31,8 @@ def report(
     is found out by what is in it.
 
     Args:
-        what: The folder of a catalogue, of a library or of a run (identify, measure, discover,
-            train), a table of answers, or the JSON that `merian bench NAME --json` wrote.
+        what: The folder of a catalogue, of a library or of a run (identify, measure, tray,
+            discover, train), a table of answers, or the JSON that `merian bench NAME --json` wrote.
         out: The page to write; report.html where you are, if not given.
         json: Write the same in numbers into this file too.
         against: Of answers, the catalogue whose names they are held against; the one in which they

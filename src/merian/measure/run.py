@@ -149,14 +149,9 @@ def _file(number: int, asked: Asked) -> str:
 
 
 def _done(stage: Stage, settings: Settings, sources: Sequence[Path], seen: str) -> Done:
-    def count(sql: str) -> int:
-        return int(next(stage.rows(sql))[0])
-
-    pictures = count("SELECT count(*) FROM shot")
-    aside = count("SELECT count(*) FROM aside")
-    first = next(stage.rows("SELECT image || ': ' || reason FROM aside ORDER BY image LIMIT 1"),
-                 ("",))[0]  # fmt: skip
-    if not pictures:
+    tally = stage.tally()
+    aside, first = tally.aside
+    if not tally.shots:
         raise InputError(
             f"none of {aside:,} pictures could be measured; the first: {first}"
             if aside else "there is no picture to measure"
@@ -167,10 +162,8 @@ def _done(stage: Stage, settings: Settings, sources: Sequence[Path], seen: str) 
         "pictures": seen, "settings": json.dumps(asdict(settings), default=str),
     })  # fmt: skip
     return Done(
-        pictures, count("SELECT count(*) FROM specimen"), count("SELECT count(*) FROM measured"),
-        (aside, str(first)), stage.codes(),
-        count("SELECT count(*) FROM shot WHERE scale IS NOT NULL"), run,
-    )  # fmt: skip
+        tally.shots, tally.specimens, tally.values, tally.aside, stage.codes(), tally.scaled, run
+    )
 
 
 def _header(

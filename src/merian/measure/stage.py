@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from merian.measure.codes import FAR_FROM_GROUP, RATIO_SPREADS, worst_first
 from merian.measure.measurement import told_calibration
 from merian.measure.specimens import Measured
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "Tally"]
 
 _BATCH = 4_000
 _MEMORY = "1GB"
@@ -40,10 +41,33 @@ _TABLES = {
     ),
     "aside": ("image VARCHAR", "address VARCHAR", "reason VARCHAR"),
 }  # fmt: skip
+_TALLY = """
+SELECT (SELECT count(*) FROM shot), (SELECT count(*) FROM shot WHERE scale IS NOT NULL),
+    (SELECT count(*) FROM specimen), (SELECT count(*) FROM measured), (SELECT count(*) FROM aside)
+"""
 _LENGTHS = ("body_length", "feret")  # what is taken for the size: the first that was measured
 _IN_GROUP, _FOR_RATIO, _OF_RIG = 5, 10, 5  # how many tell what is usual
 _RIG_SPREAD = 0.01  # of scales: where they spread more they are not of one rig
 _OFF = 0.02
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How much there is.
+
+    Attributes:
+        shots: Pictures that were measured.
+        scaled: Those of them that have a scale.
+        specimens: What was found in them.
+        values: What was measured of these.
+        aside: Pictures that were set aside, and the reason of the first.
+    """
+
+    shots: int
+    scaled: int
+    specimens: int
+    values: int
+    aside: tuple[int, str]
 
 
 class Stage:
@@ -123,6 +147,13 @@ class Stage:
             for code in worst_first([code for code in codes.split(";") if code]):
                 counts[code] = counts.get(code, 0) + 1
         return {code: counts[code] for code in worst_first([*counts])}
+
+    def tally(self) -> Tally:
+        """Return how much there is of everything."""
+        shots, scaled, specimens, values, aside = next(self.rows(_TALLY))
+        first = "SELECT image || ': ' || reason FROM aside ORDER BY image LIMIT 1"
+        (reason,) = next(self.rows(first), ("",))
+        return Tally(shots, scaled, specimens, values, (aside, str(reason)))
 
     def _doubt(
         self, table: str, key: str, code: str, which: str, where: str = "true", of: str = ""

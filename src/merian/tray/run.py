@@ -185,14 +185,9 @@ def _overlay(photograph: Photograph, measured: Measured, path: Path) -> None:
 
 
 def _done(stage: Stage, settings: Settings, sources: Sequence[Path], seen: str) -> Done:
-    def count(sql: str) -> int:
-        return int(next(stage.rows(sql))[0])
-
-    shots = count("SELECT count(*) FROM shot")
-    aside = count("SELECT count(*) FROM aside")
-    first = next(stage.rows("SELECT image || ': ' || reason FROM aside ORDER BY image LIMIT 1"),
-                 ("",))[0]  # fmt: skip
-    if not shots:
+    tally = stage.tally()
+    aside, first = tally.aside
+    if not tally.shots:
         raise InputError(
             f"none of {aside:,} photographs could be read; the first: {first}"
             if aside else "there is no photograph to look at"
@@ -204,10 +199,7 @@ def _done(stage: Stage, settings: Settings, sources: Sequence[Path], seen: str) 
         "scales": [*map(str, stage.rows("SELECT image, scale, relative FROM shot ORDER BY shot"))],
         "grid": json.dumps(asdict(settings.grid)), "sources": [path.name for path in sources],
     })  # fmt: skip
-    return Done(
-        shots, count("SELECT count(*) FROM specimen"),
-        count("SELECT count(*) FROM shot WHERE scale IS NOT NULL"), (aside, str(first)), run,
-    )  # fmt: skip
+    return Done(tally.shots, tally.specimens, tally.scaled, tally.aside, run)
 
 
 def _header(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from merian.report.overview.sizes import sizes
 from merian.report.page import Figures, Part, Plot, Section, Table, Text
 from merian.stamp import check_stamp
 
-__all__ = ["of_measured"]
+__all__ = ["doubts", "how_sure", "of_measured", "open_tables", "set_aside"]
 
 _SHOWN = 20
 
@@ -34,7 +33,8 @@ def of_measured(folder: Path, tell: Callable[[str], None]) -> Report:
     with connect(memory="1GB") as con:
         _open(con, folder)
         found: list[Section | Absent] = [
-            _short(told), sizes(con), _sure(con), _doubts(told), _aside(con),
+            _short(told), sizes(con), how_sure(con),
+            doubts(told.get("codes")), set_aside(con, "image"),
         ]  # fmt: skip
     return Report(
         "measurements", "What was measured", f"{folder.absolute().name}: "
@@ -42,12 +42,21 @@ def of_measured(folder: Path, tell: Callable[[str], None]) -> Report:
     )  # fmt: skip
 
 
-def _open(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Make tables of what the run has written."""
-    for name, file in (("value", MEASUREMENTS), ("picture", IMAGES), ("aside", SET_ASIDE)):
+def open_tables(
+    con: duckdb.DuckDBPyConnection, folder: Path, files: Mapping[str, str], verb: str
+) -> None:
+    """Make tables of what a run has written.
+
+    Args:
+        con: Where to.
+        folder: Of the run.
+        files: Names of tables, and of the files that they are made of.
+        verb: What to do again where one is gone.
+    """
+    for name, file in files.items():
         path = folder / file
         if not path.is_file():
-            raise FormatError("is gone; measure again", path=path)
+            raise FormatError(f"is gone; {verb} again", path=path)
         try:
             con.execute(
                 f"CREATE TABLE {name} AS SELECT * FROM read_csv({literal(path)}, delim='\t', "
@@ -56,6 +65,12 @@ def _open(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise FormatError(f"cannot be read as a table ({reason})", path=path) from None
+
+
+def _open(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Make tables of what the run has written."""
+    files = {"value": MEASUREMENTS, "picture": IMAGES, "aside": SET_ASIDE}
+    open_tables(con, folder, files, "measure")
     con.execute("""
         CREATE TABLE size AS SELECT trait AS kind, unit, try_cast(value AS DOUBLE) AS value,
             nullif("group", '') AS grp, try_cast(low AS DOUBLE) AS low,
@@ -74,7 +89,7 @@ def _short(told: dict[str, object]) -> Section:
     ])  # fmt: skip
 
 
-def _sure(con: duckdb.DuckDBPyConnection) -> Section | Absent:
+def how_sure(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     """Return how wide the intervals are."""
     title = "How sure the values are"
     found = rows_of(con, """
@@ -96,9 +111,14 @@ def _sure(con: duckdb.DuckDBPyConnection) -> Section | Absent:
     return Section(title, [Plot(name, partial(dots, name, ["±"], rows, unit="%"), table)])
 
 
-def _doubts(told: dict[str, object]) -> Section | Absent:
+def doubts(counted: object) -> Section | Absent:
+    """Return how many specimens have each code.
+
+    Args:
+        counted: By code, as it is read from JSON.
+    """
     title = "What is doubtful"
-    codes = json.loads(json.dumps(told.get("codes") or {}))
+    codes = counted if isinstance(counted, dict) else {}
     if not codes:
         return Absent(title, "no value has a code of doubt")
     order = sorted(codes, key=lambda code: (-codes[code], code))
@@ -112,9 +132,15 @@ def _doubts(told: dict[str, object]) -> Section | Absent:
     return Section(title, parts)
 
 
-def _aside(con: duckdb.DuckDBPyConnection) -> Section | Absent:
+def set_aside(con: duckdb.DuckDBPyConnection, called: str) -> Section | Absent:
+    """Return what was set aside, by its reason.
+
+    Args:
+        con: With a table ``aside``.
+        called: The column with the name of a picture.
+    """
     title = "What was set aside"
-    found = rows_of(con, "SELECT reason, count(*) AS n, min(image) FROM aside GROUP BY 1 "
+    found = rows_of(con, f"SELECT reason, count(*) AS n, min({called}) FROM aside GROUP BY 1 "
                          "ORDER BY n DESC, 1")  # fmt: skip
     if not found:
         return Absent(title, "every picture could be measured")

@@ -21,10 +21,11 @@ __all__ = ["Report", "report_on"]
 _TOLD = ".merian.json"
 _CATALOGUE, _LIBRARY, _ANSWERS = "merian-catalogue", "merian-library", "merian-answers"
 _MEASURED, _CLUSTERS, _TRAINED = "merian-measurements", "merian-clusters", "merian-run"
+_TRAY = "merian-tray"
 
 _EXPECTED = (
-    "expected the folder of a catalogue, a library or a run (identify, measure, discover, train), "
-    "a table of answers, or the JSON of a bench"
+    "expected the folder of a catalogue, a library or a run (identify, measure, tray, discover, "
+    "train), a table of answers, or the JSON of a bench"
 )
 _STAMP = re.compile(rb'\s*\{\s*"merian"\s*:\s*\{\s*"format"\s*:\s*"([a-z-]+)"')
 _HEAD = 4096  # bytes in which a stamp stands
@@ -70,6 +71,10 @@ def report_on(
         from merian.report.overview.measured import of_measured  # noqa: PLC0415 - as above
 
         return of_measured(place, tell)
+    if kind == _TRAY:
+        from merian.report.overview.tray import of_tray  # noqa: PLC0415 - as above
+
+        return of_tray(place, tell)
     if kind == _CLUSTERS:
         from merian.report.overview.clusters import of_clusters  # noqa: PLC0415 - as above
 
@@ -99,7 +104,7 @@ def _kind_of(path: Path) -> tuple[str, Path]:
 def _kind_of_folder(path: Path) -> tuple[str, Path]:
     formats = {file: _format_of(file) for file in sorted(path.glob("*.json")) if file.is_file()}
     kinds = {kind: file for file, kind in formats.items() if kind}
-    for kind in (_CATALOGUE, _LIBRARY, _MEASURED, _CLUSTERS, _TRAINED):
+    for kind in (_CATALOGUE, _LIBRARY, _MEASURED, _TRAY, _CLUSTERS, _TRAINED):
         if kind in kinds:
             return kind, path
     tables = [
