@@ -63,6 +63,15 @@ def test_likeness_of_singles_changes_no_angle():
     assert found.map == pytest.approx(np.eye(DIM))
 
 
+@pytest.mark.parametrize("vectors", [np.ones((1, 600)), np.ones((4, 600)), np.ones((0, 600))],
+                         ids=["one", "copies", "none"])  # fmt: skip
+def test_pictures_that_differ_in_nothing_teach_a_map_all_the_same(vectors):
+    found = likeness_of(vectors, np.arange(len(vectors)) // 2)
+    assert np.linalg.matrix_rank(found.map) == found.map.shape[1] == 512
+    asked = np.random.default_rng(1).normal(size=(3, 600))
+    assert np.allclose(np.linalg.norm(found(asked), axis=1), 1)
+
+
 def test_few_pictures_teach_the_map_of_the_formula(monkeypatch):
     """Fewer than half as many as numbers: the map is made in their span, and is the same."""
     random = np.random.default_rng(3)

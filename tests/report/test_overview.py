@@ -10,13 +10,15 @@ import pytest
 from tests.test_report import HOSTILE, Outline
 
 from merian.catalogue import RANKS, Catalogue
+from merian.catalogue.asking import asking
 from merian.catalogue.reviewed import Decision
 from merian.cli import main
 from merian.desk.desk import Desk
 from merian.errors import InputError
 from merian.report.overview import report_on
-from merian.report.overview.judged import verdict_sql, wilson
+from merian.report.overview.judged import answered_sql, verdict_sql, wilson
 from merian.report.overview.parts import percent
+from merian.report.overview.records import make_tables
 from merian.report.overview.what import _kind_of
 
 FAMILIES = {"Apis": "Apidae", "Bombus": "Apidae", "Osmia": "Megachilidae"}
@@ -142,7 +144,34 @@ def test_what_people_say_at_the_desk_stands_above_labels(museum, tmp_path):
     assert "desk" in text["text"]
     assert figures["figures"]["are right"] == percent(0)
     (verdict,) = [p for p in found(report, "The promise, and whether it was kept") if "rows" in p]
-    assert verdict["rows"][0][-1] in ("not kept", "not contradicted")
+    # A catalogue holds no answers that name nothing, so it cannot say that it was not kept.
+    assert verdict["rows"][0][-1] in ("more, of those that name something", "not contradicted")
+
+
+def test_a_name_that_was_dismissed_says_nothing_of_another(museum, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(museum, tmp_path / "copy")
+    with Catalogue.open(copy) as opened:
+        desk = Desk(opened, by="someone")
+        (row,) = desk.rows(
+            "SELECT b.record, b.stands, i.scientificName FROM desk.main.board b "
+            "JOIN identification i ON i.occurrenceID = b.record "
+            "WHERE i.runID = 'run-1' AND i.taxonRank = 'species' AND b.record = 'M1'"
+        )
+        desk.decide(Decision("dismiss", {row["record"]: row["stands"]}, "someone"))
+    told = {}
+    for name in (row["scientificName"], "Apis elsewhere"):
+        with Catalogue.open(copy) as opened, asking(opened) as con:
+            make_tables(con)
+            con.execute(
+                "UPDATE lineage SET name = ?, species = ? WHERE name = ? AND rank = 'species'",
+                [name, name, row["scientificName"]],
+            ).fetchall()
+            con.execute(answered_sql("voice IN ('reviewed', 'dismissed')", ["answer"])).fetchall()
+            told[name] = con.execute("SELECT verdict FROM answered WHERE id = ?",
+                                     [row["record"]]).fetchall()  # fmt: skip
+    assert told == {row["scientificName"]: [("wrong",)], "Apis elsewhere": [(None,)]}
 
 
 def test_an_empty_catalogue_says_what_to_do(tmp_path):

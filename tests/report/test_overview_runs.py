@@ -55,7 +55,9 @@ def test_answers_are_held_against_the_catalogue_in_which_they_lie(bees):
     assert sum(line[-1] for line in plot["rows"]) == len(known)
     assert "labels of the catalogue" in text["text"]
     promised = found(report, "The promise, and whether it was kept")[1]["rows"][0]
-    assert promised[:5] == ["barcode", "5 %", len(known), 1, 10]
+    silent = [one for one in ROWS if not one["name"]]  # to say nothing is never wrong
+    assert silent
+    assert promised[:5] == ["barcode", "5 %", len(known) + len(silent), 1, 10]
     best = found(report, "The best guess at the species")[2]
     assert sum(line[-1] for line in best["rows"]) == sum(
         one["p_species"] is not None for one in ROWS
@@ -125,6 +127,20 @@ def test_a_run_whose_tables_are_gone_is_told(measured):
     (measured / "measurements.tsv").unlink()
     with pytest.raises(FormatError, match=r"measurements.tsv: is gone; measure again"):
         report_on(measured)
+
+
+def test_a_report_replaces_nothing_that_it_is_about(bees, tmp_path, capsys):
+    bench = tmp_path / "world.json"
+    told = json.dumps({"bench": "world", "figures": {"a": {"value": 1}}})
+    bench.write_text(told, encoding="utf-8")
+    page = str(tmp_path / "page.html")
+    assert main(["report", str(bench), "--out", page, "--json", str(bench)]) == 2
+    assert "is what the report is about" in capsys.readouterr().err
+    assert bench.read_text(encoding="utf-8") == told
+    held = bees / "catalogue.duckdb"
+    before = held.read_bytes()
+    assert main(["report", str(bees), "--out", str(held)]) == 2
+    assert held.read_bytes() == before
 
 
 # -- trays ----------------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ def report(
 
     page = out or _PAGE
     _check(page, out is None)
+    for given in filter(None, (page, json)):
+        for read in filter(None, (what, against)):
+            inside = read.is_dir() and read.resolve() in given.resolve().parents
+            if given.resolve() == read.resolve() or (inside and given.exists()):
+                raise InputError(f"{given}: is what the report is about; give another name")
     if json is not None and json.resolve() == page.resolve():
         raise InputError(f"{json}: is where the page goes; give the JSON another name")
     with screen.working(f"Reporting on {what}", quiet) as job:

@@ -107,7 +107,7 @@ def likeness_of(vectors: NDArray[Any], taxon: Integers) -> Likeness:
     count, dim = rows.shape
     means, number = _means(rows, taxon)
     centre = means.mean(axis=0) if len(means) else np.zeros(dim)
-    if count < dim:
+    if 0 < count < dim:
         with one_blas_thread():  # of such small products several threads mostly wait
             found = _of_few(rows - means[number], rows - centre, count - len(means))
         return Likeness(centre.astype(np.float32), found.astype(np.float32))
@@ -169,6 +169,8 @@ def _square_to(axes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """
     from scipy.linalg import lapack, qr  # noqa: PLC0415 - half a second
 
+    if not len(axes):
+        return np.eye(axes.shape[1], count)
     (packed, scale), _ = qr(axes.T, mode="raw")
     first = np.eye(axes.shape[1], count, order="F")
     turned, _, failed = lapack.dormqr("L", "N", packed, scale, first, 64 * count)
@@ -182,7 +184,7 @@ def _axes(rows: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     By the products of the rows with each other, which are far fewer than those of their numbers.
     """
     size, turn = np.linalg.eigh(rows @ rows.T)
-    kept = np.flatnonzero(size > _NOTHING * size[-1])[::-1]
+    kept = np.flatnonzero(size > max(_NOTHING * size[-1], _NOTHING))[::-1]
     return size[kept], (turn[:, kept] / np.sqrt(size[kept])).T @ rows
 
 

@@ -194,7 +194,7 @@ def _judged(path: Path, catalogue: Path, told: Mapping[str, Any]) -> list[Sectio
                                            "NULL AND NOT itself")  # fmt: skip
                 if count >= ENOUGH:
                     break
-            return [reliable(con, whence), guessed(con, "species"), promise(con, whence),
+            return [reliable(con, whence), guessed(con, "species"), promise(con, whence, True),
                     classes(con), examples(con, partial(pictures_of, con))]  # fmt: skip
 
 
@@ -207,11 +207,13 @@ def _answered(laid: str, truths: str, alpha: float | None) -> str:
     """Return the SQL that makes ``answered`` of answers laid beside a catalogue."""
     missing = ", ".join(f"NULL::VARCHAR AS {quoted(r)}" for r in RANKS if r not in MAIN_RANKS)
     best = ", ".join(f"b.{quoted(r)}" for r in MAIN_RANKS)
+    right = verdict_sql("a", "t", "u.voice = 'dismissed' AND u.denied = a.name")
     promised = "NULL::DOUBLE" if alpha is None else f"{alpha!r}::DOUBLE"
     return f"""
 CREATE OR REPLACE TEMP TABLE answered AS
 WITH truth AS (
-    SELECT place, min_by(node, standing) AS node, min_by(voice, standing) AS voice
+    SELECT place, min_by(node, standing) AS node, min_by(voice, standing) AS voice,
+        min_by(denied, standing) AS denied
     FROM said WHERE {truths} AND node IS NOT NULL GROUP BY place
 ), a AS (
     SELECT b.id AS key, coalesce(s.occurrenceID, t.occurrenceID, m.occurrenceID, b.id) AS id,
@@ -225,8 +227,8 @@ SELECT r.id, coalesce(a.evidence, 'barcode') AS evidence, {promised} AS alpha, a
     coalesce(list_has_any(string_split(a.nearest, ';'), [a.id, a.key]), false) AS itself,
     a.name, a.rank, t.name AS truth, t.rank AS truth_rank,
     coalesce(t.genus, t.family, t."order", t.class, t.name) AS grp, true AS first,
-    CASE WHEN a.name IS NOT NULL THEN {verdict_sql("a", "t", "u.voice = 'dismissed'")} END
-        AS verdict,
+    CASE WHEN a.name IS NOT NULL THEN {right} END AS verdict,
+    a.name IS NULL AND t.name IS NOT NULL AS silent,
     a.p_species AS p_best, a.species AS best,
     CASE WHEN t.rank = 'species' AND a.species IS NOT NULL THEN a.species = t.species END AS hit
 FROM a JOIN record r ON r.id = a.id

@@ -64,7 +64,7 @@ def of_catalogue(path: Path, tell: Callable[[str], None]) -> Report:
         found: list[Section | Absent] = [
             _short(con), _composed(con), _rich(con), places(con), times(con), _known(con),
             sizes(con), _standing(con), novelty(con), _clusters(con), reliable(con, whence),
-            promise(con, whence), classes(con),
+            promise(con, whence, False), classes(con),
         ]  # fmt: skip
         tell("looking at pictures")
         found += [examples(con, partial(pictures_of, con)), _runs(con)]

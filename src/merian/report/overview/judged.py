@@ -47,7 +47,7 @@ def verdict_sql(answer: str, truth: str, dismissed: str = "false") -> str:
     Args:
         answer: Its lineage, with name, rank and the ranks.
         truth: The lineage of what is so.
-        dismissed: Whether a person has said that a name at a lower rank than the truth's is not so.
+        dismissed: Whether a person has said that this very name is not so, and named a higher rank.
     """
     cases = []
     for place, rank in enumerate(RANKS):
@@ -79,13 +79,15 @@ def answered_sql(truths: str, voices: Sequence[str]) -> str:
     return f"""
 CREATE OR REPLACE TEMP TABLE answered AS
 WITH truth AS (
-    SELECT place, min_by(node, standing) AS node, min_by(voice, standing) AS voice
+    SELECT place, min_by(node, standing) AS node, min_by(voice, standing) AS voice,
+        min_by(denied, standing) AS denied
     FROM said WHERE {truths} AND node IS NOT NULL GROUP BY place
 )
 SELECT r.id, s.evidence, s.alpha, s.p, s.itself, a.name, a.rank, t.name AS truth,
     t.rank AS truth_rank, coalesce(t.genus, t.family, t."order", t.class, t.name) AS grp,
     row_number() OVER (PARTITION BY s.place ORDER BY s.standing) = 1 AS first,
-    {verdict_sql("a", "t", "u.voice = 'dismissed'")} AS verdict
+    {verdict_sql("a", "t", "u.voice = 'dismissed' AND u.denied = a.name")} AS verdict,
+    false AS silent
 FROM said s JOIN record r USING (place) JOIN lineage a ON a.node = s.node
 LEFT JOIN truth u ON u.place = s.place LEFT JOIN lineage t ON t.node = u.node
 WHERE s.voice IN ({listed})
@@ -194,12 +196,19 @@ def _too_few(con: duckdb.DuckDBPyConnection, count: int) -> str:
     )
 
 
-def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
-    """Return what was promised against what was kept."""
+def promise(con: duckdb.DuckDBPyConnection, whence: str, whole: bool) -> Section | Absent:
+    """Return what was promised against what was kept.
+
+    Args:
+        con: With the table ``answered``.
+        whence: Where the truth is from, as a sentence.
+        whole: Whether answers that name nothing are there too: they are never wrong, and the
+            promise counts them.
+    """
     title = "The promise, and whether it was kept"
     found = rows_of(con, """
         SELECT evidence, alpha, grp, count(*), count(*) FILTER (verdict = 'wrong')
-        FROM answered WHERE verdict IS NOT NULL AND NOT itself AND alpha IS NOT NULL
+        FROM answered WHERE (verdict IS NOT NULL OR silent) AND NOT itself AND alpha IS NOT NULL
         GROUP BY ALL ORDER BY ALL
     """)  # fmt: skip
     kinds: dict[tuple[str, float], list[tuple[int, int]]] = {}
@@ -212,7 +221,7 @@ def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
         if n < ENOUGH:
             continue
         value, low, high = _over_genera(counts)
-        verdict = _kept(low, high, alpha)
+        verdict = _kept(low, high, alpha, whole)
         text = f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
         rows.append(DotRow(
             f"{_EVIDENCE.get(evidence, evidence)}, at most {100 * alpha:g} %: {verdict}",
@@ -234,6 +243,8 @@ def promise(con: duckdb.DuckDBPyConnection, whence: str) -> Section | Absent:
             "What is promised is a mean over genera, each of which counts as one. The line is the "
             "interval of 95 %, the stroke what was promised. It is kept where the whole interval "
             "lies below the stroke; where the stroke lies within, neither is shown."
+            + ("" if whole else " Answers that name nothing are not kept in a catalogue; they are "
+               "never wrong, so that all answers together are better than this.")
         ),
         Plot(name, partial(dots, name, ["wrong"], rows, unit="% wrong", mark="promised"), Table(
             ("evidence", "promised", "answers", "genera", "wrong", "% of answers", "% over genera",
@@ -256,10 +267,12 @@ def _over_genera(counts: Sequence[tuple[int, int]]) -> tuple[float, float, float
     return found.value, low, high
 
 
-def _kept(low: float, high: float, alpha: float) -> str:
+def _kept(low: float, high: float, alpha: float, whole: bool) -> str:
     if high <= alpha:
         return "kept"
-    return "not kept" if low > alpha else "not contradicted"
+    if low <= alpha:
+        return "not contradicted"
+    return "not kept" if whole else "more, of those that name something"
 
 
 def _caution(whence: str) -> list[Part]:

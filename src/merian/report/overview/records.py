@@ -118,6 +118,7 @@ SELECT r.place, l.node,
     try_cast(regexp_extract(i.identificationReferences, 'at most ([0-9.]+) % wrong', 1) AS DOUBLE)
         / 100 AS alpha,
     {_ITSELF} AS itself,
+    nullif(regexp_extract(i.identificationRemarks, '^not ([^;]+)', 1), '') AS denied,
     regexp_extract(i.identificationRemarks,
         'most probable is something (?:under (.+?) )?that is not in this library at', 1) AS under,
     coalesce(regexp_matches(i.identificationRemarks,
