@@ -88,11 +88,14 @@ class Learning:
         return self.told()
 
     def close(self) -> None:
-        """Stop what is being done, and leave nothing of it behind."""
+        """Stop what is being tried, let what is being applied end, and leave nothing behind."""
         self._closing = True
-        if self._thread is not None:
-            self._thread.join()
-        self._forget()
+        with self._lock:  # from here on nothing begins
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        with self._lock:
+            self._forget()
 
     # -- trying -----------------------------------------------------------------------------------
 
@@ -100,10 +103,11 @@ class Learning:
         if not self.libraries:
             raise InputError(_NONE)
         with self._lock:
-            if self.state == "working":
+            if self.state == "working" or self._closing:
                 return
-            self._forget()
+            # The state first: a page that is made meanwhile shows no trial that is gone.
             self.state, self.step, self.count, self.fault = "working", "copying", 0, ""
+            self._forget()
             self._thread = threading.Thread(target=self._try, name="learning")
             self._thread.start()
 

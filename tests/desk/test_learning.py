@@ -1,0 +1,64 @@
+"""What the desk does with a trial: when it is let go, and what goes wrong on the disk."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from merian.catalogue import Catalogue
+from merian.desk import learning as room
+from merian.desk.desk import Desk
+from merian.desk.learning import Learning
+from merian.identify.correcting import Pupil, Trial
+
+
+@pytest.fixture
+def told(museum, tmp_path):
+    """A desk that has told what would change, and a file that goes with the trial."""
+    (file := tmp_path / "trial").touch()
+    with Catalogue.open(museum) as opened:
+        desk = Desk(opened, "Anna")
+        learning = Learning(desk, [Path("library")], None)
+        learning.tried = Trial([Pupil(Path("library"), Path("copy"), 1, 0, ())])
+        learning.state, learning._change = "told", desk.change
+        learning._stack = ExitStack()
+        learning._stack.callback(file.unlink)
+        yield learning, file
+
+
+def test_a_desk_that_closes_while_it_applies_lets_that_end(told, monkeypatch):
+    learning, file = told
+    begun, go, found = threading.Event(), threading.Event(), []
+
+    def slow(*_, **__):
+        begun.set()
+        go.wait(20)
+        found.append(file.exists())
+
+    monkeypatch.setattr(room, "apply", slow)
+    applying = threading.Thread(target=learning.act, args=[{"do": "apply"}])
+    applying.start()
+    assert begun.wait(20)
+    closing = threading.Thread(target=learning.close)
+    closing.start()
+    closing.join(0.3)
+    assert file.exists()
+    go.set()
+    for one in (applying, closing):
+        one.join(20)
+    assert found == [True]
+    assert learning.state == "applied"
+    assert not file.exists()
+    assert learning.act({"do": "try"})["state"] == "applied"  # nothing begins any more
+
+
+def test_a_trial_that_begins_is_not_told_while_the_last_one_goes(told, monkeypatch):
+    learning, _ = told
+    states, forget = [], learning._forget
+    monkeypatch.setattr(learning, "_try", lambda: None)
+    monkeypatch.setattr(learning, "_forget", lambda: (states.append(learning.state), forget()))
+    learning.act({"do": "try"})
+    assert states == ["working"]
