@@ -21,6 +21,9 @@ from merian.catalogue.reviewed import Decision
 from merian.cli import main
 from merian.desk.desk import Desk
 from merian.desk.naming import named
+from merian.errors import InputError
+from merian.files import only_writer
+from merian.identify.correcting import apply, trial
 from merian.identify.corrections import corrections_of
 from merian.library import Library
 from merian.library.stored_vectors import stored_vectors
@@ -144,6 +147,24 @@ def test_stopped_as_the_library_is_replaced_it_is_still_there(folder, monkeypatc
     assert main(asked) == 130
     assert Library.open(folder / "library").hash == hashed
     assert not [*folder.glob(".library.learning*")]
+
+
+def test_a_library_that_has_changed_since_is_not_replaced(folder):
+    museum, library = folder / "museum", folder / "library"
+    more = folder / "more.csv"
+    more.write_text(",".join(HEAD) + "\nM1,Ausidae,Aus,Aus medius," + "ACGTT" * 100 + ",COI-5P\n")
+    before = said(folder)
+    with trial(museum, library) as tried:
+        with only_writer(library), pytest.raises(InputError, match="another process"):
+            apply(tried, museum)
+        assert main(["library", "add", str(library), str(more), "-q"]) == 0
+        hashed = Library.open(library).hash
+        with pytest.raises(InputError, match="the library has changed since; see again"):
+            apply(tried, museum)
+    opened = Library.open(library)
+    assert opened.hash == hashed
+    assert "Aus medius" in {opened.name_of(entry) for entry in range(len(opened))}
+    assert said(folder) == before
 
 
 def test_a_reference_of_another_name_is_set_aside(folder, capsys):

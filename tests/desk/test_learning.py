@@ -22,7 +22,7 @@ def told(museum, tmp_path):
     with Catalogue.open(museum) as opened:
         desk = Desk(opened, "Anna")
         learning = Learning(desk, [Path("library")], None)
-        learning.tried = Trial([Pupil(Path("library"), Path("copy"), 1, 0, ())])
+        learning.tried = Trial([Pupil(Path("library"), Path("copy"), 1, 0, (), "")])
         learning.state, learning._change = "told", desk.change
         learning._stack = ExitStack()
         learning._stack.callback(file.unlink)

@@ -28,6 +28,7 @@ from typing import Any
 from merian.catalogue import Reading
 from merian.catalogue.summary import Summary
 from merian.errors import InputError
+from merian.files import only_writer
 from merian.formats.delimited import write_delimited
 from merian.identify.answers import read_answers
 from merian.identify.corrections import Row, against, corrections_of, write_corrections
@@ -72,6 +73,7 @@ class Pupil:
         taken: How many corrections are new to it.
         known: How many it has already.
         contrary: Records that it has under another name: id, its name, the corrected one.
+        hash: Of the library as it was tried.
     """
 
     library: Path
@@ -79,6 +81,7 @@ class Pupil:
     taken: int
     known: int
     contrary: Sequence[tuple[str, str, str]]
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,7 @@ def _taught(
     fresh, known, contrary = against(library, told)
     folder = library.folder
     if not fresh:
-        return Pupil(folder, folder, 0, known, contrary)
+        return Pupil(folder, folder, 0, known, contrary, library.hash)
     # Beside the library, whose place it may take.
     made = Path(stack.enter_context(
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.learning-", dir=folder.parent)
@@ -214,7 +217,7 @@ def _taught(
         settings=Settings(format="table", processes=processes),
         known=_vectors(library, fresh, stored) if sees else None,
     )  # fmt: skip
-    return Pupil(folder, copy, len(fresh), known, contrary)
+    return Pupil(folder, copy, len(fresh), known, contrary, library.hash)
 
 
 def _vectors(library: Library, rows: Sequence[Row], stored: Path) -> dict[str, Raw]:
@@ -247,12 +250,22 @@ def apply(
         catalogue: Which was asked.
         progress: Is told how far it is.
         into: Takes the answers in, where the catalogue is held; see `append_answers`.
+
+    Raises:
+        InputError: A library is another one than was tried, or somebody writes to it.
     """
     if tried.now is None or tried.before is None:
         return None
-    for one in tried.pupils:
-        if one.taken:
-            _replaced(one)
+    with ExitStack() as held:
+        for one in tried.pupils:  # all of them, before the first takes its place
+            held.enter_context(only_writer(Library.open(one.library).folder))
+            if Library.open(one.library).hash != one.hash:
+                raise InputError(
+                    f"{one.library}: the library has changed since; see again what would change"
+                )
+        for one in tried.pupils:
+            if one.taken:
+                _replaced(one)
     return append_answers(
         catalogue, tried.now, progress, only={one.id for one in tried.changes},
         instead_of=tried.before, into=into,
