@@ -268,8 +268,14 @@ def apply(
                 _replaced(one)
     return append_answers(
         catalogue, tried.now, progress, only={one.id for one in tried.changes},
-        instead_of=tried.before, into=into,
+        instead_of=_lineage(tried), into=into,
     )  # fmt: skip
+
+
+def _lineage(tried: Trial) -> dict[str, str]:
+    """Return by each hash that a library has ever had the one that it has now."""
+    there = [Library.open(one.library) for one in tried.pupils]
+    return {was: one.hash for one in there for was in (*one.header.get("former", ()), one.hash)}
 
 
 def _replaced(one: Pupil) -> None:
