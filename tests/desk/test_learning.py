@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +14,7 @@ from merian.catalogue import Catalogue
 from merian.desk import learning as room
 from merian.desk.desk import Desk
 from merian.desk.learning import Learning
+from merian.errors import InputError
 from merian.identify.correcting import Pupil, Trial
 
 
@@ -62,3 +65,22 @@ def test_a_trial_that_begins_is_not_told_while_the_last_one_goes(told, monkeypat
     monkeypatch.setattr(learning, "_forget", lambda: (states.append(learning.state), forget()))
     learning.act({"do": "try"})
     assert states == ["working"]
+
+
+def test_what_the_disk_refuses_is_told_in_a_sentence(told, monkeypatch):
+    learning, file = told
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "library")
+
+    for name in ("apply", "trial"):
+        monkeypatch.setattr(room, name, full)
+    with pytest.raises(InputError, match=r"library: No space left on device; make room"):
+        learning.act({"do": "apply"})
+    assert learning.state == "told"  # nothing is gone that somebody looks at
+    assert file.exists()
+    learning.act({"do": "try"})
+    learning._thread.join(20)
+    assert (learning.state, learning.tried) == ("idle", None)
+    assert learning.fault.startswith("library: No space left on device; make room")
+    assert "fault of Merian" not in learning.fault
