@@ -7,7 +7,9 @@ import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from merian.catalogue import Catalogue
@@ -16,6 +18,7 @@ from merian.desk.desk import Desk
 from merian.desk.learning import Learning
 from merian.errors import InputError
 from merian.identify.correcting import Pupil, Trial
+from merian.identify.corrections import against
 
 
 @pytest.fixture
@@ -25,7 +28,9 @@ def told(museum, tmp_path):
     with Catalogue.open(museum) as opened:
         desk = Desk(opened, "Anna")
         learning = Learning(desk, [Path("library")], None)
-        learning.tried = Trial([Pupil(Path("library"), Path("copy"), 1, 0, (), "")])
+        learning.tried = Trial(
+            [Pupil(Path("library"), Path("copy"), frozenset({"R001"}), frozenset(), (), "")]
+        )
         learning.state, learning._change = "told", desk.change
         learning._stack = ExitStack()
         learning._stack.callback(file.unlink)
@@ -84,3 +89,36 @@ def test_what_the_disk_refuses_is_told_in_a_sentence(told, monkeypatch):
     assert (learning.state, learning.tried) == ("idle", None)
     assert learning.fault.startswith("library: No space left on device; make room")
     assert "fault of Merian" not in learning.fault
+
+
+def test_a_record_is_counted_once_whatever_it_has_and_whoever_lacks_it():
+    both = [
+        Pupil(Path("codes"), Path("a"), frozenset({"A", "B"}), frozenset({"C"}),
+              [("E", "Apis", "Bombus")], ""),
+        Pupil(Path("looks"), Path("b"), frozenset({"B"}), frozenset({"A", "C", "D"}),
+              [("E", "Apis", "Bombus")], ""),
+    ]  # fmt: skip
+    tried = Trial(both)
+    assert (tried.taken, tried.known) == (2, 2)
+    assert tried.contrary == [("E", "Apis", "Bombus")]
+
+
+def test_a_library_knows_a_record_of_several_pictures_once():
+    class Shelf:
+        """A library that holds R1 under its name and R2 under another."""
+
+        segments = (SimpleNamespace(id=["x", "R1", "R2"], records=3),)
+        record = np.array([0, 1, 2])
+        first_record = np.array([0, 1, 2, 3])
+
+        def name_of(self, entry):
+            return ("Apis", "Osmia", "Bombus")[entry]
+
+    rows = [
+        {"record": record, "key": f"{record}-{n}", "scientificName": "Osmia"}
+        for record in ("R1", "R2", "R3") for n in range(3)
+    ]  # fmt: skip
+    fresh, known, contrary = against(Shelf(), rows)
+    assert [row["key"] for row in fresh] == ["R3-0", "R3-1", "R3-2"]
+    assert known == {"R1"}
+    assert contrary == [("R2", "Bombus", "Osmia")]

@@ -70,16 +70,16 @@ class Pupil:
         library: It.
         copy: That with the corrections, gone when the trial ends unless it was applied; the library
             itself where it lacks none.
-        taken: How many corrections are new to it.
-        known: How many it has already.
+        taken: The records of which it lacks the correction.
+        known: Those of which it has it already.
         contrary: Records that it has under another name: id, its name, the corrected one.
         hash: Of the library as it was tried.
     """
 
     library: Path
     copy: Path
-    taken: int
-    known: int
+    taken: frozenset[str]
+    known: frozenset[str]
     contrary: Sequence[tuple[str, str, str]]
     hash: str
 
@@ -102,18 +102,22 @@ class Trial:
 
     @property
     def taken(self) -> int:
-        """How many corrections are new to a library."""
-        return sum(one.taken for one in self.pupils)
+        """How many corrections, each once, a library lacks."""
+        return len(self._lacking)
 
     @property
     def known(self) -> int:
-        """How many one has already."""
-        return sum(one.known for one in self.pupils)
+        """How many are known already, and no library lacks them."""
+        return len(frozenset().union(*(one.known for one in self.pupils)) - self._lacking)
+
+    @property
+    def _lacking(self) -> frozenset[str]:
+        return frozenset().union(*(one.taken for one in self.pupils))
 
     @property
     def contrary(self) -> Sequence[tuple[str, str, str]]:
         """Records that one has under another name."""
-        return [row for one in self.pupils for row in one.contrary]
+        return [*dict.fromkeys(row for one in self.pupils for row in one.contrary)]
 
     @property
     def counted(self) -> Mapping[str, int]:
@@ -200,7 +204,7 @@ def _taught(
     fresh, known, contrary = against(library, told)
     folder = library.folder
     if not fresh:
-        return Pupil(folder, folder, 0, known, contrary, library.hash)
+        return Pupil(folder, folder, frozenset(), known, contrary, library.hash)
     # Beside the library, whose place it may take.
     made = Path(stack.enter_context(
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.learning-", dir=folder.parent)
@@ -217,7 +221,8 @@ def _taught(
         settings=Settings(format="table", processes=processes),
         known=_vectors(library, fresh, stored) if sees else None,
     )  # fmt: skip
-    return Pupil(folder, copy, len(fresh), known, contrary, library.hash)
+    lacking = frozenset(str(row["record"]) for row in fresh)
+    return Pupil(folder, copy, lacking, known, contrary, library.hash)
 
 
 def _vectors(library: Library, rows: Sequence[Row], stored: Path) -> dict[str, Raw]:
