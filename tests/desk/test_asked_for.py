@@ -65,7 +65,9 @@ def test_what_is_no_box_is_refused(told):
 
 
 WORDS = st.lists(st.sampled_from(
-    ["a:b", "-c:d", 'e:"f g"', "within:1,2,3,4", '"x y"', "z", "p<0.5", 'q:""']
+    ["a:b", "-c:d", '"family:Apidae"', '"-x"', '-"-y"', 'e:"g"', '"p<1"', 'k:"-v"', '"a=b"',
+     'k:"=v"', 'k:">=v"', 'p<"=1"', 'k:"b:c"', 'e:"f g"',
+     "within:1,2,3,4", '"x y"', "z", "p<0.5", 'q:""']
 ), max_size=6)  # fmt: skip
 
 
@@ -199,6 +201,18 @@ def test_a_cell_is_one_line_whatever_it_holds(desk):
     rows = table(desk, View(sort="id"), "records")
     assert len(rows) == COUNT
     assert rows[1]["locality"] == "a b  c "
+
+
+def test_numbers_of_a_table_are_those_of_the_catalogue(desk):
+    with desk.cursor() as con:
+        con.execute(
+            "UPDATE desk.main.board SET decimalLatitude = 48.13743219, decimalLongitude = 1e-7 / 3,"
+            " probability = 0.99999994, outlier = 0.123456789 WHERE record = 'R001'"
+        ).fetchall()
+    (row,) = table(desk, View(ask="R001"), "records")
+    numbers = ("decimalLatitude", "decimalLongitude", "probability")
+    assert [float(row[name]) for name in numbers] == [48.13743219, 1e-7 / 3, 0.99999994]
+    assert row["outlier"] == "0.123457"
 
 
 def test_the_verdicts_so_far_as_a_table(desk):

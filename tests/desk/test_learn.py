@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -17,10 +18,15 @@ from PIL import Image
 
 from merian.bench.chromium import browser, chromium
 from merian.catalogue import Catalogue
+from merian.catalogue.definitions import STANDING
 from merian.catalogue.reviewed import Decision
 from merian.cli import main
 from merian.desk.desk import Desk
 from merian.desk.naming import named
+from merian.errors import InputError
+from merian.files import only_writer
+from merian.formats.delimited import write_delimited
+from merian.identify.correcting import Change, apply, trial
 from merian.identify.corrections import corrections_of
 from merian.library import Library
 from merian.library.stored_vectors import stored_vectors
@@ -144,6 +150,94 @@ def test_stopped_as_the_library_is_replaced_it_is_still_there(folder, monkeypatc
     assert main(asked) == 130
     assert Library.open(folder / "library").hash == hashed
     assert not [*folder.glob(".library.learning*")]
+
+
+def standing(folder):
+    """What machines say that stands: by occurrence, the names and whether the library is old."""
+    found = {}
+    with Catalogue.open(folder / "museum", read_only=True) as opened:
+        for record, name, by in opened.query(
+            "SELECT s.occurrenceID, i.scientificName, i.identifiedBy FROM identification i "
+            f"JOIN sequence s USING (nucleotideSequenceID) WHERE {STANDING} "
+            "AND i.agentType = 'machine'"
+        ):
+            found.setdefault(record, []).append((name, by.rpartition(" ")[2]))
+    return found
+
+
+def decided(folder, records, name):
+    with Catalogue.open(folder / "museum") as opened:
+        desk = Desk(opened, "Anna")
+        seen = {row["record"]: row["stands"] or "" for row in desk.cards(records)}
+        desk.decide(Decision("name", seen, "Anna", "", named(desk, name)))
+
+
+def told_otherwise(tried, key, says):
+    """Let the libraries with the corrections say something else of a record."""
+    with tried.now.out.open() as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    own = next(row for row in rows if row["id"] == key)
+    own |= says
+    write_delimited(tried.now.out, tuple(own), [tuple(row.values()) for row in rows], "\t")
+    return Change(key, "told otherwise", own, own)
+
+
+def test_a_second_lesson_replaces_what_was_said_before_the_first(folder):
+    museum, library = folder / "museum", folder / "library"
+    first = Library.open(library).hash
+    assert main(["learn", str(museum), "-l", str(library), "--apply", "-q"]) == 0
+    second = Library.open(library).hash
+    before = standing(folder)
+    # The bees of the other name were not said anew: their answers are of the library at first.
+    others = [f"field-Bus a{n}" for n in range(8)]
+    assert {hashed for one in others for _, hashed in before[one]} == {first}
+    decided(folder, ["field-Aus n5"], "Aus novus")
+    with trial(museum, library) as tried:
+        change = told_otherwise(tried, others[7], {"rank": "genus", "name": "Bus"})
+        apply(replace(tried, changes=[change]), museum)
+    opened = Library.open(library)
+    assert opened.header["former"] == [first, second]
+    assert standing(folder) == {**before, others[7]: [("Bus", opened.hash)]}
+
+
+def test_what_is_no_longer_named_is_withdrawn(folder):
+    museum, library = folder / "museum", folder / "library"
+    key = "field-Bus a7"
+    assert standing(folder)[key][0][0]
+    with trial(museum, library) as tried:
+        change = told_otherwise(tried, key, {"rank": "", "name": "", "p": ""})
+        done = apply(replace(tried, changes=[change]), museum)
+    assert done.added["identification"] == 1
+    assert key not in standing(folder)
+    with Catalogue.open(museum, read_only=True) as opened:
+        (row,) = opened.query(
+            "SELECT scientificName, agentType, replacesIdentificationID IS NOT NULL "
+            "FROM identification WHERE identificationVerificationStatus = 'withdrawn'"
+        ).fetch()
+        stands = dict(opened.query("SELECT occurrenceID, scientificName FROM determination"))
+    assert row == (None, None, True)
+    assert stands[key] == "Bus"  # the label
+    with Catalogue.open(museum) as opened:
+        (card,) = Desk(opened, "Anna").cards([key])
+        assert (card["scientificName"], card["machine"], card["state"]) == ("Bus", None, "open")
+
+
+def test_a_library_that_has_changed_since_is_not_replaced(folder):
+    museum, library = folder / "museum", folder / "library"
+    more = folder / "more.csv"
+    more.write_text(",".join(HEAD) + "\nM1,Ausidae,Aus,Aus medius," + "ACGTT" * 100 + ",COI-5P\n")
+    before = said(folder)
+    with trial(museum, library) as tried:
+        with only_writer(library), pytest.raises(InputError, match="another process"):
+            apply(tried, museum)
+        assert main(["library", "add", str(library), str(more), "-q"]) == 0
+        hashed = Library.open(library).hash
+        with pytest.raises(InputError, match="the library has changed since; see again"):
+            apply(tried, museum)
+    opened = Library.open(library)
+    assert opened.hash == hashed
+    assert "Aus medius" in {opened.name_of(entry) for entry in range(len(opened))}
+    assert said(folder) == before
 
 
 def test_a_reference_of_another_name_is_set_aside(folder, capsys):
@@ -375,7 +469,7 @@ def test_libraries_of_pictures_and_of_barcodes_learn_together_from_stored_vector
     asked = ["learn", str(museum), "-l", str(looks), "-l", str(codes), "--processes", "1"]
     assert main([*asked, "-o", str(tmp_path / "changes.tsv"), "--apply"]) == 0
     printed = capsys.readouterr().out
-    assert "8 corrections that" in printed  # four pictures, four barcodes
+    assert "4 corrections that" in printed  # each by its picture and its barcode
     with (tmp_path / "changes.tsv").open() as stream:
         changes = list(csv.DictReader(stream, delimiter="\t"))
     assert not {one["id"] for one in changes} & {f"field-Ausn{n}" for n in range(4)}

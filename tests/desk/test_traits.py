@@ -151,6 +151,29 @@ def test_what_was_there_stays_and_the_next_one_goes_on_from_there(desk):
     assert by_trait(desk)["body_length"].id == third.id
 
 
+def test_a_picture_that_was_measured_at_two_sizes_is_moved_at_each(desk):
+    width = by_trait(desk)["body_width"]
+    with desk.cursor() as con:
+        con.execute(
+            "UPDATE main.measurement SET measurementRemarks = replace(measurementRemarks, "
+            "'frame: 320 x 200', 'frame: 640 x 400') WHERE measurementID = ?", [width.id],
+        ).fetchall()  # fmt: skip
+    assert by_trait(desk)["body_width"].frame == (640, 400)
+    (few,) = specimen_of(desk, Crops(desk), "B0").plates[0].traits
+    assert "body_width" not in few.seen
+    assert {"body_length", "feret"} <= set(few.seen)  # on either side of it by their names
+    x, y = few.points["head_tip"]
+    told = {**asked(desk, {"head_tip": [x - 4, y]}), "seen": few.seen}
+    done = move(desk, told, "Bea", "")
+    assert "body_length" in {row["measurementType"] for row in done["rows"]}
+    with pytest.raises(InputError, match="measured anew meanwhile"):
+        move(desk, {**told, "points": {"head_tip": [x - 5, y]}}, "Bea", "")
+    name, (x, y) = next(iter(width.points.items()))
+    told = {**told, "points": {name: [x + 300, y]}, "seen": {"body_width": width.id}}
+    (row,) = move(desk, told, "Bea", "")["rows"]
+    assert row["measurementType"] == "body_width"
+
+
 def test_two_windows_lose_no_correction(desk):
     told = asked(desk, {"head_tip": [50, 100]})
     move(desk, told, "Anna", "")

@@ -24,6 +24,8 @@ _IDENTITY = (
 # An identification is of one thing: of the most direct evidence among those that are given.
 _MOST_DIRECT = ("nucleotideSequenceID", "mediaID", "materialEntityID", "occurrenceID")
 
+_REPLACED = "replacesIdentificationID"
+
 # By the number of columns that hold a label: the readings that are joined, the surer one first.
 _SAID: tuple[tuple[str, ...], ...] = ((), ("l",), ("s", "l"))
 
@@ -47,17 +49,22 @@ def identification_rows(
     columns = _columns(terms, labels, ranks, text, targets)
     source = _labelled(view, text)
     inner = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
-    where = " OR ".join(
+    where = named = " OR ".join(
         f"{quoted(sign)} IS NOT NULL"
         for sign in (*text, *ranks, "taxonConceptID")
         if sign in columns
     )
+    shown = {column: quoted(column) for column in columns}
+    if _REPLACED in columns:  # what names nothing takes another back; it is nobody's evidence
+        where = f"{named} OR {_REPLACED} IS NOT NULL"
+        for column in ("identificationType", "agentType"):
+            shown[column] = f"if({named}, {quoted(column)}, NULL) AS {quoted(column)}"
     key = "identificationID"
     identity = ", ".join(f"{literal(c + '=')} || {quoted(c)}" for c in _IDENTITY if c in columns)
     made = f"left(md5(concat_ws(chr(31), {identity})), 20)"
     if key in terms:
         made = f"coalesce({quoted(key)}, {made})"
-    others = ", ".join(quoted(c) for c in columns if c != key)
+    others = ", ".join(sql for column, sql in shown.items() if column != key)
     rows = f"SELECT ord, {inner} FROM {source}"
     return f"SELECT ord, {made} AS {key}, {others} FROM ({rows}) WHERE {where}"
 

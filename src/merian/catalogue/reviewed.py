@@ -30,8 +30,8 @@ from merian.database import transaction
 from merian.errors import CatalogueError, InputError
 
 __all__ = [
-    "ACCEPTED", "DISMISSED", "DUBIOUS", "VERB", "Changed", "Decision", "StaleError", "decide",
-    "decisions", "said_of", "undo",
+    "ACCEPTED", "DISMISSED", "DUBIOUS", "VERB", "WITHDRAWN", "Changed", "Decision", "StaleError",
+    "decide", "decisions", "said_of", "undo",
 ]  # fmt: skip
 
 VERB = "review"

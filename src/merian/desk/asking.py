@@ -62,6 +62,7 @@ _REACHED = {
                    "LEFT JOIN main.material t ON t.materialEntityID = x.materialEntityID",
 }  # fmt: skip
 _PIECE = re.compile(r'(-?)(?:([\w.]+)(:|<=|>=|<|>|=))?("(?:[^"]*)"|[^\s"]+)')
+_QUOTED = re.compile(r"[\s:<>=]|^-")
 _MOST = 500
 
 
@@ -180,7 +181,8 @@ def without(term: str, text: str) -> str:
     kept = []
     for denied, own, sign, value in words_of(text):
         if own.lower() != term:
-            told = f'"{value}"' if not value or re.search(r"\s", value) else value
+            # What would be read otherwise without them keeps its quotation marks.
+            told = f'"{value}"' if not value or _QUOTED.search(value) else value
             kept.append(f"{'-' if denied else ''}{own}{sign}{told}")
     return " ".join(kept)
 

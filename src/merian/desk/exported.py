@@ -69,16 +69,26 @@ def table_of(desk: Desk, view: View, what: str) -> Iterator[str]:
 def _lines(desk: Desk, sql: str, values: tuple[object, ...]) -> Iterator[str]:
     with desk.cursor() as con:
         con.execute(sql, [*values])
-        yield tabbed(column[0] for column in con.description or ())
+        names = [str(column[0]) for column in con.description or ()]
+        yield tabbed(names)
+        shown = [_rounded if name == "outlier" else _shown for name in names]
         while rows := con.fetchmany(_BATCH):
-            yield "".join(tabbed(map(_shown, row)) for row in rows)
+            yield "".join(
+                tabbed(show(value) for show, value in zip(shown, row, strict=True)) for row in rows
+            )
 
 
 def _shown(value: object) -> str:
+    """Return a value as a cell; a number as it is, so that it is no other one when it is read."""
     if isinstance(value, str):  # as most are
         return value
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value.isoformat(timespec='seconds')}Z"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _rounded(value: object) -> str:
+    """Return a number of 32 bits as a cell: it has no more digits."""
+    return f"{value:.6g}" if isinstance(value, float) else _shown(value)

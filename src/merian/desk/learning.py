@@ -88,11 +88,14 @@ class Learning:
         return self.told()
 
     def close(self) -> None:
-        """Stop what is being done, and leave nothing of it behind."""
+        """Stop what is being tried, let what is being applied end, and leave nothing behind."""
         self._closing = True
-        if self._thread is not None:
-            self._thread.join()
-        self._forget()
+        with self._lock:  # from here on nothing begins
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        with self._lock:
+            self._forget()
 
     # -- trying -----------------------------------------------------------------------------------
 
@@ -100,10 +103,11 @@ class Learning:
         if not self.libraries:
             raise InputError(_NONE)
         with self._lock:
-            if self.state == "working":
+            if self.state == "working" or self._closing:
                 return
-            self._forget()
+            # The state first: a page that is made meanwhile shows no trial that is gone.
             self.state, self.step, self.count, self.fault = "working", "copying", 0, ""
+            self._forget()
             self._thread = threading.Thread(target=self._try, name="learning")
             self._thread.start()
 
@@ -120,12 +124,16 @@ class Learning:
             self._stack, self.state = stack, "told"
         except BaseException as error:  # whatever it is, the page that waits has to be told
             stack.close()
-            self.tried, self.state = None, "idle"
-            if not isinstance(error, MerianError | _Stopped):
-                self.fault = f"this is a fault of Merian: {error!r}"
-                raise
+            told = _of_the_disk(error) if isinstance(error, OSError) else str(error)
+            expected = isinstance(error, MerianError | OSError | _Stopped)
             where = str(self._desk.catalogue.path)
-            self.fault = str(error).replace(str(self._copy), where)
+            self.fault = (
+                told.replace(str(self._copy), where) if expected
+                else f"this is a fault of Merian: {error!r}"
+            )  # fmt: skip
+            self.tried, self.state = None, "idle"
+            if not expected:
+                raise
 
     def _tell(self, what: str, count: float) -> None:
         if self._closing:
@@ -149,7 +157,10 @@ class Learning:
                     raise InputError(
                         "something was decided since; see again what would change, then apply it"
                     )
-                summary = apply(self.tried, self._copy, into=self._take)
+                try:
+                    summary = apply(self.tried, self._copy, into=self._take)
+                except OSError as error:
+                    raise InputError(_of_the_disk(error)) from error
             self.appended = summary.added.get("identification", 0) if summary is not None else 0
             self.state = "applied"
             self._forget()
@@ -163,6 +174,15 @@ class Learning:
             )
             desk.likeness.moved(con, take_in(con, summary.run))
         return summary
+
+
+def _of_the_disk(error: OSError) -> str:
+    """Return in a sentence what a disk refuses."""
+    where = error.filename or "this machine"
+    return (
+        f"{where}: {error.strerror or error}; make room there, or let it be written to, and see "
+        "again what would change"
+    )
 
 
 def _copied(desk: Desk, folder: Path) -> int:

@@ -84,6 +84,11 @@ class Traits:
                 for one in self.drawn for name, (x, y) in one.points.items()}  # fmt: skip
 
     @property
+    def size(self) -> str:
+        """The size of the picture that was measured, as its page tells several apart."""
+        return "{}x{}".format(*self.drawn[0].frame)
+
+    @property
     def seen(self) -> dict[str, str]:
         """By trait, the measurement that stands."""
         return {one.definition.id: one.id for one in self.drawn}
@@ -172,15 +177,20 @@ def _plate(crops: Crops, one: Shown, traits: list[Drawn]) -> Plate:
         left, top, right, below = pixels_of(whole, one.region)
         box = (*whole, left, top, right - left, below - top)
     size = right - left, below - top
-    own = [trait for trait in traits if trait.media == one.id]
+    own = sorted((trait for trait in traits if trait.media == one.id), key=_together)
     return Plate(
         one, size, scale_bar(size[0], one.scale), _path(one.outline, left, top), box,
         traits=tuple(
             Traits(number, [*few], *((left, top) if frame == whole else (0, 0)))
-            for (number, frame), few in groupby(own, lambda trait: (trait.specimen, trait.frame))
+            for (number, frame), few in groupby(own, _together)
             if frame in (whole, size)
         ),
     )  # fmt: skip
+
+
+def _together(trait: Drawn) -> tuple[int, tuple[int, int]]:
+    """Return what the traits share that are moved together: the specimen and the size."""
+    return trait.specimen, trait.frame
 
 
 def _without_place(text: str, address: str) -> str:

@@ -49,7 +49,7 @@ def move(desk: Desk, told: Mapping[str, Any], by: str, why: str) -> dict[str, An
     Args:
         desk: It.
         told: record, media and specimen; points: by name, where they are now; seen: by trait, the
-            measurement that was looked at.
+            measurement that was looked at, of all that were measured at the same size.
         by: Who did it.
         why: For what reason.
     """
@@ -68,7 +68,10 @@ def move(desk: Desk, told: Mapping[str, Any], by: str, why: str) -> dict[str, An
         traits, _ = traits_of(desk, str(told.get("record")))
         traits = [one for one in traits if one.media == told.get("media")
                   and one.specimen == told.get("specimen")]  # fmt: skip
-        if {one.definition.id: one.id for one in traits} != seen:
+        # A picture may have been measured at several sizes; the page shows those of one together.
+        frames = {one.frame for one in traits if seen.get(one.definition.id) == one.id}
+        traits = [one for one in traits if one.frame in frames]
+        if len(frames) != 1 or {one.definition.id: one.id for one in traits} != seen:
             raise InputError("this was measured anew meanwhile, and nothing was written; load the "
                              "page again")  # fmt: skip
         rows = [row_of(one, new, moved, by, at, why) for one, new, moved in redrawn(traits, now)]

@@ -28,6 +28,7 @@ from typing import Any
 from merian.catalogue import Reading
 from merian.catalogue.summary import Summary
 from merian.errors import InputError
+from merian.files import only_writer
 from merian.formats.delimited import write_delimited
 from merian.identify.answers import read_answers
 from merian.identify.corrections import Row, against, corrections_of, write_corrections
@@ -69,16 +70,18 @@ class Pupil:
         library: It.
         copy: That with the corrections, gone when the trial ends unless it was applied; the library
             itself where it lacks none.
-        taken: How many corrections are new to it.
-        known: How many it has already.
+        taken: The records of which it lacks the correction.
+        known: Those of which it has it already.
         contrary: Records that it has under another name: id, its name, the corrected one.
+        hash: Of the library as it was tried.
     """
 
     library: Path
     copy: Path
-    taken: int
-    known: int
+    taken: frozenset[str]
+    known: frozenset[str]
     contrary: Sequence[tuple[str, str, str]]
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,22 @@ class Trial:
 
     @property
     def taken(self) -> int:
-        """How many corrections are new to a library."""
-        return sum(one.taken for one in self.pupils)
+        """How many corrections, each once, a library lacks."""
+        return len(self._lacking)
 
     @property
     def known(self) -> int:
-        """How many one has already."""
-        return sum(one.known for one in self.pupils)
+        """How many are known already, and no library lacks them."""
+        return len(frozenset().union(*(one.known for one in self.pupils)) - self._lacking)
+
+    @property
+    def _lacking(self) -> frozenset[str]:
+        return frozenset().union(*(one.taken for one in self.pupils))
 
     @property
     def contrary(self) -> Sequence[tuple[str, str, str]]:
         """Records that one has under another name."""
-        return [row for one in self.pupils for row in one.contrary]
+        return [*dict.fromkeys(row for one in self.pupils for row in one.contrary)]
 
     @property
     def counted(self) -> Mapping[str, int]:
@@ -197,7 +204,7 @@ def _taught(
     fresh, known, contrary = against(library, told)
     folder = library.folder
     if not fresh:
-        return Pupil(folder, folder, 0, known, contrary)
+        return Pupil(folder, folder, frozenset(), known, contrary, library.hash)
     # Beside the library, whose place it may take.
     made = Path(stack.enter_context(
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.learning-", dir=folder.parent)
@@ -214,7 +221,8 @@ def _taught(
         settings=Settings(format="table", processes=processes),
         known=_vectors(library, fresh, stored) if sees else None,
     )  # fmt: skip
-    return Pupil(folder, copy, len(fresh), known, contrary)
+    lacking = frozenset(str(row["record"]) for row in fresh)
+    return Pupil(folder, copy, lacking, known, contrary, library.hash)
 
 
 def _vectors(library: Library, rows: Sequence[Row], stored: Path) -> dict[str, Raw]:
@@ -247,16 +255,32 @@ def apply(
         catalogue: Which was asked.
         progress: Is told how far it is.
         into: Takes the answers in, where the catalogue is held; see `append_answers`.
+
+    Raises:
+        InputError: A library is another one than was tried, or somebody writes to it.
     """
     if tried.now is None or tried.before is None:
         return None
-    for one in tried.pupils:
-        if one.taken:
-            _replaced(one)
+    with ExitStack() as held:
+        for one in tried.pupils:  # all of them, before the first takes its place
+            held.enter_context(only_writer(Library.open(one.library).folder))
+            if Library.open(one.library).hash != one.hash:
+                raise InputError(
+                    f"{one.library}: the library has changed since; see again what would change"
+                )
+        for one in tried.pupils:
+            if one.taken:
+                _replaced(one)
     return append_answers(
         catalogue, tried.now, progress, only={one.id for one in tried.changes},
-        instead_of=tried.before, into=into,
+        instead_of=_lineage(tried), into=into,
     )  # fmt: skip
+
+
+def _lineage(tried: Trial) -> dict[str, str]:
+    """Return by each hash that a library has ever had the one that it has now."""
+    there = [Library.open(one.library) for one in tried.pupils]
+    return {was: one.hash for one in there for was in (*one.header.get("former", ()), one.hash)}
 
 
 def _replaced(one: Pupil) -> None:

@@ -63,8 +63,13 @@ def corrections_of(catalogue: Path, kind: str = "barcode") -> list[Row]:
         return [dict(zip(found.columns, row, strict=True)) for row in found]
 
 
-def against(library: Library, told: Sequence[Row]) -> tuple[list[Row], int, list[Any]]:
-    """Return the corrections that a library lacks, how many it has, and those against it."""
+def against(
+    library: Library, told: Sequence[Row]
+) -> tuple[list[Row], frozenset[str], list[tuple[str, str, str]]]:
+    """Return the corrections that a library lacks, the records that it has, and those against it.
+
+    A record has a row for each of its pictures; it is known, or against the library, once.
+    """
     wanted = {str(key): str(row["record"]) for row in told for key in (row["record"], row["key"])}
     hits: dict[int, str] = {}  # of a record of the library, that of the catalogue
     first = 0
@@ -77,17 +82,17 @@ def against(library: Library, told: Sequence[Row]) -> tuple[list[Row], int, list
         hits[record]: library.name_of(entry)
         for record, entry in zip(library.record[at].tolist(), entries.tolist(), strict=True)
     }
-    fresh, known, contrary = [], 0, dict[str, tuple[str, str, str]]()
+    fresh, known, contrary = [], set[str](), dict[str, tuple[str, str, str]]()
     for row in told:
         record = str(row["record"])
         name = there.get(record)
         if name is None:
             fresh.append(row)
         elif name == row["scientificName"]:
-            known += 1
+            known.add(record)
         else:
             contrary[record] = (record, name, str(row["scientificName"]))
-    return fresh, known, [*contrary.values()]
+    return fresh, frozenset(known), [*contrary.values()]
 
 
 def write_corrections(file: Path, rows: Sequence[Row]) -> None:

@@ -5,6 +5,8 @@ Those of a sequence, of a picture, and of a record of several as their consensus
 An answer carries the taxon that Merian stands by and the ranks above it, and nothing below. An
 answer that stands by nothing names nothing, and is not written. What an identification is called
 is a hash of what it says, of what, and by which library: the same answer is never written twice.
+Only where a library that has learnt names nothing any more of what it had named, a row that names
+nothing takes that back.
 No clock is written, so that the same input gives the same rows.
 """
 
@@ -15,6 +17,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +27,7 @@ from merian.catalogue import Catalogue, Chunk, Reading, Rows
 from merian.catalogue.checks import literal
 from merian.catalogue.definitions import STANDING
 from merian.catalogue.ingest import Progress
+from merian.catalogue.reviewed import WITHDRAWN
 from merian.catalogue.summary import Summary
 from merian.identify.answers import read_answers
 from merian.identify.job import Identified, stamp_of
@@ -52,7 +56,7 @@ def append_answers(
     progress: Progress | None = None,
     *,
     only: Collection[str] | None = None,
-    instead_of: Identified | None = None,
+    instead_of: Mapping[str, str] | None = None,
     into: Into | None = None,
 ) -> Summary | None:
     """Append an answer table to a catalogue that holds what was asked about.
@@ -67,8 +71,9 @@ def append_answers(
         found: What was identified.
         progress: Is told how far it is.
         only: The ids of the answers that are meant; all if not given.
-        instead_of: What was identified before by the same libraries, as they were then: what these
-            say about the same stands in its place.
+        instead_of: By each hash that the libraries ever had, the one that they have now: an answer
+            replaces what the same libraries, as they were then, have said of the same, and what
+            they do not name any more is withdrawn.
         into: Takes in what is read, with the arguments of the run, where somebody holds the
             catalogue: ``folder`` is then a copy of it.
 
@@ -81,17 +86,22 @@ def append_answers(
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=found.out.parent) as waiting:
         with Catalogue.open(folder, read_only=True) as opened:
             count = 0
-            rows = _subjects(opened, _standing(found.out, only))
+            now = instead_of or {}
+            wanted = _Wanted(only, unnamed=bool(now))
+            rows = _subjects(opened, _standing(found.out, wanted))
             if found.disagreements is not None:
-                rows = _of_records(found.out, only)
-            was = _hashes(instead_of, found) if instead_of is not None else {}
-            former = _former(opened, was.values())
+                rows = _of_records(found.out, wanted)
+            former = _former(opened, now)
             for line, row in rows:
-                said = {**_row(row, method), **_by(by, row)}
-                subject = _subject(said["nucleotideSequenceID"], said.get("mediaID"),
-                                   said["occurrenceID"])  # fmt: skip
-                if told := former.get((subject, _then(str(said["identifiedBy"]), was))):
+                own = _by(by, row)
+                said = {**_row(row, method), **own} if row["name"] else _withdrawn(row, own)
+                subject = _subject(own["identificationType"], said["nucleotideSequenceID"],
+                                   said.get("mediaID"), said["occurrenceID"])  # fmt: skip
+                told = former.get((subject, _libraries(str(own["identifiedBy"]), now)))
+                if told:
                     said["replacesIdentificationID"] = told
+                elif not row["name"]:
+                    continue
                 said["identificationID"] = _key(said)
                 waiting.write(json.dumps([line, *(said.get(term) for term in _TERMS)]) + "\n")
                 count += 1
@@ -140,36 +150,35 @@ def _by(by: Mapping[str, dict[str, str | None]], row: Mapping[str, Any]) -> dict
     return found
 
 
-def _of_records(
-    path: Path, only: Collection[str] | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Return the answers of records that name something, single ones first."""
+@dataclass(frozen=True)
+class _Wanted:
+    """Which answers are meant: of which ids (all if None), and whether those that name nothing."""
+
+    only: Collection[str] | None
+    unnamed: bool
+
+
+def _of_records(path: Path, wanted: _Wanted) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return the answers of records that are meant, single ones first."""
     for table in (beside(path)[0], path):
-        for line, row in _standing(table, only):
+        for line, row in _standing(table, wanted):
             term = _SUBJECTS[row["evidence"]]
             key = row["id"] if term == "occurrenceID" else row["item"]
             yield line, {**row, "nucleotideSequenceID": None, "occurrenceID": None, term: key}
 
 
-def _standing(
-    path: Path, only: Collection[str] | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Return the answers that name something, with their lines."""
+def _standing(path: Path, wanted: _Wanted) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return the answers that are meant, with their lines."""
     for line, row in enumerate(read_answers(path), start=2):
-        if row["name"] and (only is None or row["id"] in only):
+        meant = wanted.only is None or row["id"] in wanted.only
+        if meant and (row["name"] or wanted.unnamed):
             yield line, row
 
 
-def _hashes(before: Identified, now: Identified) -> dict[str, str]:
-    """Return the former hash of each library, by the hash that it has now."""
-    then = [*before.libraries.values()] or [before.library]
-    return dict(zip([*now.libraries.values()] or [now.library], then, strict=True))
-
-
-def _then(by: str, was: Mapping[str, str]) -> str:
-    """Return by which libraries something was said before, of what says it now."""
+def _libraries(by: str, now: Mapping[str, str]) -> str:
+    """Return by which libraries something was said, each by the hash that it has now."""
     told = by.rpartition("librar")[2].partition(" ")[2]
-    return ", ".join(was.get(one, one) for one in told.split(", "))
+    return ", ".join(now.get(one, one) for one in told.split(", "))
 
 
 def _subject(*ids: object) -> tuple[object, ...]:
@@ -177,17 +186,17 @@ def _subject(*ids: object) -> tuple[object, ...]:
 
 
 def _former(
-    catalogue: Catalogue, libraries: Collection[str]
+    catalogue: Catalogue, now: Mapping[str, str]
 ) -> dict[tuple[tuple[object, ...], str], str]:
-    """Return what libraries have said that stands, by what it is about and who they are."""
-    if not libraries:
+    """Return what libraries have said that stands, by what it is about and who they are now."""
+    if not now:
         return {}
-    said = " OR ".join(f"contains(i.identifiedBy, {literal(one)})" for one in sorted(libraries))
+    said = " OR ".join(f"contains(i.identifiedBy, {literal(one)})" for one in sorted(now))
     return {
-        (_subject(*subject), _then(str(by), {})): str(key)
+        (_subject(*subject), _libraries(str(by), now)): str(key)
         for *subject, by, key in catalogue.query(
-            "SELECT i.nucleotideSequenceID, i.mediaID, i.occurrenceID, i.identifiedBy, "
-            f"i.identificationID FROM identification i WHERE {STANDING} "
+            "SELECT i.identificationType, i.nucleotideSequenceID, i.mediaID, i.occurrenceID, "
+            f"i.identifiedBy, i.identificationID FROM identification i WHERE {STANDING} "
             f"AND i.agentType = 'machine' AND ({said}) ORDER BY i.identificationID DESC"
         )
     }
@@ -230,6 +239,21 @@ def _row(row: Mapping[str, Any], method: str) -> dict[str, Any]:
         **{rank: row[rank] if rank in above else None for rank in MAIN_RANKS},
         "identificationReferences": f"{kind}{method}{nearest}",
         "probability": row["p"],
+        "identificationRemarks": row["explanation"],
+    }
+
+
+def _withdrawn(row: Mapping[str, Any], by: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return what takes back a name: it names nothing and is no evidence, so that it stands last.
+
+    The desk writes the same where a decision is undone; see `merian.catalogue.reviewed`.
+    """
+    return {
+        **({"mediaID": row["mediaID"]} if "mediaID" in row else {}),
+        "nucleotideSequenceID": row["nucleotideSequenceID"],
+        "occurrenceID": row["occurrenceID"],
+        "identifiedBy": by["identifiedBy"],
+        "identificationVerificationStatus": WITHDRAWN,
         "identificationRemarks": row["explanation"],
     }
 

@@ -21,7 +21,7 @@ from merian.library.edition import edition_of, write_edition
 from merian.library.encoder import place_encoder, with_encoder
 from merian.library.entries import Asked, by_reason, segment_of
 from merian.library.gather import Gathered
-from merian.library.header import counts_of, header_of, of_segment
+from merian.library.header import counts_of, former_of, header_of, of_segment
 from merian.library.index import open_index
 from merian.library.picture_vectors import PictureVectors
 from merian.library.pictures import GatheredPictures
@@ -236,6 +236,7 @@ def write_part(
     """
     earlier, encoder = list(header.get("segments", ())), header.get("encoder")
     folders = [folder / entry["folder"] for entry in earlier]
+    former = former_of(header)
     number, settings = f"{len(earlier):03}", job.settings
     (folder / "editions").mkdir(exist_ok=True)
     notes: list[str] = []
@@ -283,7 +284,8 @@ def write_part(
         library = assemble(folder, header, [*folders, in_segment], in_edition)
         made = vectors.of if vectors is not None else None
         header = with_encoder(library, in_segment, encoder, settings.encoder, job.tell, made)
-        header = {**header, "counts": counts_of(library)}
+        told = {"counts": counts_of(library), **({"former": former} if earlier else {})}
+        header = {**header, **told}
         if conflicts:
             header["conflicts"] = dict(Counter(conflict.kind for conflict in conflicts))
         library = replace(library, header=header, hash=header["hash"])

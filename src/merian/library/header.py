@@ -20,7 +20,7 @@ from merian.library.witnesses import WITNESSES
 from merian.stamp import run_id, stamp
 from merian.taxonomy import MAIN_RANKS, RANKS, Taxonomy, TaxonomyLock
 
-__all__ = ["counts_of", "hash_together", "header_of", "of_segment"]
+__all__ = ["counts_of", "former_of", "hash_together", "header_of", "of_segment"]
 
 
 def of_segment(
@@ -108,6 +108,14 @@ def header_of(
         "edition": f"editions/{number}",
         "segments": list(segments),
     }
+
+
+def former_of(header: Mapping[str, Any]) -> list[str]:
+    """Return the hashes that a library had, of the header that is replaced; the last one last.
+
+    By them it is known which answers are of the same library, as it was then.
+    """
+    return [*header.get("former", ()), *([str(header["hash"])] if "hash" in header else [])]
 
 
 def hash_together(digests: Iterable[str]) -> str:

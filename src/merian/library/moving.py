@@ -29,7 +29,7 @@ from merian.files import content_hash, new_folder, only_writer, write_json
 from merian.library.build import Part
 from merian.library.conflicts import CONFLICTS, conflicts_of, write_conflicts
 from merian.library.edition import Names, edition_of, write_edition
-from merian.library.header import counts_of, hash_together, header_of
+from merian.library.header import counts_of, former_of, hash_together, header_of
 from merian.library.index import INDEX, write_index
 from merian.library.moved_names import moved_naming, naming_uses
 from merian.library.reading import Progress
@@ -251,6 +251,7 @@ def _write(
             "promise": "fitted again to the new tree",
         }  # fmt: skip
         header["migrations"] = [*library.header.get("migrations", ()), did]
+        header["former"] = former_of(library.header)
         moved = assemble(folder, header, folders, in_edition)
         header = {**header, "counts": counts_of(moved)}
         if conflicts:

@@ -7,7 +7,7 @@
   const record = subject && subject.dataset.record;
 
   for (const svg of document.querySelectorAll("svg.traits")) {
-    const own = `[data-media="${CSS.escape(svg.dataset.media)}"][data-specimen="${CSS.escape(svg.dataset.specimen)}"]`;
+    const own = `[data-media="${CSS.escape(svg.dataset.media)}"][data-specimen="${CSS.escape(svg.dataset.specimen)}"][data-size="${CSS.escape(svg.dataset.size)}"]`;
     const told = document.querySelector(`.ends${own}`);
     const ends = [...svg.querySelectorAll(".end")], lines = [...svg.querySelectorAll(".trait")];
     const wide = svg.viewBox.baseVal.width, high = svg.viewBox.baseVal.height;
