@@ -81,8 +81,11 @@ def test_what_was_missed_is_read(tmp_path):
     path = table(
         tmp_path / "r.csv", [("b", "8", "2"), ("x", "1", "1")], ("kind", "found", "missed")
     )
-    found = read_recall(path, ["a", "b"])
-    assert (found.found.tolist(), found.missed.tolist()) == ([0, 8], [0, 2])
+    found, said = read_recall(path, ["a", "b", ""])
+    assert (found.found.tolist(), found.missed.tolist()) == ([0, 8, 0], [0, 2, 0])
+    assert "'x' is not counted" in said
+    with pytest.raises(InputError, match="of no kind that is counted; it has 'b', 'x'"):
+        read_recall(path, ["a"])
     with pytest.raises(InputError, match="no column missed"):
         read_recall(table(tmp_path / "n.csv", [("b", "8")], ("kind", "found")), ["a"])
     with pytest.raises(InputError, match=r"r2\.csv:2: expected 0 or more"):

@@ -129,6 +129,47 @@ def test_what_was_validated_gives_an_interval_and_what_was_missed_is_added(photo
     assert "is not known" not in (out / "tray.html").read_text()
 
 
+def test_a_photograph_without_bodies_tells_nothing_of_what_is_missed(photos, tmp_path):
+    looked = tmp_path / "photos"
+    looked.mkdir()
+    for name in ("p0.png", "p1.png"):
+        (looked / name).write_bytes((photos / name).read_bytes())
+    Image.fromarray(np.full((60, 80, 3), 200, np.uint8)).save(looked / "plain.png")
+    said = tmp_path / "said.tsv"
+    said.write_text("photo\tinstance\ttruth\np0.png\t1\tbody\nplain.png\t\tbody\n")
+    out = tmp_path / "out"
+    assert run(looked, "--out", out, "--validated", said) == 0
+    counts = {row["photo"]: row for row in table(out / "counts.tsv")}
+    assert float(counts["p1.png"]["to"]) == 5  # no more than were found
+    page = (out / "tray.html").read_text()
+    assert "is not known" in page
+    assert "cannot be counted on" in page
+
+
+def test_no_more_of_what_is_no_thing_were_missed(photos, tmp_path):
+    said = ["photo\tinstance\ttruth"] + [f"p0.png\t{number}\tnone" for number in range(1, 6)]
+    (tmp_path / "said.tsv").write_text("\n".join(said))
+    (tmp_path / "missed.tsv").write_text("kind\tfound\tmissed\nbody\t1\t9\nmoth\t1\t1\n")
+    words = ["--validated", tmp_path / "said.tsv", "--missed", tmp_path / "missed.tsv"]
+    assert run(photos, "--out", tmp_path / "out", *words) == 0
+    counts = {(row["photo"], row["kind"]): row for row in table(tmp_path / "out" / "counts.tsv")}
+    assert float(counts["p0.png", "(no thing)"]["to"]) == 5
+    assert "moth" in (tmp_path / "out" / "tray.html").read_text()
+    # Of p0 alone nothing was found that is a body: nothing is known of what is missed.
+    assert run(photos / "p0.png", "--out", tmp_path / "one", *words[:2]) == 0
+    assert "is not known" in (tmp_path / "one" / "tray.html").read_text()
+
+
+def test_missed_kinds_that_are_called_otherwise_are_told(photos, tmp_path):
+    (tmp_path / "missed.tsv").write_text("kind\tfound\tmissed\nmoth\t8\t2\n")
+    words = ["--out", tmp_path / "out", "--missed", tmp_path / "missed.tsv"]
+    assert run(photos, *words) == 0
+    assert {row["count"] for row in table(tmp_path / "out" / "counts.tsv")} == {"5"}
+    page = (tmp_path / "out" / "tray.html").read_text()
+    assert "of no kind that is counted" in page
+    assert "is not known" in page
+
+
 def test_a_catalogue_gets_everything_once(photos, tmp_path):
     place = tmp_path / "catalogue"
     Catalogue.create(place).close()

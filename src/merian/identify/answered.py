@@ -26,7 +26,7 @@ from merian.files import existing
 from merian.identify.composition import Counts, Recall
 from merian.taxonomy.name_table import read_name_table
 
-__all__ = ["AnswerColumns", "read_counts", "read_recall"]
+__all__ = ["AnswerColumns", "FoundAndMissed", "read_counts", "read_missed", "read_recall"]
 
 _MEMORY = "1GB"
 _USUAL = {
@@ -37,6 +37,7 @@ _USUAL = {
     "probability": ("probability", "p", "score", "confidence"),
 }
 _MOST = 2000  # kinds; more are not kinds but the names of things
+_SHOWN = 5  # kinds that are told in a line
 
 
 @dataclass(frozen=True)
@@ -221,13 +222,54 @@ def _doubts(
     return found
 
 
-def read_recall(path: Path, kinds: Sequence[str]) -> Recall:
-    """Return what a detector found and missed, from a table with the columns kind, found, missed.
+@dataclass(frozen=True)
+class FoundAndMissed:
+    """What a detector found and missed, as a table tells it.
+
+    Attributes:
+        path: The table.
+        kinds: By kind, how many were found and how many missed.
+    """
+
+    path: Path
+    kinds: Mapping[str, tuple[int, int]]
+
+    def of(self, kinds: Sequence[str]) -> tuple[Recall | None, str]:
+        """Return what that tells of some kinds, and what has to be said of it.
+
+        Args:
+            kinds: Those that are counted.
+        """
+        both = [self.kinds.get(kind, (0, 0)) if kind else (0, 0) for kind in kinds]
+        recall = Recall(*np.array(both, np.int64).reshape(-1, 2).T)
+        others = sorted({*self.kinds} - {*kinds} - {""})
+        shown = ", ".join(map(repr, others[:_SHOWN])) + (", ..." if len(others) > _SHOWN else "")
+        if not recall.counted:
+            return None, (
+                f"{self.path}: tells how many were found and missed of no kind that is counted"
+                + (f"; it has {shown}, which nothing is called" if shown else "")
+            )
+        return recall, f"{self.path}: {shown} is not counted: nothing is so called" if shown else ""
+
+
+def read_recall(path: Path, kinds: Sequence[str]) -> tuple[Recall, str]:
+    """Return what a detector found and missed, and what has to be said of it.
 
     Args:
-        path: The table.
+        path: A table with the columns kind, found and missed.
         kinds: Those that are counted.
+
+    Raises:
+        InputError: It tells of none of them.
     """
+    recall, said = read_missed(path).of(kinds)
+    if recall is None:
+        raise InputError(said)
+    return recall, said
+
+
+def read_missed(path: Path) -> FoundAndMissed:
+    """Read a table with the columns kind, found and missed."""
     path = existing(Path(path), "table of what was found and missed")
     with tempfile.TemporaryDirectory(prefix="merian-counts-") as work, connect() as con:
         names = {name.strip().lower(): name for name in read_name_table(con, path, Path(work))}
@@ -242,12 +284,10 @@ def read_recall(path: Path, kinds: Sequence[str]) -> Recall:
             f"TRY_CAST({quoted(names['found'])} AS BIGINT), "
             f"TRY_CAST({quoted(names['missed'])} AS BIGINT) FROM asked"
         ).fetchall()
-    found, missed = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
-    place = {kind: n for n, kind in enumerate(kinds)}
+    kinds: dict[str, tuple[int, int]] = {}
     for line, (kind, some, gone) in enumerate(rows, start=2):
         if some is None or gone is None or some < 0 or gone < 0:
             raise InputError(f"{path}:{line}: expected 0 or more for found and missed")
-        if kind in place:
-            found[place[kind]] += some
-            missed[place[kind]] += gone
-    return Recall(found, missed)
+        before = kinds.get(kind or "", (0, 0))
+        kinds[kind or ""] = before[0] + some, before[1] + gone
+    return FoundAndMissed(path, kinds)

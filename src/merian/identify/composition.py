@@ -75,6 +75,11 @@ class Recall:
     found: Ints
     missed: Ints
 
+    @property
+    def counted(self) -> int:
+        """How many things were counted by hand, of all kinds; of none nothing is known."""
+        return int(self.found.sum() + self.missed.sum())
+
 
 @dataclass(frozen=True, eq=False)
 class Composition:
@@ -149,6 +154,7 @@ def _chain(
     samples, kinds, answers = counts.seen.shape
     before = _before(counts)
     known = counts.seen.sum(axis=2)
+    named = np.array([bool(kind) for kind in counts.kinds])
     sample, answer = np.nonzero(counts.unseen)
     many = counts.unseen[sample, answer]
     confusion = (before + counts.seen.sum(axis=0)) / (before + counts.seen.sum(axis=0)).sum(
@@ -179,7 +185,7 @@ def _chain(
         else:
             weight, here = _weights(random, inside, weight, chance)
         if turn >= _BURN:
-            drawn[turn - _BURN] = inside + _missed(random, inside, recall)
+            drawn[turn - _BURN] = inside + _missed(random, inside, recall, named)
             there[turn - _BURN] = here
         if chance is not None:
             weight = _turned(random, weight, counts.unseen, known, confusion, chance)
@@ -253,8 +259,10 @@ def _dirichlet(random: np.random.Generator, weight: Floats) -> Floats:
     return found
 
 
-def _missed(random: np.random.Generator, inside: Floats, recall: Recall | None) -> Floats:
-    """Return how many more of each kind there are than were found."""
+def _missed(
+    random: np.random.Generator, inside: Floats, recall: Recall | None, named: NDArray[np.bool_]
+) -> Floats:
+    """Return how many more of each kind there are than were found; of what is no thing, none."""
     if recall is None:
         return np.zeros_like(inside)
     # A kind that was hardly counted by hand is found about as often as all are.
@@ -264,6 +272,7 @@ def _missed(random: np.random.Generator, inside: Floats, recall: Recall | None) 
     there = inside > 0
     odds = np.broadcast_to(np.clip(share, 1e-3, 1.0), inside.shape)[there]
     some[there] = random.negative_binomial(inside[there], odds)
+    some[:, ~named] = 0
     return some
 
 
