@@ -58,7 +58,7 @@ def counts(
 
     columns = AnswerColumns(sample, answer, truth, count, probability)
     with screen.working("Counting", quiet):
-        read = read_counts(source, columns, rank=rank)
+        read = read_counts(source, columns, rank=rank, unnamed=True)
         recall, said = read_recall(missed, read.kinds) if missed is not None else (None, "")
         found = compose(read, recall, seed)
         wanted = more_to_validate(found, precision)

@@ -23,7 +23,7 @@ from merian.catalogue.schema import TABLES, quoted
 from merian.database import connect
 from merian.errors import InputError
 from merian.files import existing
-from merian.identify.composition import Counts, Recall
+from merian.identify.composition import UNNAMED, Counts, Recall
 from merian.taxonomy.name_table import read_name_table
 
 __all__ = ["AnswerColumns", "FoundAndMissed", "read_counts", "read_missed", "read_recall"]
@@ -54,13 +54,21 @@ class AnswerColumns:
     probability: str = ""
 
 
-def read_counts(path: Path, columns: AnswerColumns | None = None, *, rank: str = "") -> Counts:
+def read_counts(
+    path: Path,
+    columns: AnswerColumns | None = None,
+    *,
+    rank: str = "",
+    unnamed: bool = False,
+) -> Counts:
     """Return the counts of a table or a catalogue.
 
     Args:
         path: A CSV, TSV or Parquet file, or the folder of a catalogue.
         columns: Which column holds what.
         rank: Of a catalogue, the rank at which things are counted; names as they are if not given.
+        unnamed: Whether things of which an answer says nothing are a kind of their own, until
+            somebody says what they are; else they are of the kinds that are named.
     """
     columns = columns or AnswerColumns()
     path = existing(Path(path), "table of answers, or catalogue")
@@ -73,7 +81,7 @@ def read_counts(path: Path, columns: AnswerColumns | None = None, *, rank: str =
                 if rank:
                     raise InputError("--rank is of a catalogue; name the --answer column instead")
                 _of_table(con, path, Path(work), columns)
-            return _counts(con, path)
+            return _counts(con, path, unnamed)
         finally:
             con.close()
 
@@ -166,7 +174,7 @@ def _of_catalogue(
     con.execute(f"CREATE VIEW thing AS SELECT * FROM read_parquet({literal(str(table))})")
 
 
-def _counts(con: duckdb.DuckDBPyConnection, path: Path) -> Counts:
+def _counts(con: duckdb.DuckDBPyConnection, path: Path, unnamed: bool) -> Counts:
     rows = con.execute(
         "SELECT sample, answer, truth, CAST(sum(n) AS BIGINT), "
         "sum(n * least(greatest(p, 0), 1)), CAST(sum(n) FILTER (WHERE p IS NOT NULL) AS BIGINT) "
@@ -174,6 +182,8 @@ def _counts(con: duckdb.DuckDBPyConnection, path: Path) -> Counts:
     ).fetchall()
     if not rows:
         raise InputError(f"{path}: nothing in it was answered; expected a row for each thing")
+    if unnamed and any(not row[1] and row[2] is None for row in rows):
+        rows = [(row[0], row[1] or UNNAMED, *row[2:]) for row in rows]
     samples = sorted({row[0] for row in rows})
     answers = sorted({row[1] for row in rows}, key=lambda name: (not name, name))
     kinds = sorted({row[1] for row in rows if row[1]} | {row[2] for row in rows if row[2]})
@@ -214,9 +224,10 @@ def _doubts(
         return None
     common = np.array([told[answers[kind]] if kind in answers else 0.0 for kind in kinds]) + 0.5
     found = np.zeros((len(kinds), len(told)))
+    without = np.array([kind == UNNAMED for kind in kinds])
     for answer, place in answers.items():
         own = np.array([bool(kind) and kind == answer for kind in kinds])
-        others = np.where(own, 0, common)
+        others = np.where(own | without, 0, common)
         rest = told[place] - (sure[place] if own.any() else 0)
         found[:, place] = own * sure[place] + rest * others / max(float(others.sum()), 1e-12)
     return found

@@ -32,10 +32,21 @@ from numpy.typing import NDArray
 
 from merian.errors import InputError
 
-__all__ = ["Composition", "Counts", "Recall", "compose", "count_rows", "more_to_validate"]
+__all__ = [
+    "UNNAMED",
+    "Composition",
+    "Counts",
+    "Recall",
+    "compose",
+    "count_rows",
+    "more_to_validate",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+UNNAMED = "(no name)"
+"""What is answered about things of which nothing is said, where these are a kind of their own."""
 
 _SURE = 0.8  # of the answers to a kind of which nothing is known; a guess that weighs as one thing
 _DOUBTS = 10.0  # things; what the answers' own probabilities of a kind weigh at most
@@ -131,7 +142,8 @@ def compose(
     low, high = np.quantile(drawn, _INTERVAL, axis=0)
     truth = np.mean([chain[1] for chain in chains], axis=0)
     there = np.concatenate([chain[2] for chain in chains])
-    named = np.array([bool(kind) for kind in counts.kinds])  # what is no thing is no kind either
+    # What is no thing is no kind either, and who has no name may be of any.
+    named = np.array([kind not in ("", UNNAMED) for kind in counts.kinds])
     many = (there & named).sum(axis=2)
     rich = np.stack([many.mean(axis=0), *np.quantile(many, _INTERVAL, axis=0)], axis=1)
     return Composition(
@@ -246,6 +258,8 @@ def _before(counts: Counts) -> Floats:
     others /= np.maximum(others.sum(axis=1, keepdims=True), 1)
     named = own.any(axis=1, keepdims=True)
     found: Floats = np.where(named, _SURE * own + (1 - _SURE) * others, others)
+    if UNNAMED in counts.kinds:  # what has a name is not of no name
+        found[[kind == UNNAMED for kind in counts.kinds]] = own[[*counts.kinds].index(UNNAMED)]
     if counts.doubts is not None:
         total = counts.doubts.sum(axis=1, keepdims=True)
         found += counts.doubts * np.minimum(1, _DOUBTS / np.maximum(total, 1e-12))

@@ -154,7 +154,7 @@ def count_bodies(
     columns = ("sample", "answer", "truth", "probability")
     if not write_delimited(table, columns, rows(), "\t"):
         return Counted({}, None, None, ())
-    counts = read_counts(table, AnswerColumns(*columns[:3], "", columns[3]))
+    counts = read_counts(table, AnswerColumns(*columns[:3], "", columns[3]), unnamed=True)
     notes: list[str] = []
     recall = None
     if missed is not None:
