@@ -185,3 +185,22 @@ def test_what_cannot_be_read_in_blocks_says_why(tmp_path, photo, monkeypatch):
     broken.write_bytes(b"II*\0\xff\xff\xff\xff")
     with pytest.raises(BadPictureError):
         open_photograph(str(broken))
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"), [(9, 11), (9, 9), (10, 11), (3, 2), (8, 11), (2, 12)],
+    ids=["places of fractions", "places below 0", "lengths of fractions", "compression in words",
+         "side of fractions", "bits of fractions"],
+)  # fmt: skip
+def test_a_directory_that_is_damaged_is_a_bad_picture(tmp_path, photo, monkeypatch, entry, kind):
+    monkeypatch.setattr(reading, "_HELD", 10)
+    path = tmp_path / "damaged.tif"
+    tiled(path, photo[0])
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<H", content, 10 + 12 * entry + 2, kind)
+    if kind == 9:
+        place = struct.unpack_from("<I", content, 10 + 12 * entry + 8)[0]
+        struct.pack_into("<i", content, place, -5)
+    path.write_bytes(content)
+    with pytest.raises(BadPictureError):
+        open_photograph(str(path)).sampled(3)

@@ -182,5 +182,7 @@ def _tell(done: Done, out: Path, json: bool) -> None:
         print(f"  {without:,} have no scale: sizes are in pixels (--scale, --calibration)")
     if done.aside[0]:
         print(screen.printable(f"  {done.aside[0]:,} set aside; the first: {done.aside[1]}"))
+    if done.refused:
+        print(screen.printable(f"  counts are of what was found: {done.refused}"))
     if done.written is not None:
         print(f"  {done.written:,} added to the catalogue")

@@ -58,12 +58,14 @@ class Counted:
         composition: What they are likely to be; None where nothing tells how often that is wrong.
         recall: What is known of what was missed; None where nothing is.
         notes: What has to be said of the counts.
+        refused: Why what was asked for could not be counted, and counts are of what was found.
     """
 
     found: dict[tuple[str, str], int]
     composition: Composition | None
     recall: Recall | None
     notes: tuple[str, ...]
+    refused: str = ""
 
 
 def read_validated(path: Path) -> Validated:
@@ -138,7 +140,6 @@ def count_bodies(
         seed: Of what is drawn.
     """
     said = validated or Validated({}, {})
-    _check_known(stage, said)
     found: Counter[tuple[str, str]] = Counter()
 
     def rows() -> Iterator[tuple[object, ...]]:
@@ -152,7 +153,28 @@ def count_bodies(
 
     table = work / "things.tsv"
     columns = ("sample", "answer", "truth", "probability")
-    if not write_delimited(table, columns, rows(), "\t"):
+    write_delimited(table, columns, rows(), "\t")
+    try:
+        _check_known(stage, said)
+        return _counted(stage, table, columns, found, named is not None, said, missed, seed)
+    except InputError as error:  # what was found took hours, and is not to be lost for this
+        why = str(error).removeprefix(f"{table}: ")
+        note = f"Counts are of what was found, as more could not be counted: {why}"
+        return Counted(dict(found), None, None, (note,), why)
+
+
+def _counted(
+    stage: Stage,
+    table: Path,
+    columns: tuple[str, str, str, str],
+    found: Counter[tuple[str, str]],
+    named: bool,
+    said: Validated,
+    missed: FoundAndMissed | None,
+    seed: int,
+) -> Counted:
+    """Count the bodies of a table of them, with all that is known of errors."""
+    if not found:
         return Counted({}, None, None, ())
     counts = read_counts(table, AnswerColumns(*columns[:3], "", columns[3]), unnamed=True)
     notes: list[str] = []
@@ -168,7 +190,7 @@ def count_bodies(
             "every body of a few photographs and list those that were missed (--validated), or "
             "give --missed."
         )
-    if named is None and not said.truth and recall is None:
+    if not named and not said.truth and recall is None:
         return Counted(dict(found), None, None, tuple(notes))
     if counts.doubts is None and not counts.seen.any():
         notes.append("Nothing tells how often the names are wrong, so counts have no interval.")

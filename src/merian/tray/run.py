@@ -52,6 +52,7 @@ class Done:
         aside: How many were set aside, and the reason of the first.
         run: The id of the run.
         written: How many bodies a catalogue has got; None where none was to be written.
+        refused: Why counts are only of what was found, though more was asked for.
     """
 
     photographs: int
@@ -60,6 +61,7 @@ class Done:
     aside: tuple[int, str]
     run: str
     written: int | None = None
+    refused: str = ""
 
 
 @dataclass
@@ -127,6 +129,7 @@ def find_all(
             tray.named = name(tray) if name is not None else None
             tell("counting", tray.stage.specimens)
             tray.counted = count(tray) if count is not None else None
+            done = replace(done, refused=tray.counted.refused if tray.counted else "")
             counts = write_tables(tray.stage, folder, out, tray.named, tray.counted)
             told = _header(done, settings, sources, counts)
             write_json(folder / HEADER, told)
