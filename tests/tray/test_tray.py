@@ -208,6 +208,15 @@ def test_a_picture_of_one_row_ends_no_batch(photos, tmp_path):
     assert (aside["photo"], "too narrow" in aside["reason"]) == ("long.png", True)
 
 
+def test_the_same_photograph_under_two_names_is_looked_at_once(photos, tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes((photos / "p0.png").read_bytes())
+    assert run(tmp_path, "--out", tmp_path / "out") == 0
+    assert {row["photo"] for row in table(tmp_path / "out" / "instances.tsv")} == {"a.png"}
+    (aside,) = table(tmp_path / "out" / "set_aside.tsv")
+    assert (aside["photo"], aside["reason"]) == ("b.png", "is the same photograph as a.png")
+
+
 def test_a_catalogue_gets_everything_once(photos, tmp_path):
     place = tmp_path / "catalogue"
     Catalogue.create(place).close()

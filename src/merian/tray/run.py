@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,6 +75,7 @@ class Tray:
         work: A folder for what is not kept.
         named: What bodies are called, where a library was given.
         counted: How many there are of each kind.
+        looked: By the id of a photograph that was looked at, its name.
     """
 
     stage: Stage
@@ -83,6 +84,7 @@ class Tray:
     work: Path
     named: Named | None = None
     counted: Counted | None = None
+    looked: dict[str, str] = field(default_factory=dict)
 
 
 def find_all(
@@ -156,6 +158,8 @@ def _one(
     photograph = open_photograph(asked.address)
     content = content_hash(Path(asked.address))
     asked = replace(asked, media=photo_id(content))
+    if asked.media in tray.looked:  # its bodies would be the same, and be counted twice
+        raise BadPictureError(f"is the same photograph as {tray.looked[asked.media]}")
     what = f"looking at {asked.name}"
     measured, instances = found_in(
         photograph, asked, settings, lambda done, of: tell(f"{what}: tile {done} of {of}", done)
@@ -171,6 +175,7 @@ def _one(
     (tray.folder / OVERLAYS).mkdir(exist_ok=True)
     _overlay(photograph, measured, tray.folder / OVERLAYS / f"{name}.png")
     tray.stage.add(measured)
+    tray.looked[asked.media] = asked.name
 
 
 def _overlay(photograph: Photograph, measured: Measured, path: Path) -> None:
