@@ -11,6 +11,7 @@ import pytest
 from merian.cli import main
 from merian.errors import InputError
 from merian.identify.answered import AnswerColumns, read_counts, read_recall
+from merian.identify.composition import UNNAMED, compose
 
 ROWS = [
     ("s1", "Calanus", "", "0.9"), ("s1", "Calanus", "Calanus", "0.8"),
@@ -40,6 +41,23 @@ def test_a_table_is_counted(tmp_path):
     assert found.doubts is not None
     assert found.doubts.sum() == pytest.approx(4)  # of the four that have a probability
     assert found.doubts[0, 0] == pytest.approx(1.7)
+
+
+def test_what_nothing_is_said_of_is_a_kind_of_its_own(tmp_path):
+    rows = [("s", "a", "", "0.9")] * 2 + [("s", "", "", "")] * 98
+    path = table(tmp_path / "t.csv", rows)
+    assert [*read_counts(path).kinds] == ["a"]
+    found = read_counts(path, unnamed=True)
+    assert [*found.kinds] == [*found.answers] == [UNNAMED, "a"]
+    told = compose(found)
+    at = [*found.kinds].index("a")
+    assert told.high[0, at] < 30
+    assert told.mean[0, at] < 10
+    assert told.richness[0, 2] == 1  # who has no name is no kind
+    # Those that somebody has looked at tell what the others are.
+    rows[2:32] = [("s", "", "a", "")] * 30
+    found = read_counts(table(tmp_path / "u.csv", rows), unnamed=True)
+    assert compose(found).mean[0, at] > 80
 
 
 def test_rows_may_stand_for_many(tmp_path):
@@ -81,8 +99,11 @@ def test_what_was_missed_is_read(tmp_path):
     path = table(
         tmp_path / "r.csv", [("b", "8", "2"), ("x", "1", "1")], ("kind", "found", "missed")
     )
-    found = read_recall(path, ["a", "b"])
-    assert (found.found.tolist(), found.missed.tolist()) == ([0, 8], [0, 2])
+    found, said = read_recall(path, ["a", "b", ""])
+    assert (found.found.tolist(), found.missed.tolist()) == ([0, 8, 0], [0, 2, 0])
+    assert "'x' is not counted" in said
+    with pytest.raises(InputError, match="of no kind that is counted; it has 'b', 'x'"):
+        read_recall(path, ["a"])
     with pytest.raises(InputError, match="no column missed"):
         read_recall(table(tmp_path / "n.csv", [("b", "8")], ("kind", "found")), ["a"])
     with pytest.raises(InputError, match=r"r2\.csv:2: expected 0 or more"):

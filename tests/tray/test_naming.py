@@ -90,6 +90,17 @@ def test_every_crop_has_an_answer_with_its_probabilities(made):
     assert not list((made / "out").glob("answers*"))  # no table with paths of this machine
 
 
+def test_a_copy_of_a_photograph_takes_no_names_away(made, tmp_path):
+    (tmp_path / "trays").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "trays" / name).write_bytes((made / "tray.png").read_bytes())
+    assert main(["tray", str(tmp_path / "trays"), "-o", str(tmp_path / "out"), "-l",
+                 str(made / "lib"), "--alpha", "0.4", "--processes", "1", "-q"]) == 0  # fmt: skip
+    rows = table(tmp_path / "out" / "names.tsv")
+    assert len(rows) == 12
+    assert all(row["p_order"] for row in rows)
+
+
 def test_instances_and_outlines_carry_the_names(made):
     rows = table(made / "out" / "instances.tsv")
     names = table(made / "out" / "names.tsv")

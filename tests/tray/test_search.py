@@ -11,8 +11,9 @@ from PIL import Image
 from merian.errors import NotFoundError
 from merian.measure.outline import filled_polygon, signed_area
 from merian.pictures import BadPictureError
+from merian.tray import classical
 from merian.tray import photograph as reading
-from merian.tray.finding import FINDERS, finder
+from merian.tray.finding import FINDERS, finder, look_at
 from merian.tray.parting import at_necks
 from merian.tray.photograph import Blocks, Whole, open_photograph
 from merian.tray.polygons import polygons
@@ -48,6 +49,32 @@ def test_every_body_is_found_with_its_legs(photo, once):
 def test_the_answer_does_not_hang_on_tiles_or_threads(photo, once, grid, workers):
     found = bodies_in(Whole(photo[0]), FINDERS["classical"], grid=grid, workers=workers)
     assert told(found) == told(once)
+
+
+def test_a_cable_makes_no_single_tile_of_a_large_photograph(photo, monkeypatch):
+    pixels = np.pad(photo[0], [(0, 60), (0, 0), (0, 0)], "edge")
+    pixels[500:] = photo[0][:60, :1]
+    y, x = np.mgrid[:560, :700]
+    pixels[abs(y - 530 - 18 * np.sin(x / 30)) < 4] = (60, 45, 35)  # from side to side
+    done = []
+
+    def found(most):
+        monkeypatch.setattr(classical, "_AT_ONCE", most)
+        return bodies_in(
+            Whole(pixels), FINDERS["classical"], grid=Grid(300),
+            progress=lambda _, of: done.append(of),
+        )  # fmt: skip
+
+    whole = found(16_000_000)
+    assert set(done) == {1}
+    done.clear()
+    monkeypatch.setattr(classical, "_MOST", 80)
+    parts = found(0)
+    assert min(done) > 4
+    above = [[one for one in told(some) if one[0][3] < 510] for some in (whole, parts)]
+    assert len(above[0]) == photo[1]
+    assert above[0] == above[1]
+    assert classical.settle(look_at(Whole(pixels))).largest == 80
 
 
 def test_an_unknown_finder_is_told():
@@ -185,3 +212,22 @@ def test_what_cannot_be_read_in_blocks_says_why(tmp_path, photo, monkeypatch):
     broken.write_bytes(b"II*\0\xff\xff\xff\xff")
     with pytest.raises(BadPictureError):
         open_photograph(str(broken))
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"), [(9, 11), (9, 9), (10, 11), (3, 2), (8, 11), (2, 12)],
+    ids=["places of fractions", "places below 0", "lengths of fractions", "compression in words",
+         "side of fractions", "bits of fractions"],
+)  # fmt: skip
+def test_a_directory_that_is_damaged_is_a_bad_picture(tmp_path, photo, monkeypatch, entry, kind):
+    monkeypatch.setattr(reading, "_HELD", 10)
+    path = tmp_path / "damaged.tif"
+    tiled(path, photo[0])
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<H", content, 10 + 12 * entry + 2, kind)
+    if kind == 9:
+        place = struct.unpack_from("<I", content, 10 + 12 * entry + 8)[0]
+        struct.pack_into("<i", content, place, -5)
+    path.write_bytes(content)
+    with pytest.raises(BadPictureError):
+        open_photograph(str(path)).sampled(3)

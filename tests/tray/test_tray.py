@@ -13,6 +13,7 @@ from PIL import Image
 from merian.catalogue import Catalogue
 from merian.cli import main
 from merian.formats import read_path
+from merian.identify import answered
 from merian.tray import run as running
 
 from .drawn import tray
@@ -129,6 +130,93 @@ def test_what_was_validated_gives_an_interval_and_what_was_missed_is_added(photo
     assert "is not known" not in (out / "tray.html").read_text()
 
 
+def test_a_photograph_without_bodies_tells_nothing_of_what_is_missed(photos, tmp_path):
+    looked = tmp_path / "photos"
+    looked.mkdir()
+    for name in ("p0.png", "p1.png"):
+        (looked / name).write_bytes((photos / name).read_bytes())
+    Image.fromarray(np.full((60, 80, 3), 200, np.uint8)).save(looked / "plain.png")
+    said = tmp_path / "said.tsv"
+    said.write_text("photo\tinstance\ttruth\np0.png\t1\tbody\nplain.png\t\tbody\n")
+    out = tmp_path / "out"
+    assert run(looked, "--out", out, "--validated", said) == 0
+    counts = {row["photo"]: row for row in table(out / "counts.tsv")}
+    assert float(counts["p1.png"]["to"]) == 5  # no more than were found
+    page = (out / "tray.html").read_text()
+    assert "is not known" in page
+    assert "cannot be counted on" in page
+
+
+def test_no_more_of_what_is_no_thing_were_missed(photos, tmp_path):
+    said = ["photo\tinstance\ttruth"] + [f"p0.png\t{number}\tnone" for number in range(1, 6)]
+    (tmp_path / "said.tsv").write_text("\n".join(said))
+    (tmp_path / "missed.tsv").write_text("kind\tfound\tmissed\nbody\t1\t9\nmoth\t1\t1\n")
+    words = ["--validated", tmp_path / "said.tsv", "--missed", tmp_path / "missed.tsv"]
+    assert run(photos, "--out", tmp_path / "out", *words) == 0
+    counts = {(row["photo"], row["kind"]): row for row in table(tmp_path / "out" / "counts.tsv")}
+    assert float(counts["p0.png", "(no thing)"]["to"]) == 5
+    assert "moth" in (tmp_path / "out" / "tray.html").read_text()
+    # Of p0 alone nothing was found that is a body: nothing is known of what is missed.
+    assert run(photos / "p0.png", "--out", tmp_path / "one", *words[:2]) == 0
+    assert "is not known" in (tmp_path / "one" / "tray.html").read_text()
+
+
+def test_missed_kinds_that_are_called_otherwise_are_told(photos, tmp_path):
+    (tmp_path / "missed.tsv").write_text("kind\tfound\tmissed\nmoth\t8\t2\n")
+    words = ["--out", tmp_path / "out", "--missed", tmp_path / "missed.tsv"]
+    assert run(photos, *words) == 0
+    assert {row["count"] for row in table(tmp_path / "out" / "counts.tsv")} == {"5"}
+    page = (tmp_path / "out" / "tray.html").read_text()
+    assert "of no kind that is counted" in page
+    assert "is not known" in page
+
+
+def test_what_cannot_be_counted_in_the_end_leaves_what_was_found(photos, tmp_path, capsys):
+    (tmp_path / "said.tsv").write_text("photo\tinstance\ttruth\np0.png\t99\tbody\n")
+    words = ["--out", tmp_path / "out", "--validated", tmp_path / "said.tsv"]
+    assert run(photos, *words) == 0
+    assert "instance 99 of 'p0.png', which was not found" in capsys.readouterr().out
+    assert {row["count"] for row in table(tmp_path / "out" / "counts.tsv")} == {"5"}
+    assert "could not be counted" in (tmp_path / "out" / "tray.html").read_text()
+
+
+def test_too_many_kinds_leave_what_was_found(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(answered, "_MOST", 0)
+    assert run(photos, "--out", tmp_path / "out") == 0
+    assert "counts are of what was found: 1 different names" in capsys.readouterr().out
+    assert {row["count"] for row in table(tmp_path / "out" / "counts.tsv")} == {"5"}
+    assert "things.tsv" not in (tmp_path / "out" / "tray.html").read_text()
+
+
+def test_a_table_of_what_was_missed_is_read_before_any_photograph(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "open_photograph", lambda _: pytest.fail("was looked at"))
+    (tmp_path / "missed.tsv").write_text("kind\tfound\nbody\t1\n")
+    assert run(photos, "--out", tmp_path / "o", "--missed", tmp_path / "missed.tsv") == 2
+
+
+def test_a_picture_of_one_row_ends_no_batch(photos, tmp_path):
+    (tmp_path / "p0.png").write_bytes((photos / "p0.png").read_bytes())
+    for name, size in {
+        "row.png": (1, 500),
+        "column.png": (500, 1),
+        "long.png": (1, 9_000_000),
+    }.items():
+        Image.fromarray(np.full((*size, 3), 200, np.uint8)).save(tmp_path / name)
+    assert run(tmp_path, "--out", tmp_path / "out") == 0
+    assert len(table(tmp_path / "out" / "instances.tsv")) == 5
+    (aside,) = table(tmp_path / "out" / "set_aside.tsv")
+    assert (aside["photo"], "too narrow" in aside["reason"]) == ("long.png", True)
+
+
+def test_the_same_photograph_under_two_names_is_looked_at_once(photos, tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes((photos / "p0.png").read_bytes())
+    assert run(tmp_path, "--out", tmp_path / "out") == 0
+    assert {row["photo"] for row in table(tmp_path / "out" / "instances.tsv")} == {"a.png"}
+    (aside,) = table(tmp_path / "out" / "set_aside.tsv")
+    assert (aside["photo"], aside["reason"]) == ("b.png", "is the same photograph as a.png")
+
+
 def test_a_catalogue_gets_everything_once(photos, tmp_path):
     place = tmp_path / "catalogue"
     Catalogue.create(place).close()
@@ -160,7 +248,7 @@ def test_a_catalogue_gets_everything_once(photos, tmp_path):
         (["p0.png", "--rank", "breed"], "is expected"),
         (["p0.png", "--validated", "none.tsv"], "no such"),
         (["p0.png", "--validated", "wrong.tsv"], "has no column photo"),
-        (["p0.png", "--validated", "other.tsv"], "was not found"),
+        (["p0.png", "--validated", "other.tsv"], "none of the photographs"),
         (["p0.png", "--into", "nothing"], "nothing"),
         (["q.png"], "none of 1 photograph"),
     ],
@@ -171,7 +259,7 @@ def test_what_is_wrong_is_told_in_one_line(photos, tmp_path, monkeypatch, capsys
     for name in ("p0.png", "q.png"):
         (tmp_path / name).write_bytes((photos / name).read_bytes())
     (tmp_path / "wrong.tsv").write_text("kind\tfound\tmissed\nx\t1\t1\n")
-    (tmp_path / "other.tsv").write_text("photo\tinstance\ttruth\np0.png\t99\tbody\n")
+    (tmp_path / "other.tsv").write_text("photo\tinstance\ttruth\np7.png\t1\tbody\n")
     assert run(*words, "--out", "made") == 2
     error = capsys.readouterr().err
     assert told in error

@@ -58,14 +58,16 @@ def counts(
 
     columns = AnswerColumns(sample, answer, truth, count, probability)
     with screen.working("Counting", quiet):
-        read = read_counts(source, columns, rank=rank)
-        recall = read_recall(missed, read.kinds) if missed is not None else None
+        read = read_counts(source, columns, rank=rank, unnamed=True)
+        recall, said = read_recall(missed, read.kinds) if missed is not None else (None, "")
         found = compose(read, recall, seed)
         wanted = more_to_validate(found, precision)
     head, rows = count_rows(found)
     screen.print_table(head, rows[:_SHOWN])
     if len(rows) > _SHOWN:
         print(f"and {len(rows) - _SHOWN:,} more" + ("" if out else "; -o writes them all"))
+    if said:
+        screen.say(said, quiet)
     looked, things = int(read.seen.sum()), int(read.seen.sum() + read.unseen.sum())
     screen.say(f"{looked:,} of {things:,} things were validated", quiet)
     if found.agree > 1.1:

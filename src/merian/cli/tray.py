@@ -72,10 +72,11 @@ def tray(
         json: Print JSON.
         quiet: Print the answer and nothing else.
     """
+    from merian.identify.answered import read_missed
     from merian.measure.definitions import chosen, definitions
     from merian.report.trayed import PAGE, write_page
     from merian.tray.bodies import SIZES, Settings
-    from merian.tray.counting import count_bodies, read_validated
+    from merian.tray.counting import check_photographs, count_bodies, read_validated
     from merian.tray.finding import finder as finder_of
     from merian.tray.run import find_all
 
@@ -91,12 +92,16 @@ def tray(
     name, find = finder_of(finder)
     settings = Settings(name, find, traits, scale_told(scale, calibration), least)
     said = read_validated(validated) if validated is not None else None
+    lost = read_missed(missed) if missed is not None else None
     asked = asked_of(photos, None, about, calibration, None)
+    if said is not None:
+        asked = [*asked]
+        check_photographs(said, (one.name for one in asked))
     with screen.working("Looking", quiet) as job:
         done = find_all(
             asked, settings, out, name=_namer(library, alpha, processes, job.step),
             count=lambda tray: count_bodies(
-                tray.stage, tray.work, tray.named, rank=rank, validated=said, missed=missed
+                tray.stage, tray.work, tray.named, rank=rank, validated=said, missed=lost
             ),
             page=write_page, into=_writer(into), sources=photos, crops=not without_crops,
             progress=job.step,
@@ -177,5 +182,7 @@ def _tell(done: Done, out: Path, json: bool) -> None:
         print(f"  {without:,} have no scale: sizes are in pixels (--scale, --calibration)")
     if done.aside[0]:
         print(screen.printable(f"  {done.aside[0]:,} set aside; the first: {done.aside[1]}"))
+    if done.refused:
+        print(screen.printable(f"  counts are of what was found: {done.refused}"))
     if done.written is not None:
         print(f"  {done.written:,} added to the catalogue")

@@ -23,10 +23,10 @@ from merian.catalogue.schema import TABLES, quoted
 from merian.database import connect
 from merian.errors import InputError
 from merian.files import existing
-from merian.identify.composition import Counts, Recall
+from merian.identify.composition import UNNAMED, Counts, Recall
 from merian.taxonomy.name_table import read_name_table
 
-__all__ = ["AnswerColumns", "read_counts", "read_recall"]
+__all__ = ["AnswerColumns", "FoundAndMissed", "read_counts", "read_missed", "read_recall"]
 
 _MEMORY = "1GB"
 _USUAL = {
@@ -37,6 +37,7 @@ _USUAL = {
     "probability": ("probability", "p", "score", "confidence"),
 }
 _MOST = 2000  # kinds; more are not kinds but the names of things
+_SHOWN = 5  # kinds that are told in a line
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,21 @@ class AnswerColumns:
     probability: str = ""
 
 
-def read_counts(path: Path, columns: AnswerColumns | None = None, *, rank: str = "") -> Counts:
+def read_counts(
+    path: Path,
+    columns: AnswerColumns | None = None,
+    *,
+    rank: str = "",
+    unnamed: bool = False,
+) -> Counts:
     """Return the counts of a table or a catalogue.
 
     Args:
         path: A CSV, TSV or Parquet file, or the folder of a catalogue.
         columns: Which column holds what.
         rank: Of a catalogue, the rank at which things are counted; names as they are if not given.
+        unnamed: Whether things of which an answer says nothing are a kind of their own, until
+            somebody says what they are; else they are of the kinds that are named.
     """
     columns = columns or AnswerColumns()
     path = existing(Path(path), "table of answers, or catalogue")
@@ -72,7 +81,7 @@ def read_counts(path: Path, columns: AnswerColumns | None = None, *, rank: str =
                 if rank:
                     raise InputError("--rank is of a catalogue; name the --answer column instead")
                 _of_table(con, path, Path(work), columns)
-            return _counts(con, path)
+            return _counts(con, path, unnamed)
         finally:
             con.close()
 
@@ -165,7 +174,7 @@ def _of_catalogue(
     con.execute(f"CREATE VIEW thing AS SELECT * FROM read_parquet({literal(str(table))})")
 
 
-def _counts(con: duckdb.DuckDBPyConnection, path: Path) -> Counts:
+def _counts(con: duckdb.DuckDBPyConnection, path: Path, unnamed: bool) -> Counts:
     rows = con.execute(
         "SELECT sample, answer, truth, CAST(sum(n) AS BIGINT), "
         "sum(n * least(greatest(p, 0), 1)), CAST(sum(n) FILTER (WHERE p IS NOT NULL) AS BIGINT) "
@@ -173,6 +182,8 @@ def _counts(con: duckdb.DuckDBPyConnection, path: Path) -> Counts:
     ).fetchall()
     if not rows:
         raise InputError(f"{path}: nothing in it was answered; expected a row for each thing")
+    if unnamed and any(not row[1] and row[2] is None for row in rows):
+        rows = [(row[0], row[1] or UNNAMED, *row[2:]) for row in rows]
     samples = sorted({row[0] for row in rows})
     answers = sorted({row[1] for row in rows}, key=lambda name: (not name, name))
     kinds = sorted({row[1] for row in rows if row[1]} | {row[2] for row in rows if row[2]})
@@ -213,21 +224,63 @@ def _doubts(
         return None
     common = np.array([told[answers[kind]] if kind in answers else 0.0 for kind in kinds]) + 0.5
     found = np.zeros((len(kinds), len(told)))
+    without = np.array([kind == UNNAMED for kind in kinds])
     for answer, place in answers.items():
         own = np.array([bool(kind) and kind == answer for kind in kinds])
-        others = np.where(own, 0, common)
+        others = np.where(own | without, 0, common)
         rest = told[place] - (sure[place] if own.any() else 0)
         found[:, place] = own * sure[place] + rest * others / max(float(others.sum()), 1e-12)
     return found
 
 
-def read_recall(path: Path, kinds: Sequence[str]) -> Recall:
-    """Return what a detector found and missed, from a table with the columns kind, found, missed.
+@dataclass(frozen=True)
+class FoundAndMissed:
+    """What a detector found and missed, as a table tells it.
+
+    Attributes:
+        path: The table.
+        kinds: By kind, how many were found and how many missed.
+    """
+
+    path: Path
+    kinds: Mapping[str, tuple[int, int]]
+
+    def of(self, kinds: Sequence[str]) -> tuple[Recall | None, str]:
+        """Return what that tells of some kinds, and what has to be said of it.
+
+        Args:
+            kinds: Those that are counted.
+        """
+        both = [self.kinds.get(kind, (0, 0)) if kind else (0, 0) for kind in kinds]
+        recall = Recall(*np.array(both, np.int64).reshape(-1, 2).T)
+        others = sorted({*self.kinds} - {*kinds} - {""})
+        shown = ", ".join(map(repr, others[:_SHOWN])) + (", ..." if len(others) > _SHOWN else "")
+        if not recall.counted:
+            return None, (
+                f"{self.path}: tells how many were found and missed of no kind that is counted"
+                + (f"; it has {shown}, which nothing is called" if shown else "")
+            )
+        return recall, f"{self.path}: {shown} is not counted: nothing is so called" if shown else ""
+
+
+def read_recall(path: Path, kinds: Sequence[str]) -> tuple[Recall, str]:
+    """Return what a detector found and missed, and what has to be said of it.
 
     Args:
-        path: The table.
+        path: A table with the columns kind, found and missed.
         kinds: Those that are counted.
+
+    Raises:
+        InputError: It tells of none of them.
     """
+    recall, said = read_missed(path).of(kinds)
+    if recall is None:
+        raise InputError(said)
+    return recall, said
+
+
+def read_missed(path: Path) -> FoundAndMissed:
+    """Read a table with the columns kind, found and missed."""
     path = existing(Path(path), "table of what was found and missed")
     with tempfile.TemporaryDirectory(prefix="merian-counts-") as work, connect() as con:
         names = {name.strip().lower(): name for name in read_name_table(con, path, Path(work))}
@@ -242,12 +295,10 @@ def read_recall(path: Path, kinds: Sequence[str]) -> Recall:
             f"TRY_CAST({quoted(names['found'])} AS BIGINT), "
             f"TRY_CAST({quoted(names['missed'])} AS BIGINT) FROM asked"
         ).fetchall()
-    found, missed = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
-    place = {kind: n for n, kind in enumerate(kinds)}
+    kinds: dict[str, tuple[int, int]] = {}
     for line, (kind, some, gone) in enumerate(rows, start=2):
         if some is None or gone is None or some < 0 or gone < 0:
             raise InputError(f"{path}:{line}: expected 0 or more for found and missed")
-        if kind in place:
-            found[place[kind]] += some
-            missed[place[kind]] += gone
-    return Recall(found, missed)
+        before = kinds.get(kind or "", (0, 0))
+        kinds[kind or ""] = before[0] + some, before[1] + gone
+    return FoundAndMissed(path, kinds)

@@ -32,10 +32,21 @@ from numpy.typing import NDArray
 
 from merian.errors import InputError
 
-__all__ = ["Composition", "Counts", "Recall", "compose", "count_rows", "more_to_validate"]
+__all__ = [
+    "UNNAMED",
+    "Composition",
+    "Counts",
+    "Recall",
+    "compose",
+    "count_rows",
+    "more_to_validate",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+UNNAMED = "(no name)"
+"""What is answered about things of which nothing is said, where these are a kind of their own."""
 
 _SURE = 0.8  # of the answers to a kind of which nothing is known; a guess that weighs as one thing
 _DOUBTS = 10.0  # things; what the answers' own probabilities of a kind weigh at most
@@ -74,6 +85,11 @@ class Recall:
 
     found: Ints
     missed: Ints
+
+    @property
+    def counted(self) -> int:
+        """How many things were counted by hand, of all kinds; of none nothing is known."""
+        return int(self.found.sum() + self.missed.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +142,8 @@ def compose(
     low, high = np.quantile(drawn, _INTERVAL, axis=0)
     truth = np.mean([chain[1] for chain in chains], axis=0)
     there = np.concatenate([chain[2] for chain in chains])
-    named = np.array([bool(kind) for kind in counts.kinds])  # what is no thing is no kind either
+    # What is no thing is no kind either, and who has no name may be of any.
+    named = np.array([kind not in ("", UNNAMED) for kind in counts.kinds])
     many = (there & named).sum(axis=2)
     rich = np.stack([many.mean(axis=0), *np.quantile(many, _INTERVAL, axis=0)], axis=1)
     return Composition(
@@ -149,6 +166,7 @@ def _chain(
     samples, kinds, answers = counts.seen.shape
     before = _before(counts)
     known = counts.seen.sum(axis=2)
+    named = np.array([bool(kind) for kind in counts.kinds])
     sample, answer = np.nonzero(counts.unseen)
     many = counts.unseen[sample, answer]
     confusion = (before + counts.seen.sum(axis=0)) / (before + counts.seen.sum(axis=0)).sum(
@@ -179,7 +197,7 @@ def _chain(
         else:
             weight, here = _weights(random, inside, weight, chance)
         if turn >= _BURN:
-            drawn[turn - _BURN] = inside + _missed(random, inside, recall)
+            drawn[turn - _BURN] = inside + _missed(random, inside, recall, named)
             there[turn - _BURN] = here
         if chance is not None:
             weight = _turned(random, weight, counts.unseen, known, confusion, chance)
@@ -240,6 +258,8 @@ def _before(counts: Counts) -> Floats:
     others /= np.maximum(others.sum(axis=1, keepdims=True), 1)
     named = own.any(axis=1, keepdims=True)
     found: Floats = np.where(named, _SURE * own + (1 - _SURE) * others, others)
+    if UNNAMED in counts.kinds:  # what has a name is not of no name
+        found[[kind == UNNAMED for kind in counts.kinds]] = own[[*counts.kinds].index(UNNAMED)]
     if counts.doubts is not None:
         total = counts.doubts.sum(axis=1, keepdims=True)
         found += counts.doubts * np.minimum(1, _DOUBTS / np.maximum(total, 1e-12))
@@ -253,8 +273,10 @@ def _dirichlet(random: np.random.Generator, weight: Floats) -> Floats:
     return found
 
 
-def _missed(random: np.random.Generator, inside: Floats, recall: Recall | None) -> Floats:
-    """Return how many more of each kind there are than were found."""
+def _missed(
+    random: np.random.Generator, inside: Floats, recall: Recall | None, named: NDArray[np.bool_]
+) -> Floats:
+    """Return how many more of each kind there are than were found; of what is no thing, none."""
     if recall is None:
         return np.zeros_like(inside)
     # A kind that was hardly counted by hand is found about as often as all are.
@@ -264,6 +286,7 @@ def _missed(random: np.random.Generator, inside: Floats, recall: Recall | None) 
     there = inside > 0
     odds = np.broadcast_to(np.clip(share, 1e-3, 1.0), inside.shape)[there]
     some[there] = random.negative_binomial(inside[there], odds)
+    some[:, ~named] = 0
     return some
 
 

@@ -101,7 +101,8 @@ def ground_of(lab: Floats, shape: tuple[int, int] | None = None, *, inside: bool
             on a table.
     """
     factor = max(1, max(lab.shape[:2]) // _FITTED)
-    small = lab[factor // 2 :: factor, factor // 2 :: factor]
+    first = [min(factor // 2, side - 1) for side in lab.shape[:2]]  # it may be a single row
+    small = lab[first[0] :: factor, first[1] :: factor]
     height, width = small.shape[:2]
     y = np.broadcast_to(np.linspace(-1, 1, height)[:, None], (height, width)).ravel()
     x = np.broadcast_to(np.linspace(-1, 1, width)[None], (height, width)).ravel()

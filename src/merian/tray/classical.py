@@ -52,6 +52,8 @@ _DIRT = 60.0  # pixels of the photograph: less is never a body
 _HALO = 24  # pixels: thin things are told from wide ones within so many
 _LARGER = 1.3  # times as large as at reduced size, which loses the ends of legs
 _LEAST = 64  # pixels that tiles overlap at least
+_MOST = 1_280  # and at most: one long cable would make a single tile of a gigapixel
+_AT_ONCE = 16_000_000  # pixels of the smaller photograph: with fewer a single tile can be borne
 _OUTSIDE = 0.5  # of a piece: so much in print or beside the tray, and it is no body
 
 
@@ -62,7 +64,8 @@ class Classical:
     Attributes:
         factor: How many times smaller it is made.
         halo: How far an answer hangs on its neighbours.
-        largest: How wide or high a body is at most.
+        largest: How wide or high a body is at most; in large photographs those that are wider are
+            joined from pieces.
         ground: Of the smaller photograph.
         level: From which on something is a body.
         least: Pixels of a body.
@@ -183,8 +186,11 @@ def settle(look: Look) -> Classical:
     factor = max(1, int(np.sqrt(usual) / _FINE))
     widest = int(extents[some].max()) * look.step if some.any() else _LEAST
     width, height = look.width // factor, look.height // factor
+    largest = max(_LEAST, int(_LARGER * widest / factor))
+    if width * height > _AT_ONCE:
+        largest = min(largest, _MOST)
     return Classical(
-        factor, _HALO, max(_LEAST, int(_LARGER * widest / factor)),
+        factor, _HALO, largest,
         Ground(ground.surface, ground.noise, ground.share, (height, width)), level,
         max(least * look.step**2 / factor**2, 1.0), max(usual / factor**2, 1.0),
         outside, look.step,

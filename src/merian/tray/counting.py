@@ -3,14 +3,15 @@
 What somebody has validated is a table with the columns photo, instance and truth: what a body is,
 or none for what is no body. A row without an instance is a body that was missed. A photograph of
 which every body has a truth counts for how much is found: there, what was found and what was missed
-are both known. Where no photograph is so, nothing is known of what was missed, and that is said.
+are both known. One in which nothing was found tells nothing: nobody need have looked at it. Where
+no photograph is so, nothing is known of what was missed, and that is said.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,13 @@ import numpy as np
 from merian.errors import InputError
 from merian.files import existing, find_encoding, open_text
 from merian.formats.delimited import write_delimited
-from merian.identify.answered import AnswerColumns, read_counts, read_recall
+from merian.identify.answered import AnswerColumns, FoundAndMissed, read_counts
 from merian.identify.composition import Composition, Counts, Recall, compose
 from merian.measure.stage import Stage
 from merian.tray.naming import Named
 
-__all__ = ["BODY", "Counted", "Validated", "count_bodies", "read_validated"]
+__all__ = ["BODY", "Counted", "Validated", "check_photographs", "count_bodies",
+           "read_validated"]  # fmt: skip
 
 BODY = "body"
 """What a body is called where no library names it."""
@@ -56,12 +58,14 @@ class Counted:
         composition: What they are likely to be; None where nothing tells how often that is wrong.
         recall: What is known of what was missed; None where nothing is.
         notes: What has to be said of the counts.
+        refused: Why what was asked for could not be counted, and counts are of what was found.
     """
 
     found: dict[tuple[str, str], int]
     composition: Composition | None
     recall: Recall | None
     notes: tuple[str, ...]
+    refused: str = ""
 
 
 def read_validated(path: Path) -> Validated:
@@ -99,6 +103,21 @@ def read_validated(path: Path) -> Validated:
     return Validated(truth, missed)
 
 
+def check_photographs(said: Validated, names: Iterable[str]) -> None:
+    """Say so if somebody speaks of a photograph that is not looked at, before any is.
+
+    Args:
+        said: What somebody has said.
+        names: Of the photographs.
+    """
+    spoken = {photo for photo, _ in said.truth} | {*said.missed}
+    for photo in sorted(spoken.difference(names)):
+        raise InputError(
+            f"what was validated is of {photo!r}, which is none of the photographs; they are "
+            "called as in instances.tsv"
+        )
+
+
 def count_bodies(
     stage: Stage,
     work: Path,
@@ -106,7 +125,7 @@ def count_bodies(
     *,
     rank: str = "",
     validated: Validated | None = None,
-    missed: Path | None = None,
+    missed: FoundAndMissed | None = None,
     seed: int = 0,
 ) -> Counted:
     """Count the bodies of photographs.
@@ -117,11 +136,10 @@ def count_bodies(
         named: What they are called; None where no library was given.
         rank: At which they are counted; by the names that are stood by, if not given.
         validated: What somebody has said of them.
-        missed: A table of what is found and missed of each kind.
+        missed: What is found and missed of each kind.
         seed: Of what is drawn.
     """
     said = validated or Validated({}, {})
-    _check_known(stage, said)
     found: Counter[tuple[str, str]] = Counter()
 
     def rows() -> Iterator[tuple[object, ...]]:
@@ -135,11 +153,35 @@ def count_bodies(
 
     table = work / "things.tsv"
     columns = ("sample", "answer", "truth", "probability")
-    if not write_delimited(table, columns, rows(), "\t"):
+    write_delimited(table, columns, rows(), "\t")
+    try:
+        _check_known(stage, said)
+        return _counted(stage, table, columns, found, named is not None, said, missed, seed)
+    except InputError as error:  # what was found took hours, and is not to be lost for this
+        why = str(error).removeprefix(f"{table}: ")
+        note = f"Counts are of what was found, as more could not be counted: {why}"
+        return Counted(dict(found), None, None, (note,), why)
+
+
+def _counted(
+    stage: Stage,
+    table: Path,
+    columns: tuple[str, str, str, str],
+    found: Counter[tuple[str, str]],
+    named: bool,
+    said: Validated,
+    missed: FoundAndMissed | None,
+    seed: int,
+) -> Counted:
+    """Count the bodies of a table of them, with all that is known of errors."""
+    if not found:
         return Counted({}, None, None, ())
-    counts = read_counts(table, AnswerColumns(*columns[:3], "", columns[3]))
-    recall = read_recall(missed, counts.kinds) if missed is not None else None
+    counts = read_counts(table, AnswerColumns(*columns[:3], "", columns[3]), unnamed=True)
     notes: list[str] = []
+    recall = None
+    if missed is not None:
+        recall, note = missed.of(counts.kinds)
+        notes += [note] * bool(note)
     if recall is None:
         counts, recall = _recall(stage, said, counts, notes)
     if recall is None:
@@ -148,7 +190,7 @@ def count_bodies(
             "every body of a few photographs and list those that were missed (--validated), or "
             "give --missed."
         )
-    if named is None and not said.truth and recall is None:
+    if not named and not said.truth and recall is None:
         return Counted(dict(found), None, None, tuple(notes))
     if counts.doubts is None and not counts.seen.any():
         notes.append("Nothing tells how often the names are wrong, so counts have no interval.")
@@ -178,14 +220,14 @@ def _recall(
     left = {image: 0 for (image,) in stage.rows("SELECT image FROM shot")}
     for _, image, number in stage.rows(_BODIES):
         left[image] += (image, number) not in said.truth
-    whole = {image for image, more in left.items() if not more}
-    if not said.truth or not whole:
-        if said.missed:
-            notes.append(
-                "Bodies that were missed are listed, but of no photograph was every body "
-                "validated: they cannot be counted on."
-            )
-        return counts, None
+    looked = {image for image, _ in said.truth}
+    whole = {image for image, more in left.items() if not more and image in looked}
+    lost = sum(len(kinds) for photo, kinds in said.missed.items() if photo not in whole)
+    if lost:
+        notes.append(
+            f"{lost:,} bodies that were missed are listed of photographs of which not every body "
+            "was validated, or none was found: they cannot be counted on."
+        )
     there: Counter[str] = Counter()
     for (photo, _), kind in said.truth.items():
         there[kind] += photo in whole and kind.lower() != _NONE
@@ -195,7 +237,8 @@ def _recall(
     counts = _with_kinds(counts, new)
     found = np.array([there[kind] for kind in counts.kinds], np.int64)
     missed = np.array([gone[kind] for kind in counts.kinds], np.int64)
-    return counts, Recall(found, missed)
+    recall = Recall(found, missed)
+    return counts, recall if recall.counted else None
 
 
 def _with_kinds(counts: Counts, new: Sequence[str]) -> Counts:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from merian.errors import MissingExtraError, NotFoundError, did_you_mean
 from merian.measure.masks import Region
+from merian.pictures import BadPictureError
 from merian.tray.photograph import Photograph
 
 __all__ = ["AUTO", "FINDERS", "Finder", "Found", "Look", "Search", "finder", "look_at"]
@@ -132,6 +133,10 @@ def finder(name: str = AUTO) -> tuple[str, Finder]:
 def look_at(photograph: Photograph, px_per_mm: float | None = None) -> Look:
     """Return a whole photograph at reduced size."""
     step = max(1, int(np.ceil(np.sqrt(photograph.width * photograph.height / _LOOKED))))
+    if min(photograph.width, photograph.height) <= step // 2:
+        raise BadPictureError(
+            f"is {photograph.width:,} x {photograph.height:,} pixels, too narrow to be looked at"
+        )
     return Look(
         photograph.sampled(step), step, photograph.width, photograph.height, px_per_mm
     )  # fmt: skip

@@ -16,7 +16,8 @@ import math
 import struct
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -154,6 +155,17 @@ class Blocks:
 
     def _decoded(self, number: int) -> Bytes:
         """Return a block: as a small TIFF of its own it is read by Pillow."""
+        with _damaged(f"its block {number:,}"):
+            block = self._read(number)
+        if block.shape != (self._tall(number), self._wide, 3):
+            raise BadPictureError(f"its block {number:,} is of another size than is told")
+        return block
+
+    def _tall(self, number: int) -> int:
+        """Return how high a block is: the last strip may be lower, a tile never is."""
+        return self._high if self._tiled else min(self._high, self.height - number * self._high)
+
+    def _read(self, number: int) -> Bytes:
         many = self._many[number]
         if not 0 < many <= _LARGEST_BLOCK:
             raise BadPictureError(f"its block {number:,} has {many:,} bytes")
@@ -162,12 +174,21 @@ class Blocks:
             data = stream.read(many)
         if len(data) < many:
             raise BadPictureError(f"the file is cut short: its block {number:,} is missing")
-        high = self._high
-        if not self._tiled:  # the last strip may be lower; a tile never is
-            high = min(high, self.height - number * high)
-        with opened(_small(self._tags, self._order, self._wide, high, data)) as image:
+        small = _small(self._tags, self._order, self._wide, self._tall(number), data)
+        with opened(small) as image:
             image.load()
             return np.asarray(coloured(image))
+
+
+@contextmanager
+def _damaged(what: str) -> Iterator[None]:
+    """Say which part of a file cannot be read, where its directory tells what makes no sense."""
+    try:
+        yield
+    except (OSError, TypeError, ValueError, ArithmeticError, LookupError, struct.error) as error:
+        raise BadPictureError(
+            f"{what} cannot be read ({type(error).__name__}: {str(error)[:100]})"
+        ) from None
 
 
 def open_photograph(address: str) -> Photograph:
@@ -178,10 +199,11 @@ def open_photograph(address: str) -> Photograph:
     """
     path = Path(address)
     if path.is_file():
-        with path.open("rb") as stream:
-            kind = stream.read(4)
-        if kind in _TIFF and math.prod(_size(_tags_of(path)[1])) > min(_HELD, pixel_limit()):
-            return Blocks(path)
+        with _damaged("it"):
+            with path.open("rb") as stream:
+                kind = stream.read(4)
+            if kind in _TIFF and math.prod(_size(_tags_of(path)[1])) > min(_HELD, pixel_limit()):
+                return Blocks(path)
     return Whole(np.asarray(decode(read_file(address))))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,6 +52,7 @@ class Done:
         aside: How many were set aside, and the reason of the first.
         run: The id of the run.
         written: How many bodies a catalogue has got; None where none was to be written.
+        refused: Why counts are only of what was found, though more was asked for.
     """
 
     photographs: int
@@ -60,6 +61,7 @@ class Done:
     aside: tuple[int, str]
     run: str
     written: int | None = None
+    refused: str = ""
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Tray:
         work: A folder for what is not kept.
         named: What bodies are called, where a library was given.
         counted: How many there are of each kind.
+        looked: By the id of a photograph that was looked at, its name.
     """
 
     stage: Stage
@@ -81,6 +84,7 @@ class Tray:
     work: Path
     named: Named | None = None
     counted: Counted | None = None
+    looked: dict[str, str] = field(default_factory=dict)
 
 
 def find_all(
@@ -127,6 +131,7 @@ def find_all(
             tray.named = name(tray) if name is not None else None
             tell("counting", tray.stage.specimens)
             tray.counted = count(tray) if count is not None else None
+            done = replace(done, refused=tray.counted.refused if tray.counted else "")
             counts = write_tables(tray.stage, folder, out, tray.named, tray.counted)
             told = _header(done, settings, sources, counts)
             write_json(folder / HEADER, told)
@@ -153,6 +158,8 @@ def _one(
     photograph = open_photograph(asked.address)
     content = content_hash(Path(asked.address))
     asked = replace(asked, media=photo_id(content))
+    if asked.media in tray.looked:  # its bodies would be the same, and be counted twice
+        raise BadPictureError(f"is the same photograph as {tray.looked[asked.media]}")
     what = f"looking at {asked.name}"
     measured, instances = found_in(
         photograph, asked, settings, lambda done, of: tell(f"{what}: tile {done} of {of}", done)
@@ -168,6 +175,7 @@ def _one(
     (tray.folder / OVERLAYS).mkdir(exist_ok=True)
     _overlay(photograph, measured, tray.folder / OVERLAYS / f"{name}.png")
     tray.stage.add(measured)
+    tray.looked[asked.media] = asked.name
 
 
 def _overlay(photograph: Photograph, measured: Measured, path: Path) -> None:

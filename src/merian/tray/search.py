@@ -2,7 +2,8 @@
 
 Two tiles are looked at beside each other, in threads; the answer does not hang on how many. A tile
 costs about a hundred bytes a pixel while it is looked at, and of a photograph nothing else is held
-but what its reader keeps.
+but what its reader keeps. Tiles are as large as the widest body needs, which finders bound in large
+photographs.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SIDE = 1_280
 
 AT_ONCE = 4  # tiles, and bodies, that are worked on at most
 _SIDES = 4  # times the overlap: of smaller tiles most would be seen twice
+_FEWER, _WIDE = 2, 2_560  # times the overlap, and pixels: where more would take too much memory
 _LARGEST = 4.0  # times the overlap: what is wider is not joined from pieces
 
 
@@ -73,7 +75,7 @@ def bodies_in(
     width, height = photograph.width // search.factor, photograph.height // search.factor
     overlap = search.largest if grid.overlap is None else grid.overlap
     overlap = min(overlap, max(width, height))
-    side = max(grid.side, _SIDES * overlap, 1)
+    side = max(grid.side, min(_SIDES * overlap, max(_FEWER * overlap, _WIDE)), 1)
     cut = list(tiles(width, height, side, overlap, halo=search.halo, shift=grid.shift))
     pieces: list[Piece] = []
     for done, found in enumerate(_searched(photograph, search, cut, workers), 1):

@@ -15,7 +15,7 @@ from typing import Any
 
 from merian.files import new_file
 from merian.formats.delimited import write_delimited
-from merian.identify.composition import count_rows
+from merian.identify.composition import UNNAMED, count_rows
 from merian.measure.codes import worst_first
 from merian.measure.stage import Stage
 from merian.measure.written import number
@@ -26,7 +26,7 @@ from merian.tray.naming import NAMES, Named, write_names
 __all__ = ["BODIES", "COCO", "COUNTS", "INSTANCES", "MEASUREMENTS", "PHOTOGRAPHS", "SET_ASIDE",
            "SPECTRUM", "UNNAMED", "spectrum", "write_coco", "write_tables"]  # fmt: skip
 
-COUNTS, MEASUREMENTS, UNNAMED = "counts.tsv", "measurements.tsv", "(no name)"
+COUNTS, MEASUREMENTS = "counts.tsv", "measurements.tsv"
 INSTANCES, COCO, SPECTRUM = "instances.tsv", "trays.coco.json", "size_spectrum.tsv"
 PHOTOGRAPHS, SET_ASIDE = "photographs.tsv", "set_aside.tsv"
 _COLUMNS = (
