@@ -92,6 +92,45 @@ def test_what_does_not_fit_is_listed_with_its_reason(tmp_path):
     assert len(every) == 4 + 3 + 3
 
 
+def test_only_what_a_picture_says_stands_against_an_individual(tmp_path):
+    tables = SampleTables(
+        pictures=table(tmp_path / "p.csv", "sample,picture", ",plain.jpg", "A,a.jpg", "A,both.jpg",
+                       "B,both.jpg"),
+        individuals=table(
+            tmp_path / "i.csv", "specimen,picture,sample", "i1,plain.jpg,A", "i2,both.jpg,B",
+            "i3,gone.jpg,A", "i4,gone.jpg,", "i5,a.jpg,A",
+        ),
+    )  # fmt: skip
+    with join_samples(tables) as joined:
+        kept = list(joined.rows("SELECT id, sample FROM joined WHERE what = 'individual' "
+                                "ORDER BY id"))  # fmt: skip
+        found = list(joined.rows("SELECT id, reason, aside FROM finding WHERE what = 'individual' "
+                                 "ORDER BY id"))  # fmt: skip
+    # A picture of no sample, or of two, does not contradict an individual that names its own.
+    assert kept == [("i1", "A"), ("i2", "B"), ("i3", "A"), ("i5", "A")]
+    assert found == [("i3", "individual of no picture", False),
+                     ("i4", "individual that names no sample", True)]  # fmt: skip
+
+
+def test_numbers_of_a_picture_count_anew_on_each_and_codes_of_specimens_do_not(tmp_path):
+    pictures = table(tmp_path / "p.csv", "sample,picture", "A,a1", "A,a2", "B,b1")
+    rows = "a1,1", "a1,2", "a2,1", "b1,1", "b1,1"
+    counts, reasons = {}, {}
+    for column in ("instance", "specimen"):
+        things = table(tmp_path / f"{column}.tsv", f"photo\t{column}",
+                       *(row.replace(",", "\t") for row in rows))  # fmt: skip
+        with join_samples(SampleTables(pictures=pictures, individuals=things)) as joined:
+            counts[column] = dict(joined.rows("SELECT sample, individuals FROM sample_row"))
+            reasons[column] = sorted(joined.rows(
+                "SELECT reason, line FROM finding WHERE what = 'individual'"
+            ))  # fmt: skip
+    assert counts == {"instance": {"A": 3, "B": 1}, "specimen": {"A": 1, "B": 0}}
+    assert reasons == {
+        "instance": [("individual twice", 6)],
+        "specimen": [("individual of two samples", line) for line in (2, 4, 5, 6)],
+    }
+
+
 def test_every_row_is_joined_or_listed(tmp_path):
     chance = random.Random(4)
     rows = [
