@@ -275,6 +275,19 @@ def test_the_verb_writes_tables_and_a_page(traps, capsys):
     assert all(abs(ways[0][kind] - ways[1][kind]) < 0.1 for kind in ways[0])
 
 
+def test_traps_of_which_every_fifth_is_sequenced_are_learnt_from(traps, capsys):
+    head, *things = (traps / "things.csv").read_text().splitlines()
+    more = [
+        line.replace(f"T{n}", f"S{n}{site}")
+        for line in things for n in range(10) for site in "ABCDE" if line.startswith(f"T{n},")
+    ]  # fmt: skip
+    table(traps / "sites.csv", head, *more)
+    head, *taxa = (traps / "taxa.csv").read_text().splitlines()
+    table(traps / "first.csv", head, *(f"S{row[1]}A{row[2:]}" for row in taxa))
+    assert run("sample", "--individuals", traps / "sites.csv", "--taxa", traps / "first.csv") == 0
+    assert "learnt from the other samples, left out in 10 parts" in capsys.readouterr().err
+
+
 def test_too_few_samples_are_counted_by_pictures_alone(traps, capsys):
     things = [line for line in (traps / "things.csv").read_text().splitlines() if "T3" in line]
     table(traps / "few.csv", "sample,specimen,predicted,validated,score", *things)

@@ -154,8 +154,7 @@ def weigh_samples(
         source = f"{_many(one)} earlier samples"
         parts = [(np.ones(len(things), bool), one)]
     else:
-        both = (things > 0) & ~np.isnan(lists.listed).any(axis=1)
-        if int(both.sum()) < _FEWEST:
+        if int(known.both.sum()) < _FEWEST:
             return BothViews(alone, alone, lists, known, None, by, "")
         steps = choose_steps(known)
         parts = _left_out(known, steps)
@@ -182,7 +181,7 @@ def _many(told: Detectability) -> int:
 def _left_out(known: Listings, steps: Steps) -> list[tuple[NDArray[np.bool_], Detectability]]:
     """Return parts of the samples, each with what the others tell."""
     many = min(_PARTS, len(known.samples))
-    fold = np.arange(len(known.samples)) % many
+    fold = known.folds(many)
     return [
         (fold == part, learn_detectability(known.only(fold != part), steps)) for part in range(many)
     ]
