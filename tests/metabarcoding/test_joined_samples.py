@@ -182,6 +182,48 @@ def test_lists_are_read_by_lineages_and_ranks(tmp_path):
         assert read_dna_lists(joined, long, {}, kinds).listed[0].tolist() == [0, 0, 1, 1]
 
 
+def test_a_lineage_stands_before_ranks_that_leave_some_out(tmp_path):
+    runs = table(tmp_path / "r.csv", "sample,replicate", "A,A1", "B,B1", "C,C1", "D,D1")
+    taxa = table(
+        tmp_path / "t.csv", "sample,phylum,class,family,lineage,reads",
+        "A,Arthropoda,Insecta,Tipulidae,Arthropoda;Insecta;Diptera;Tipulidae,2",
+        "B,Arthropoda,Insecta,Tipulidae,Arthropoda;Insecta;Diptera,2",
+        "C,unclassified,,,,7", "C,Arthropoda,Insecta,,,0",
+    )  # fmt: skip
+    with join_samples(SampleTables(replicates=runs)) as joined:
+        found = read_dna_lists(joined, taxa, {}, ["Diptera", "Tipulidae"])
+    insects = ("Arthropoda", "Insecta")
+    assert found.paths == [insects, (*insects, "Diptera")]
+    # Nothing of C has a name or reads, but it was sequenced; D was not.
+    np.testing.assert_array_equal(found.listed, [[1, 1], [1, 1], [0, 0], [np.nan] * 2])
+
+
+def test_one_name_of_two_taxa_is_told_apart_by_its_rank_or_by_what_is_above(tmp_path):
+    runs = table(tmp_path / "r.csv", "sample,replicate", "A,A1", "B,B1")
+    flies = ("Arthropoda", "Insecta", "Diptera", "Tipulidae")
+    forms = [
+        table(tmp_path / "ranks.csv", "sample,kingdom,phylum,class,order,family,genus",
+              "A,Animalia,Ctenophora,,,,", "B,Animalia,Arthropoda,Insecta,Diptera,,Ctenophora"),
+        table(tmp_path / "lines.csv", "sample,lineage,name", "A,Animalia,Ctenophora",
+              "B,Animalia;Arthropoda;Insecta;Diptera,Ctenophora"),
+        table(tmp_path / "names.csv", "sample,name,rank", "A,Ctenophora,phylum",
+              "B,Ctenophora,genus"),
+    ]  # fmt: skip
+    own, either = [[0], [1]], [[1], [1]]
+    for ranks, above, expected in (
+        ({"Ctenophora": "genus"}, {}, (own, either, own)),
+        ({}, {"Ctenophora": flies}, (own, own, either)),
+        ({"Ctenophora": "genus"}, {"Ctenophora": flies}, (own, own, own)),
+        ({}, {}, (either, either, either)),
+    ):
+        for taxa, listed in zip(forms, expected, strict=True):
+            with join_samples(SampleTables(replicates=runs)) as joined:
+                found = read_dna_lists(joined, taxa, {}, ["Ctenophora"], ranks, above)
+            assert found.listed.tolist() == listed
+            # What is of another taxon is among what no picture is named as.
+            assert [one[0] for one in found.others] == (["A"] if listed is own else [])
+
+
 def test_what_is_known_is_read_as_it_was_written(tmp_path):
     present = np.array([[1.0, 0.25], [np.nan, 0.0]])
     listed = np.array([[1.0, 0.0], [1.0, np.nan]])
@@ -286,6 +328,22 @@ def test_traps_of_which_every_fifth_is_sequenced_are_learnt_from(traps, capsys):
     table(traps / "first.csv", head, *(f"S{row[1]}A{row[2:]}" for row in taxa))
     assert run("sample", "--individuals", traps / "sites.csv", "--taxa", traps / "first.csv") == 0
     assert "learnt from the other samples, left out in 10 parts" in capsys.readouterr().err
+
+
+def test_ranks_of_answers_tell_names_apart(tmp_path):
+    table(tmp_path / "runs.csv", "sample,replicate", "A,A1", "B,B1")
+    things = table(tmp_path / "i.csv", "sample,specimen,name,rank,validated",
+                   "A,i1,Ctenophora,genus,Ctenophora", "B,i2,Ctenophora,Genus,")  # fmt: skip
+    taxa = table(tmp_path / "t.csv", "sample,phylum,genus", "A,Ctenophora,", "B,,Ctenophora")
+    out = tmp_path / "out"
+    assert run("sample", "--individuals", things, "--taxa", taxa, "-o", out, "-q") == 0
+    assert [(row["sample"], row["listed"]) for row in rows_of(out / "views.tsv")] == [
+        ("A", "no"), ("B", "yes"),
+    ]  # fmt: skip
+    assert [row["sample"] for row in rows_of(out / "dna_others.tsv")] == ["A"]
+    # Without individuals there is no kind to look for, and all that is listed is other.
+    assert run("sample", "--replicates", tmp_path / "runs.csv", "--taxa", taxa, "-o", out) == 0
+    assert len(rows_of(out / "dna_others.tsv")) == 2
 
 
 def test_too_few_samples_are_counted_by_pictures_alone(traps, capsys):

@@ -49,6 +49,7 @@ _USUAL = {
     "replicate": "replicate replicate_id replicateid run run_accession pcr library",
     "answer": "answer predicted prediction name taxon class",
     "truth": "truth true validated human actual",
+    "rank": "rank taxon_rank taxonrank",
     "count": "count n number",
     "probability": "probability p score confidence",
 }
@@ -57,8 +58,8 @@ _EVERYWHERE = frozenset(
     "specimen specimen_id specimenid individual_id individualid occurrence_id occurrenceid".split()
 )
 _OWN = {"sample": ("sample",), "picture": ("sample", "picture"), "replicate": ("sample",
-        "replicate"), "individual": ("sample", "picture", "individual", "answer", "truth", "count",
-        "probability")}  # fmt: skip
+        "replicate"), "individual": ("sample", "picture", "individual", "answer", "truth", "rank",
+        "count", "probability")}  # fmt: skip
 
 
 @dataclass(frozen=True)
