@@ -346,6 +346,30 @@ def test_ranks_of_answers_tell_names_apart(tmp_path):
     assert len(rows_of(out / "dna_others.tsv")) == 2
 
 
+def test_a_run_is_known_by_all_that_decides_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(composition, "_DRAWS", 20)
+    monkeypatch.setattr(composition, "_BURN", 5)
+    head = "sample,specimen,name,other,validated"
+    things = table(tmp_path / "i.csv", head, "A,i1,fly,bee,fly", "B,i2,bee,bee,")
+    table(tmp_path / "l.csv", "sample,taxon,present,listed", "x,fly,1,1", "y,fly,0,0")
+
+    def ran(*more: object) -> str:
+        out = tmp_path / "out"
+        assert run("sample", "--individuals", things, "-o", out, "-q", *more) == 0
+        return json.loads((out / "sample.json").read_text())["merian"]["run"]
+
+    taxa = ("--taxa", table(tmp_path / "t.csv", "sample,name", "A,fly", "B,bee"))
+    ways = [(), ("--seed", 1), ("--map", "other=answer"), taxa,
+            (*taxa, "--detectability", tmp_path / "l.csv")]  # fmt: skip
+    first = [ran(*way) for way in ways]
+    assert len(set(first)) == len(ways)
+    assert [ran(*way) for way in ways] == first
+    table(tmp_path / "l.csv", "sample,taxon,present,listed", "x,fly,1,1", "y,fly,0,1")
+    assert ran(*ways[4]) not in first
+    table(things, head, "A,i1,fly,bee,fly", "B,i2,bee,bee,bee")
+    assert ran() not in first
+
+
 def test_too_few_samples_are_counted_by_pictures_alone(traps, capsys):
     things = [line for line in (traps / "things.csv").read_text().splitlines() if "T3" in line]
     table(traps / "few.csv", "sample,specimen,predicted,validated,score", *things)
@@ -386,6 +410,9 @@ def test_a_catalogue_tells_pictures_and_individuals(tmp_path, capsys):
     runs = table(tmp_path / "r.csv", "sample,replicate", "e0,e0_1")
     out = tmp_path / "out"
     assert run("sample", "--catalogue", tmp_path / "c", "--replicates", runs, "-o", out, "-q") == 0
+    before = (out / "sample.json").read_bytes()
+    assert run("sample", "--catalogue", tmp_path / "c", "--replicates", runs, "-o", out, "-q") == 0
+    assert (out / "sample.json").read_bytes() == before  # to be read does not change a catalogue
     rows = {row["sample"]: row for row in rows_of(out / "samples.tsv")}
     assert (rows["e0"]["individuals"], rows["e0"]["replicates"]) == ("5", "1")
     assert rows["e1"]["replicates"] == "0"

@@ -97,8 +97,14 @@ def sample(
         head, rows = sample_lines(joined, views)
         reasons = list(joined.rows("SELECT reason, count(*) FROM finding GROUP BY 1 ORDER BY 1"))
         if out is not None:
-            given = [sheet, pictures, individuals, replicates, catalogue, taxa]
-            write_sampled(joined, views, lists, [one for one in given if one], out)
+            given = {
+                "sheet": sheet, "pictures": pictures, "individuals": individuals,
+                "replicates": replicates, "catalogue": catalogue, "taxa": taxa,
+                "detectability": detectability,
+            }  # fmt: skip
+            asked = {"map": columns, "sample": tables.sample, "rank": rank, "seed": seed}
+            read = {what: path for what, path in given.items() if path is not None}
+            write_sampled(joined, views, lists, read, asked, out)
     _print_samples(head, rows, out is not None)
     if views is not None and lists is not None:
         screen.print_table(*view_lines(views))
