@@ -104,6 +104,22 @@ def test_steps_follow_what_taxa_have_in_common():
     assert same.common <= own.common
 
 
+@pytest.mark.parametrize("every", [2, 5, 10])
+def test_lists_of_every_so_manyth_sample_do_not_fall_into_one_part(every):
+    known = drawn(40)
+    lacks = np.arange(40) % every != 0
+    known.listed[lacks] = np.nan
+    for many in (5, 10):
+        fold = known.folds(many)
+        assert np.bincount(fold[~lacks], minlength=many).max() <= -(-int((~lacks).sum()) // many)
+        assert np.ptp(np.bincount(fold)) == 0
+    assert choose_steps(known) in [Steps(a, b) for a in (0.5, 1, 2, 4) for b in (0.25, 0.5, 1, 2)]
+    known.listed[1:] = np.nan  # one list, which cannot be left out
+    assert choose_steps(known) == choose_steps(known.only(np.arange(40) < 1))
+    # Where all tell both, samples are dealt out as they stand.
+    assert (drawn(12).folds(5) == np.arange(12) % 5).all()
+
+
 def test_nothing_is_learnt_from_nothing():
     known = drawn(3)
     nobody = Listings(known.samples, KINDS, PATHS, np.full((3, 6), np.nan), known.listed)

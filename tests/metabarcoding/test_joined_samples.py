@@ -92,6 +92,45 @@ def test_what_does_not_fit_is_listed_with_its_reason(tmp_path):
     assert len(every) == 4 + 3 + 3
 
 
+def test_only_what_a_picture_says_stands_against_an_individual(tmp_path):
+    tables = SampleTables(
+        pictures=table(tmp_path / "p.csv", "sample,picture", ",plain.jpg", "A,a.jpg", "A,both.jpg",
+                       "B,both.jpg"),
+        individuals=table(
+            tmp_path / "i.csv", "specimen,picture,sample", "i1,plain.jpg,A", "i2,both.jpg,B",
+            "i3,gone.jpg,A", "i4,gone.jpg,", "i5,a.jpg,A",
+        ),
+    )  # fmt: skip
+    with join_samples(tables) as joined:
+        kept = list(joined.rows("SELECT id, sample FROM joined WHERE what = 'individual' "
+                                "ORDER BY id"))  # fmt: skip
+        found = list(joined.rows("SELECT id, reason, aside FROM finding WHERE what = 'individual' "
+                                 "ORDER BY id"))  # fmt: skip
+    # A picture of no sample, or of two, does not contradict an individual that names its own.
+    assert kept == [("i1", "A"), ("i2", "B"), ("i3", "A"), ("i5", "A")]
+    assert found == [("i3", "individual of no picture", False),
+                     ("i4", "individual that names no sample", True)]  # fmt: skip
+
+
+def test_numbers_of_a_picture_count_anew_on_each_and_codes_of_specimens_do_not(tmp_path):
+    pictures = table(tmp_path / "p.csv", "sample,picture", "A,a1", "A,a2", "B,b1")
+    rows = "a1,1", "a1,2", "a2,1", "b1,1", "b1,1"
+    counts, reasons = {}, {}
+    for column in ("instance", "specimen"):
+        things = table(tmp_path / f"{column}.tsv", f"photo\t{column}",
+                       *(row.replace(",", "\t") for row in rows))  # fmt: skip
+        with join_samples(SampleTables(pictures=pictures, individuals=things)) as joined:
+            counts[column] = dict(joined.rows("SELECT sample, individuals FROM sample_row"))
+            reasons[column] = sorted(joined.rows(
+                "SELECT reason, line FROM finding WHERE what = 'individual'"
+            ))  # fmt: skip
+    assert counts == {"instance": {"A": 3, "B": 1}, "specimen": {"A": 1, "B": 0}}
+    assert reasons == {
+        "instance": [("individual twice", 6)],
+        "specimen": [("individual of two samples", line) for line in (2, 4, 5, 6)],
+    }
+
+
 def test_every_row_is_joined_or_listed(tmp_path):
     chance = random.Random(4)
     rows = [
@@ -141,6 +180,48 @@ def test_lists_are_read_by_lineages_and_ranks(tmp_path):
     long = table(tmp_path / "l.tsv", "sample\tname\tlineage", "A\tDiptera\tArthropoda;Insecta")
     with join_samples(SampleTables(replicates=runs)) as joined:
         assert read_dna_lists(joined, long, {}, kinds).listed[0].tolist() == [0, 0, 1, 1]
+
+
+def test_a_lineage_stands_before_ranks_that_leave_some_out(tmp_path):
+    runs = table(tmp_path / "r.csv", "sample,replicate", "A,A1", "B,B1", "C,C1", "D,D1")
+    taxa = table(
+        tmp_path / "t.csv", "sample,phylum,class,family,lineage,reads",
+        "A,Arthropoda,Insecta,Tipulidae,Arthropoda;Insecta;Diptera;Tipulidae,2",
+        "B,Arthropoda,Insecta,Tipulidae,Arthropoda;Insecta;Diptera,2",
+        "C,unclassified,,,,7", "C,Arthropoda,Insecta,,,0",
+    )  # fmt: skip
+    with join_samples(SampleTables(replicates=runs)) as joined:
+        found = read_dna_lists(joined, taxa, {}, ["Diptera", "Tipulidae"])
+    insects = ("Arthropoda", "Insecta")
+    assert found.paths == [insects, (*insects, "Diptera")]
+    # Nothing of C has a name or reads, but it was sequenced; D was not.
+    np.testing.assert_array_equal(found.listed, [[1, 1], [1, 1], [0, 0], [np.nan] * 2])
+
+
+def test_one_name_of_two_taxa_is_told_apart_by_its_rank_or_by_what_is_above(tmp_path):
+    runs = table(tmp_path / "r.csv", "sample,replicate", "A,A1", "B,B1")
+    flies = ("Arthropoda", "Insecta", "Diptera", "Tipulidae")
+    forms = [
+        table(tmp_path / "ranks.csv", "sample,kingdom,phylum,class,order,family,genus",
+              "A,Animalia,Ctenophora,,,,", "B,Animalia,Arthropoda,Insecta,Diptera,,Ctenophora"),
+        table(tmp_path / "lines.csv", "sample,lineage,name", "A,Animalia,Ctenophora",
+              "B,Animalia;Arthropoda;Insecta;Diptera,Ctenophora"),
+        table(tmp_path / "names.csv", "sample,name,rank", "A,Ctenophora,phylum",
+              "B,Ctenophora,genus"),
+    ]  # fmt: skip
+    own, either = [[0], [1]], [[1], [1]]
+    for ranks, above, expected in (
+        ({"Ctenophora": "genus"}, {}, (own, either, own)),
+        ({}, {"Ctenophora": flies}, (own, own, either)),
+        ({"Ctenophora": "genus"}, {"Ctenophora": flies}, (own, own, own)),
+        ({}, {}, (either, either, either)),
+    ):
+        for taxa, listed in zip(forms, expected, strict=True):
+            with join_samples(SampleTables(replicates=runs)) as joined:
+                found = read_dna_lists(joined, taxa, {}, ["Ctenophora"], ranks, above)
+            assert found.listed.tolist() == listed
+            # What is of another taxon is among what no picture is named as.
+            assert [one[0] for one in found.others] == (["A"] if listed is own else [])
 
 
 def test_what_is_known_is_read_as_it_was_written(tmp_path):
@@ -236,6 +317,59 @@ def test_the_verb_writes_tables_and_a_page(traps, capsys):
     assert all(abs(ways[0][kind] - ways[1][kind]) < 0.1 for kind in ways[0])
 
 
+def test_traps_of_which_every_fifth_is_sequenced_are_learnt_from(traps, capsys):
+    head, *things = (traps / "things.csv").read_text().splitlines()
+    more = [
+        line.replace(f"T{n}", f"S{n}{site}")
+        for line in things for n in range(10) for site in "ABCDE" if line.startswith(f"T{n},")
+    ]  # fmt: skip
+    table(traps / "sites.csv", head, *more)
+    head, *taxa = (traps / "taxa.csv").read_text().splitlines()
+    table(traps / "first.csv", head, *(f"S{row[1]}A{row[2:]}" for row in taxa))
+    assert run("sample", "--individuals", traps / "sites.csv", "--taxa", traps / "first.csv") == 0
+    assert "learnt from the other samples, left out in 10 parts" in capsys.readouterr().err
+
+
+def test_ranks_of_answers_tell_names_apart(tmp_path):
+    table(tmp_path / "runs.csv", "sample,replicate", "A,A1", "B,B1")
+    things = table(tmp_path / "i.csv", "sample,specimen,name,rank,validated",
+                   "A,i1,Ctenophora,genus,Ctenophora", "B,i2,Ctenophora,Genus,")  # fmt: skip
+    taxa = table(tmp_path / "t.csv", "sample,phylum,genus", "A,Ctenophora,", "B,,Ctenophora")
+    out = tmp_path / "out"
+    assert run("sample", "--individuals", things, "--taxa", taxa, "-o", out, "-q") == 0
+    assert [(row["sample"], row["listed"]) for row in rows_of(out / "views.tsv")] == [
+        ("A", "no"), ("B", "yes"),
+    ]  # fmt: skip
+    assert [row["sample"] for row in rows_of(out / "dna_others.tsv")] == ["A"]
+    # Without individuals there is no kind to look for, and all that is listed is other.
+    assert run("sample", "--replicates", tmp_path / "runs.csv", "--taxa", taxa, "-o", out) == 0
+    assert len(rows_of(out / "dna_others.tsv")) == 2
+
+
+def test_a_run_is_known_by_all_that_decides_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(composition, "_DRAWS", 20)
+    monkeypatch.setattr(composition, "_BURN", 5)
+    head = "sample,specimen,name,other,validated"
+    things = table(tmp_path / "i.csv", head, "A,i1,fly,bee,fly", "B,i2,bee,bee,")
+    table(tmp_path / "l.csv", "sample,taxon,present,listed", "x,fly,1,1", "y,fly,0,0")
+
+    def ran(*more: object) -> str:
+        out = tmp_path / "out"
+        assert run("sample", "--individuals", things, "-o", out, "-q", *more) == 0
+        return json.loads((out / "sample.json").read_text())["merian"]["run"]
+
+    taxa = ("--taxa", table(tmp_path / "t.csv", "sample,name", "A,fly", "B,bee"))
+    ways = [(), ("--seed", 1), ("--map", "other=answer"), taxa,
+            (*taxa, "--detectability", tmp_path / "l.csv")]  # fmt: skip
+    first = [ran(*way) for way in ways]
+    assert len(set(first)) == len(ways)
+    assert [ran(*way) for way in ways] == first
+    table(tmp_path / "l.csv", "sample,taxon,present,listed", "x,fly,1,1", "y,fly,0,1")
+    assert ran(*ways[4]) not in first
+    table(things, head, "A,i1,fly,bee,fly", "B,i2,bee,bee,bee")
+    assert ran() not in first
+
+
 def test_too_few_samples_are_counted_by_pictures_alone(traps, capsys):
     things = [line for line in (traps / "things.csv").read_text().splitlines() if "T3" in line]
     table(traps / "few.csv", "sample,specimen,predicted,validated,score", *things)
@@ -276,6 +410,9 @@ def test_a_catalogue_tells_pictures_and_individuals(tmp_path, capsys):
     runs = table(tmp_path / "r.csv", "sample,replicate", "e0,e0_1")
     out = tmp_path / "out"
     assert run("sample", "--catalogue", tmp_path / "c", "--replicates", runs, "-o", out, "-q") == 0
+    before = (out / "sample.json").read_bytes()
+    assert run("sample", "--catalogue", tmp_path / "c", "--replicates", runs, "-o", out, "-q") == 0
+    assert (out / "sample.json").read_bytes() == before  # to be read does not change a catalogue
     rows = {row["sample"]: row for row in rows_of(out / "samples.tsv")}
     assert (rows["e0"]["individuals"], rows["e0"]["replicates"]) == ("5", "1")
     assert rows["e1"]["replicates"] == "0"

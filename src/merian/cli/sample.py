@@ -66,7 +66,7 @@ def sample(
         out: A folder for the tables and a page.
         quiet: Print the answer and nothing else.
     """
-    from merian.metabarcoding.both_views import counts_of, weigh_samples
+    from merian.metabarcoding.both_views import counts_of, ranks_of, weigh_samples
     from merian.metabarcoding.dna_lists import read_dna_lists, read_earlier
     from merian.metabarcoding.joined_samples import SampleTables, join_samples
     from merian.report.sampled import PAGE, check_out, sample_lines, view_lines, write_sampled
@@ -87,15 +87,24 @@ def sample(
         lists = views = None
         if taxa is not None:
             kinds = [kind for kind in counts.kinds if kind] if counts else list(more)
-            lists = read_dna_lists(joined, taxa, columns, kinds)
+            ranks = ranks_of(joined, table, rank, kinds)
+            before = told or earlier
+            above = dict(zip(before.kinds, before.paths, strict=True)) if before else {}
+            lists = read_dna_lists(joined, taxa, columns, kinds, ranks, above)
         if counts is not None:
             job.tell("Counting")
             views = weigh_samples(counts, lists, earlier=earlier, told=told, seed=seed)
         head, rows = sample_lines(joined, views)
         reasons = list(joined.rows("SELECT reason, count(*) FROM finding GROUP BY 1 ORDER BY 1"))
         if out is not None:
-            given = [sheet, pictures, individuals, replicates, catalogue, taxa]
-            write_sampled(joined, views, lists, [one for one in given if one], out)
+            given = {
+                "sheet": sheet, "pictures": pictures, "individuals": individuals,
+                "replicates": replicates, "catalogue": catalogue, "taxa": taxa,
+                "detectability": detectability,
+            }  # fmt: skip
+            asked = {"map": columns, "sample": tables.sample, "rank": rank, "seed": seed}
+            read = {what: path for what, path in given.items() if path is not None}
+            write_sampled(joined, views, lists, read, asked, out)
     _print_samples(head, rows, out is not None)
     if views is not None and lists is not None:
         screen.print_table(*view_lines(views))

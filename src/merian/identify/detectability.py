@@ -64,6 +64,23 @@ class Listings:
             self, samples=names, present=self.present[chosen], listed=self.listed[chosen]
         )
 
+    @property
+    def both(self) -> NDArray[np.bool_]:
+        """Of which samples something tells both what is there and what is listed."""
+        lacking = np.isnan(self.present).all(axis=1) | np.isnan(self.listed).all(axis=1)
+        return np.asarray(~lacking, bool)
+
+    def folds(self, many: int) -> Ints:
+        """Return int64[samples]: in which of several parts each is left out.
+
+        Samples that tell both are dealt out first: however they stand among the others, no part
+        has them all if there are two.
+        """
+        order = np.argsort(~self.both, kind="stable")
+        fold = np.empty(len(order), np.int64)
+        fold[order] = np.arange(len(order)) % many
+        return fold
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -147,9 +164,9 @@ def choose_steps(known: Listings, folds: int = _FOLDS) -> Steps:
     told = known.only(looked)
     many = min(folds, len(told.samples))
     best = Steps(_COMMON[1], _LIKELIER[0])
-    if many < 2:
+    if many < 2 or int(told.both.sum()) < 2:
         return best
-    fold = np.arange(len(told.samples)) % many
+    fold = told.folds(many)
 
     def loss(steps: Steps) -> float:
         parts = ((told.only(fold != out), told.only(fold == out)) for out in range(many))

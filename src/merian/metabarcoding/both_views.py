@@ -28,7 +28,7 @@ from merian.identify.detectability import (
 from merian.metabarcoding.dna_lists import DnaLists
 from merian.metabarcoding.joined_samples import JoinedSamples
 
-__all__ = ["VIEWS", "BothViews", "counts_of", "view_rows", "weigh_samples"]
+__all__ = ["VIEWS", "BothViews", "counts_of", "ranks_of", "view_rows", "weigh_samples"]
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +98,31 @@ def counts_of(
     return _arranged(read, joined.samples(), more)
 
 
+def ranks_of(
+    joined: JoinedSamples, catalogue: Path | None, rank: str, kinds: Sequence[str]
+) -> dict[str, str]:
+    """Return of what rank kinds are, as far as those who answered say so, and all the same.
+
+    Args:
+        joined: The samples.
+        catalogue: That the individuals are in; None where they are in a table.
+        rank: Of a catalogue, the rank at which things are counted.
+        kinds: That are counted.
+    """
+    if catalogue is not None and rank:
+        return dict.fromkeys(kinds, rank)
+    one = "SELECT {0}, min(lower({1})) FROM {2} WHERE {0} <> '' AND {1} <> '' GROUP BY {0} HAVING "
+    one += "count(DISTINCT lower({1})) = 1 ORDER BY {0}"
+    if catalogue is None:
+        rows = list(joined.rows(one.format("answer", "rank", "kept_individual")))
+    else:
+        with Catalogue.open(catalogue, read_only=True) as opened:
+            rows = opened.query(
+                one.format("scientificName", "taxonRank", "identification")
+            ).fetch()  # fmt: skip
+    return {str(kind): str(own) for kind, own in rows}
+
+
 def _is_named(path: Path) -> bool:
     """Return whether a machine has named anything in a catalogue."""
     with Catalogue.open(path, read_only=True) as catalogue:
@@ -154,8 +179,7 @@ def weigh_samples(
         source = f"{_many(one)} earlier samples"
         parts = [(np.ones(len(things), bool), one)]
     else:
-        both = (things > 0) & ~np.isnan(lists.listed).any(axis=1)
-        if int(both.sum()) < _FEWEST:
+        if int(known.both.sum()) < _FEWEST:
             return BothViews(alone, alone, lists, known, None, by, "")
         steps = choose_steps(known)
         parts = _left_out(known, steps)
@@ -182,7 +206,7 @@ def _many(told: Detectability) -> int:
 def _left_out(known: Listings, steps: Steps) -> list[tuple[NDArray[np.bool_], Detectability]]:
     """Return parts of the samples, each with what the others tell."""
     many = min(_PARTS, len(known.samples))
-    fold = np.arange(len(known.samples)) % many
+    fold = known.folds(many)
     return [
         (fold == part, learn_detectability(known.only(fold != part), steps)) for part in range(many)
     ]

@@ -1,9 +1,10 @@
 """The taxa that DNA lists have, sample by sample, and what earlier samples tell of such lists.
 
 A list is a table with a row for each taxon of a sample (`taxa.tsv` of a metabarcoding run, or any
-other): a kind is listed where a row names it, or anything below it by the row's lineage. The same
-rows tell what stands above a kind. A sample that no row is of has no list, which is another thing
-than one on whose list nothing is.
+other): a kind is listed where a row names it, or anything below it by the row's lineage. One name
+may be that of two taxa, as Ctenophora is of a phylum and of crane flies: where ranks are told, or
+what stands above, these must agree. The same rows tell what stands above a kind. A sample that no
+row is of has no list, which is another thing than one on whose list nothing is.
 
 What is known of samples is kept as rows of sample, taxon, lineage, whether it is there and whether
 it is listed; with these, later samples are weighed.
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,10 +44,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 LISTINGS = ("sample", "taxon", "lineage", "present", "listed")
-_RANKS = (
+_RANKS = tuple(
     "kingdom phylum subphylum superclass class subclass superorder order suborder infraorder "
-    "superfamily family subfamily tribe genus species"
-).split()
+    "superfamily family subfamily tribe genus species".split()
+)
 _NAMES = ("taxon", "name", "scientific_name", "scientificname")
 _READS = ("reads", "read_count", "n_reads", "abundance")
 _NOT_NAMES = "('', 'null', 'na', 'nan', 'indet.', 'none', 'unclassified')"
@@ -72,7 +74,12 @@ class DnaLists:
 
 
 def read_dna_lists(
-    joined: JoinedSamples, path: Path, columns: Mapping[str, str], kinds: Sequence[str]
+    joined: JoinedSamples,
+    path: Path,
+    columns: Mapping[str, str],
+    kinds: Sequence[str],
+    ranks: Mapping[str, str] | None = None,
+    above: Mapping[str, Sequence[str]] | None = None,
 ) -> DnaLists:
     """Read the lists of joined samples.
 
@@ -82,22 +89,19 @@ def read_dna_lists(
             (names with semicolons between), or its ranks.
         columns: Column -> what it holds, where its name does not tell.
         kinds: Taxa that are asked for.
+        ranks: Of what rank kinds are, as far as that is known.
+        above: The taxa above kinds, from the top, as far as they are known.
     """
     path = existing(path, "table of taxa")
     con = joined.con
     names = read_name_table(con, path, joined.work)
     con.execute(f"CREATE TABLE dna AS {_lists(path, names, columns)}")
     strangers = con.execute(
-        "SELECT sample, count(*) FROM dna WHERE sample NOT IN (SELECT sample FROM sample_row) "
-        "GROUP BY sample ORDER BY sample"
+        "SELECT sample, count(*) FROM dna WHERE told AND sample NOT IN "
+        "(SELECT sample FROM sample_row) GROUP BY sample ORDER BY sample"
     ).fetchall()
     con.execute("DELETE FROM dna WHERE sample NOT IN (SELECT sample FROM sample_row)")
-    con.execute("CREATE TABLE kind (name VARCHAR, place BIGINT)")
-    con.executemany("INSERT INTO kind VALUES (?, ?)", [[k.lower(), n] for n, k in enumerate(kinds)])
-    con.execute(
-        "CREATE TABLE hit AS SELECT d.sample, k.place, d.names[:p - 1] AS above FROM (SELECT *, "
-        "unnest(range(1, len(names) + 1)) AS p FROM dna) d JOIN kind k ON k.name = lower(names[p])"
-    )
+    _find_kinds(con, kinds, ranks or {}, above or {})
     samples = joined.samples()
     at = {sample: number for number, sample in enumerate(samples)}
     listed = np.full((len(samples), len(kinds)), np.nan)
@@ -106,22 +110,53 @@ def read_dna_lists(
     for sample, place in con.execute("SELECT DISTINCT sample, place FROM hit").fetchall():
         listed[at[sample], place] = 1.0
     paths: list[tuple[str, ...]] = [() for _ in kinds]
-    above = con.execute(
+    most = con.execute(
         "SELECT place, above FROM hit GROUP BY place, above "
         "QUALIFY row_number() OVER (PARTITION BY place ORDER BY count(*) DESC, above) = 1"
     ).fetchall()
-    for place, line in above:
+    for place, line in most:
         paths[place] = tuple(line)
     others = con.execute(
-        "SELECT DISTINCT sample, names[-1], array_to_string(names[:-2], ';') FROM dna WHERE "
-        "NOT list_has_any([lower(x) FOR x IN names], (SELECT coalesce(list(name), []) FROM kind)) "
+        "SELECT DISTINCT sample, names[-1], array_to_string(names[:-2], ';') FROM dna "
+        "WHERE told AND rowid NOT IN (SELECT row FROM hit) "
         "AND lower(names[-1]) NOT IN (SELECT lower(unnest(above)) FROM hit) ORDER BY ALL"
     ).fetchall()
     return DnaLists(listed, paths, others, strangers)
 
 
+def _find_kinds(
+    con: duckdb.DuckDBPyConnection,
+    kinds: Sequence[str],
+    ranks: Mapping[str, str],
+    above: Mapping[str, Sequence[str]],
+) -> None:
+    """Make the table ``hit``: which rows of ``dna`` are of which kind or of anything below it."""
+    con.execute("CREATE TABLE kind (name VARCHAR, place BIGINT, rank VARCHAR, above VARCHAR[])")
+    rows = [
+        [kind.lower(), n, ranks.get(kind, "").lower(), [x.lower() for x in above.get(kind, ())]]
+        for n, kind in enumerate(kinds)
+    ]
+    if rows:
+        con.executemany("INSERT INTO kind VALUES (?, ?, ?, ?)", rows)
+        con.execute(f"UPDATE kind SET rank = '' WHERE rank NOT IN {_RANKS}")
+    # A list may leave out ranks: only where those of both are told must the next one above agree.
+    con.execute(
+        "CREATE TABLE hit AS SELECT row, sample, place, above FROM (SELECT d.rowid AS row, "
+        "d.sample, k.place, d.names[:p - 1] AS above, [lower(x) FOR x IN d.names[:p - 1]] AS line, "
+        "k.above AS own, k.rank, d.ranks[p] AS here, k.rank <> '' AND d.ranks[p] <> '' AS ranked "
+        "FROM (SELECT *, rowid, unnest(range(1, len(names) + 1)) AS p FROM dna WHERE told) d "
+        "JOIN kind k ON k.name = lower(names[p])) WHERE CASE WHEN ranked AND rank = here THEN true "
+        "WHEN len(own) = 0 OR len(line) = 0 THEN NOT ranked "
+        "ELSE list_contains(line, own[-1]) OR NOT ranked AND list_contains(own, line[-1]) END"
+    )
+
+
 def _lists(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> str:
-    """Return the SQL of sample and names, from the top, of each row of a table of taxa."""
+    """Return the SQL of each row of a table of taxa: its sample, and its names from the top.
+
+    With them their ranks, "" where that is not told, and whether the row says that anything is
+    there: a sample has a list even where all that its rows have is unclassified.
+    """
     known = {name.strip().lower(): name for name in names}
 
     def text(column: str) -> str:
@@ -134,26 +169,43 @@ def _lists(path: Path, names: Sequence[str], columns: Mapping[str, str]) -> str:
             f"{path}: none of its columns ({', '.join(names)}) is called as one of samples usually "
             "is; say which it is, with --map COLUMN=sample"
         )
-    cells = [text(known[rank]) for rank in _RANKS if rank in known]
-    lineage = f"string_split({text(known['lineage'])}, ';')" if "lineage" in known else "[]"
+    cells = [(text(known[rank]), rank) for rank in _RANKS if rank in known]
+    lineage = text(known["lineage"]) if "lineage" in known else ""
     told = [name for name, use in columns.items() if use == "taxon"]
     own = next((known[n.lower()] for n in (*told, *_NAMES) if n.lower() in known), "")
-    if not cells and not own and lineage == "[]":
+    if not cells and not own and not lineage:
         raise InputError(
             f"{path}: none of its columns ({', '.join(names)}) is one of taxa, of lineages or of a "
             "rank; say which it is, with --map COLUMN=taxon"
         )
-    every = f"list_concat([{', '.join(cells)}], {lineage}, [{text(own) if own else ''}])"
-    every = f"[trim(x) FOR x IN {every} IF lower(trim(x)) NOT IN {_NOT_NAMES}]"
+    rank = f"lower({text(known['rank'])})" if "rank" in known else "''"
+    rank = f"CASE WHEN {rank} IN {_RANKS} THEN {rank} ELSE '' END"
+
+    def named(cells: Sequence[tuple[str, str]]) -> str:
+        every = ", ".join(f"{{'name': {cell}, 'rank': {rank}}}" for cell, rank in cells)
+        none = "[]::STRUCT(name VARCHAR, rank VARCHAR)[]"
+        return f"[x FOR x IN [{every}] IF lower(x.name) NOT IN {_NOT_NAMES}]" if cells else none
+
+    by_rank = named([(cell, f"'{rank}'") for cell, rank in cells])
+    by_name = named([(text(own), rank)] if own else [])
+    by_line = f"string_split({lineage}, ';')" if lineage else "[]::VARCHAR[]"
+    by_line = f"[trim(x) FOR x IN {by_line} IF lower(trim(x)) NOT IN {_NOT_NAMES}]"
     reads = next((known[name] for name in _READS if name in known), "")
     there = f"coalesce(TRY_CAST({text(reads)} AS DOUBLE), 1) > 0" if reads else "true"
     code = f"{text(sample)}" if sample else "coalesce(r.sample, '')"
     join = "" if sample else f" LEFT JOIN kept_replicate r ON r.replicate = {text(run)}"
-    # Lineage and ranks may say the same twice; a name counts where it stands first.
+    # A lineage stands before ranks, which may leave some out: of these only what is below what
+    # both have is added. A name counts where it stands first.
+    deepest = "list_max([i FOR i IN range(1, len(r) + 1) IF list_contains(l, r[i].name)])"
+    below = f"[x.name FOR x IN r[coalesce({deepest}, len(r)) + 1:]]"
+    every = f"CASE WHEN len(l) = 0 THEN [x.name FOR x IN r] ELSE list_concat(l, {below}) END"
     once = "[n[i] FOR i IN range(1, len(n) + 1) IF list_position(n, n[i]) = i]"
+    ranks = "[coalesce([x.rank FOR x IN k IF x.name = y AND x.rank <> ''][1], '') FOR y IN names]"
     return (
-        f"SELECT sample, {once} AS names FROM (SELECT {code} AS sample, {every} AS n "
-        f"FROM asked a{join} WHERE {there}) WHERE len(n) > 0"
+        f"SELECT sample, names, {ranks} AS ranks, t AND len(names) > 0 AS told FROM (SELECT *, "
+        f"{once} AS names FROM (SELECT *, list_concat({every}, [x.name FOR x IN o]) AS n, "
+        f"list_concat(r, o) AS k FROM (SELECT {code} AS sample, {by_rank} AS r, {by_line} AS l, "
+        f"{by_name} AS o, {there} AS t FROM asked a{join})))"
     )
 
 

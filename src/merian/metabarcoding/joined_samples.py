@@ -49,12 +49,17 @@ _USUAL = {
     "replicate": "replicate replicate_id replicateid run run_accession pcr library",
     "answer": "answer predicted prediction name taxon class",
     "truth": "truth true validated human actual",
+    "rank": "rank taxon_rank taxonrank",
     "count": "count n number",
     "probability": "probability p score confidence",
 }
+# These codes are of one thing wherever they stand; others count anew on each picture.
+_EVERYWHERE = frozenset(
+    "specimen specimen_id specimenid individual_id individualid occurrence_id occurrenceid".split()
+)
 _OWN = {"sample": ("sample",), "picture": ("sample", "picture"), "replicate": ("sample",
-        "replicate"), "individual": ("sample", "picture", "individual", "answer", "truth", "count",
-        "probability")}  # fmt: skip
+        "replicate"), "individual": ("sample", "picture", "individual", "answer", "truth", "rank",
+        "count", "probability")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def _text(column: str) -> str:
 
 
 def _nothing(what: str) -> str:
-    columns = ", ".join(f"'' AS {quoted(name)}" for name in (*_OWN[what], "guessed"))
+    columns = ", ".join(f"'' AS {quoted(name)}" for name in (*_OWN[what], "within", "guessed"))
     return f"SELECT 0::BIGINT AS line, {columns} WHERE false"
 
 
@@ -211,9 +216,11 @@ def _read_things(
     if not at[what]:
         raise InputError(_no_column(path, names, what))
     cells = ", ".join(f"{_text(at[use])} AS {quoted(use)}" for use in _OWN[what])
+    counted = what == "individual" and at[what].strip().lower() not in _EVERYWHERE
+    within = at["picture"] if counted else ""
     con.execute(
         f"CREATE TABLE raw_{what} AS SELECT row_number() OVER () + 1 AS line, {cells}, "
-        "'' AS guessed FROM asked"
+        f"{_text(within)} AS within, '' AS guessed FROM asked"
     )
 
 
@@ -246,8 +253,8 @@ def _of_catalogue(
         f"{_text(use) if use in own else literal('')} AS {quoted(use)}" for use in _OWN[what]
     )
     con.execute(
-        f"CREATE TABLE raw_{what} AS SELECT NULL::BIGINT AS line, {cells}, '' AS guessed "
-        f"FROM read_parquet({literal(str(table))})"
+        f"CREATE TABLE raw_{what} AS SELECT NULL::BIGINT AS line, {cells}, '' AS within, "
+        f"'' AS guessed FROM read_parquet({literal(str(table))})"
     )
 
 
@@ -309,24 +316,26 @@ def _place(con: duckdb.DuckDBPyConnection, what: str) -> None:
 def _check(con: duckdb.DuckDBPyConnection, what: str, pictures: bool) -> None:
     """List what does not fit of one kind of thing, and which rows are left out for it."""
     article = "an" if what == "individual" else "a"
-    clash = "NULL"
+    clash, lost = "NULL", "false"
     if what == "individual" and pictures:
         clash = "CASE WHEN p.sample <> r.sample THEN p.sample END"
+        lost = "r.picture <> '' AND r.picture NOT IN (SELECT picture FROM raw_picture)"
     con.execute(f"""
         CREATE TABLE checked AS SELECT r.rowid AS row, r.line, r.sample, r.{what} AS id,
             s.sample IS NOT NULL AS known, i.sample AS alike, {clash} AS other,
-            {"r.picture <> '' AND p.picture IS NULL" if clash != "NULL" else "false"} AS lost,
-            d.many, d.named,
-            row_number() OVER (PARTITION BY r.sample, r.{what} ORDER BY r.line, r.rowid) AS turn
+            {lost} AS lost, d.many, d.named,
+            row_number() OVER (PARTITION BY r.sample, r.within, r.{what}
+                ORDER BY r.line, r.rowid) AS turn
         FROM raw_{what} r LEFT JOIN sample_of s ON s.sample = r.sample
         LEFT JOIN (SELECT lower(sample) AS low, min(sample) AS sample FROM sample_of GROUP BY low) i
             ON i.low = lower(r.sample)
-        LEFT JOIN (SELECT {what} AS id, count(DISTINCT sample) AS many,
+        LEFT JOIN (SELECT within, {what} AS id, count(DISTINCT sample) AS many,
             string_agg(DISTINCT sample, ', ' ORDER BY sample) AS named FROM raw_{what}
-            WHERE {what} <> '' AND sample <> '' GROUP BY {what}) d ON d.id = r.{what}
+            WHERE {what} <> '' AND sample <> '' GROUP BY within, {what}) d
+            ON d.within = r.within AND d.id = r.{what}
         {
-        "LEFT JOIN (SELECT picture, min(sample) AS sample FROM raw_picture GROUP BY picture "
-        "HAVING count(DISTINCT sample) = 1) p ON p.picture = r.picture"
+        "LEFT JOIN (SELECT picture, min(sample) AS sample FROM raw_picture WHERE sample <> '' "
+        "GROUP BY picture HAVING count(DISTINCT sample) = 1) p ON p.picture = r.picture"
         if clash != "NULL"
         else ""
     }""")
@@ -349,7 +358,8 @@ def _check(con: duckdb.DuckDBPyConnection, what: str, pictures: bool) -> None:
             WHEN many > 1 THEN 'is of ' || many || ' samples: ' || named
             WHEN turn > 1 THEN 'is there a second time; the first row counts'
             WHEN other IS NOT NULL THEN 'its picture is of the sample ' || other
-            ELSE 'its picture is not in the table of pictures' END, NOT lost OR turn > 1
+            ELSE 'its picture is not in the table of pictures' END,
+            reason <> 'individual of no picture'
         FROM found WHERE reason IS NOT NULL""")
     con.execute(
         f"CREATE TABLE aside_{what} AS SELECT row FROM found WHERE reason IS NOT NULL "

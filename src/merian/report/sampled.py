@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from merian.files import check_replaceable, new_folder, write_json
+from merian.files import check_replaceable, content_hash, new_folder, write_json
 from merian.formats.delimited import write_delimited
 from merian.identify.detectability import Detectability
 from merian.metabarcoding.both_views import VIEWS, BothViews, view_rows
@@ -96,7 +96,8 @@ def write_sampled(
     joined: JoinedSamples,
     views: BothViews | None,
     lists: DnaLists | None,
-    given: Sequence[Path],
+    given: Mapping[str, Path],
+    asked: Mapping[str, object],
     out: Path,
 ) -> None:
     """Write the tables and the page into a folder.
@@ -105,11 +106,13 @@ def write_sampled(
         joined: The samples.
         views: What they hold, by pictures and by DNA; None where nothing was answered.
         lists: The DNA lists; None without.
-        given: What was read.
+        given: What was read, and as what.
+        asked: How it was asked for: whatever else decides the result.
         out: The folder: a new one, an empty one, or one that was written so before.
     """
     check_out(out)
-    told = stamp(_FORMAT, _VERSION, run_id("sample", {"given": [path.name for path in given]}))
+    read = {what: (path.name, content_hash(path)) for what, path in given.items()}
+    told = stamp(_FORMAT, _VERSION, run_id("sample", {"given": read, "asked": asked}))
     head, rows = sample_lines(joined, views)
     findings = list(joined.rows(
         "SELECT reason, sample, what, id, line, said, CASE WHEN aside THEN 'yes' ELSE 'no' END "
@@ -138,8 +141,9 @@ def write_sampled(
             "merian": told, "learnt_from": views.source if views else "",
             "codes_of_no_sample": [list(one) for one in lists.strangers] if lists else [],
         })  # fmt: skip
+        names = ", ".join(path.name for path in given.values())
         text = page("Samples by pictures and by DNA", _sections(views, lists, head, rows, findings),
-                    subtitle=", ".join(path.name for path in given), stamp=told)  # fmt: skip
+                    subtitle=names, stamp=told)  # fmt: skip
         (folder / PAGE).write_text(text, encoding="utf-8")
 
 
