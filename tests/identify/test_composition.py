@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from merian.errors import InputError
+from merian.identify import composition
 from merian.identify.composition import Counts, Recall, compose, more_to_validate
 
 KINDS = ["copepod", "diatom", "detritus", "krill"]
@@ -110,3 +113,20 @@ def test_the_same_comes_out_again():
     counts, _ = drawn(np.random.default_rng(4), samples=2, things=100)
     one, other = compose(counts, seed=3), compose(counts, seed=3)
     assert (one.mean == other.mean).all()
+
+
+def test_draws_are_kept_once(monkeypatch):
+    monkeypatch.setattr(composition, "_DRAWS", 400)
+    monkeypatch.setattr(composition, "_BURN", 1)
+    seen = np.zeros((40, 40, 2), np.int64)
+    seen[0, 0, 0] = 3
+    counts = Counts([str(n) for n in range(40)], [f"k{n}" for n in range(40)], ["k0", "k1"],
+                    np.ones((40, 2), np.int64), seen)  # fmt: skip
+    tracemalloc.start()
+    try:
+        compose(counts)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    draws = composition._CHAINS * 400 * 40 * 40
+    assert most < 15 * draws  # bytes: a number of 8, a sign of 1, and what is made of signs

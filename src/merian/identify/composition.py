@@ -137,30 +137,48 @@ def compose(
             "nothing tells how often the answers are wrong: no thing was validated, and the "
             "answers have no probabilities"
         )
-    chains = [_chain(counts, recall, seed + number, chance) for number in range(_CHAINS)]
-    drawn = np.concatenate([chain[0] for chain in chains])
-    low, high = np.quantile(drawn, _INTERVAL, axis=0)
-    truth = np.mean([chain[1] for chain in chains], axis=0)
-    there = np.concatenate([chain[2] for chain in chains])
+    # All draws are made into one table, of which nothing but a sample is ever copied.
+    drawn: Floats = np.empty((_CHAINS, _DRAWS, *counts.seen.shape[:2]))
+    there: NDArray[np.bool_] = np.empty(drawn.shape, bool)
+    truths = [
+        _chain(counts, recall, seed + number, chance, drawn[number], there[number])
+        for number in range(_CHAINS)
+    ]
+    truth = np.mean(truths, axis=0)
+    agree = _agreement([chain.sum(axis=1) for chain in drawn])
+    drawn = drawn.reshape(-1, *drawn.shape[2:])
+    there = there.reshape(drawn.shape)
+    low: Floats = np.empty(drawn.shape[1:])
+    high = low.copy()
+    for sample in range(drawn.shape[1]):
+        low[sample], high[sample] = np.quantile(drawn[:, sample], _INTERVAL, axis=0)
     # What is no thing is no kind either, and who has no name may be of any.
     named = np.array([kind not in ("", UNNAMED) for kind in counts.kinds])
     many = (there & named).sum(axis=2)
     rich = np.stack([many.mean(axis=0), *np.quantile(many, _INTERVAL, axis=0)], axis=1)
     return Composition(
-        counts, drawn.mean(axis=0), low, high, truth,
-        _agreement([chain[0].sum(axis=1) for chain in chains]),
+        counts, drawn.mean(axis=0), low, high, truth, agree,
         there.mean(axis=0), (there & (drawn == 0)).mean(axis=0), rich,
     )  # fmt: skip
 
 
 def _chain(
-    counts: Counts, recall: Recall | None, seed: int, chance: Floats | None
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return what was drawn.
+    counts: Counts,
+    recall: Recall | None,
+    seed: int,
+    chance: Floats | None,
+    drawn: Floats,
+    there: NDArray[np.bool_],
+) -> Floats:
+    """Draw the counts and which kinds are there, and return how probable kinds are by answer.
 
-    Returns:
-        The counts, [draws, samples, kinds]; how probable kinds are by answer; and which kinds are
-        there, [draws, samples, kinds].
+    Args:
+        counts: The answers.
+        recall: What a detector finds.
+        seed: Of what is drawn.
+        chance: How probably each kind is there by something else.
+        drawn: float64[draws, samples, kinds]; where the counts are put.
+        there: bool[draws, samples, kinds]; where it is put which kinds are there.
     """
     random = np.random.default_rng(seed)
     samples, kinds, answers = counts.seen.shape
@@ -175,8 +193,6 @@ def _chain(
     share = np.full((samples, kinds), 1 / kinds)
     weight = share.copy()  # the gammas that shares are made of, where it is drawn what is there
     steps = range(0, len(sample), max(1, _AT_ONCE // kinds))
-    drawn = np.empty((_DRAWS, samples, kinds))
-    there = np.empty(drawn.shape, bool)
     truth = np.zeros((samples, kinds, answers))
     for turn in range(_BURN + _DRAWS):
         held = counts.seen.sum(axis=0).astype(np.float64)
@@ -202,7 +218,7 @@ def _chain(
         if chance is not None:
             weight = _turned(random, weight, counts.unseen, known, confusion, chance)
             share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    return drawn, truth / _DRAWS, there
+    return truth / _DRAWS
 
 
 def _weights(
