@@ -131,8 +131,11 @@ class InstanceNetwork(nn.Module):
             for width, wider, side in [*zip(widths, widths[1:], _SIDES, strict=False)][::-1]
         )
         self.answer = nn.Conv2d(widths[0], 4 + 1 + 2, 3, padding=1)
+        assert self.answer.bias is not None
         nn.init.zeros_(self.answer.bias)
-        self.to(memory_format=torch.channels_last)
+        for weights in self.parameters():
+            if weights.dim() == 4:
+                weights.data = weights.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, pictures: Tensor) -> Maps:
         """Return what is seen in pictures float[b, 3, h, w], as (value - 127) / 128."""
