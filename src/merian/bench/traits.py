@@ -7,11 +7,10 @@ with known lengths. What is not at hand is left out of "all", and is an error wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from merian.bench.parts import measured_parts
 from merian.bench.traits_masks import parts_figures, pitfall_figures
-from merian.errors import NotFoundError
 
 __all__ = ["run"]
 
@@ -28,23 +27,12 @@ def run(*, part: str = "all", data: Path = DATA, seed: int = 0) -> Figures:
         data: The folder with pitfall_crops, beetleflow_parts and the pictures of rulers.
         seed: Of the draws for intervals.
     """
-    known: dict[str, Callable[[], Figures]] = {
+    return measured_parts(part, {
         "rulers": lambda: _rulers(data),
         "pitfall": lambda: pitfall_figures(data / "pitfall_crops", seed),
         "parts": lambda: parts_figures(data / "beetleflow_parts", seed),
         "world": _world,
-    }
-    if part != "all":
-        if part not in known:
-            raise NotFoundError(f"no part {part!r}; there are {', '.join(known)} and all")
-        return known[part]()
-    figures: Figures = {}
-    for name, measured in known.items():
-        try:
-            figures |= {f"{name}: {figure}": values for figure, values in measured().items()}
-        except NotFoundError:
-            continue
-    return figures
+    })  # fmt: skip
 
 
 def _rulers(data: Path) -> Figures:

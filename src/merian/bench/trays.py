@@ -15,7 +15,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from merian.bench.child import on_cores, run_command
+from merian.bench.parts import measured_parts
 from merian.errors import NotFoundError
 from merian.files import open_binary
 from merian.tray.finding import finder as finder_of
@@ -77,23 +78,12 @@ def run(
         folder: Where drawn trays are kept; they are drawn anew if not given.
         seed: Of the boxes that are drawn.
     """
-    known: dict[str, Callable[[], Figures]] = {
+    return measured_parts(part, {
         "world": lambda: _world(finder, trays, folder),
         "real": lambda: _real(data, finder),
         "boxes": lambda: _boxes(data, seed),
         "speed": lambda: _speed(finder, folder),
-    }
-    if part != "all":
-        if part not in known:
-            raise NotFoundError(f"no part {part!r}; there are {', '.join(known)} and all")
-        return known[part]()
-    figures: Figures = {}
-    for name, measured in known.items():
-        try:
-            figures |= {f"{name}: {figure}": values for figure, values in measured().items()}
-        except NotFoundError:
-            continue
-    return figures
+    })  # fmt: skip
 
 
 def _world(finder: str, trays: int, folder: Path | None) -> Figures:
