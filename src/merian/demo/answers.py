@@ -8,12 +8,12 @@ wrong name so, always.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from merian.catalogue import Catalogue
+from merian.demo.tables import rows_of
 from merian.identify import PARTS
 from merian.identify.answers import read_answers
 from merian.identify.check import Check, check_promise, read_truth
@@ -132,8 +132,7 @@ def write_tables(folder: Path) -> None:
 
 def true_records(folder: Path) -> dict[str, dict[str, str]]:
     """Return what is true of each record, by column."""
-    with (folder / _TRUTH).open(encoding="utf-8", newline="") as stream:
-        return {row["processid"]: row for row in csv.DictReader(stream)}
+    return {row["processid"]: row for row in rows_of(folder / _TRUTH)}
 
 
 def name_barcodes(folder: Path, truth: Mapping[str, Mapping[str, str]]) -> Answers:

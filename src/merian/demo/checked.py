@@ -6,7 +6,6 @@ split is the one that the records came with; beside it a record-by-record draw, 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from merian.audit.held import joined
 from merian.audit.near_barcodes import near_barcodes
 from merian.catalogue import Catalogue
 from merian.catalogue.splits import PARTS, Plan, Stored
+from merian.demo.tables import rows_of
 from merian.report import Figures, Section, Table, Text
 
 __all__ = ["Checked", "check_records", "tell_checked"]
@@ -54,8 +54,7 @@ def check_records(folder: Path, truth: Mapping[str, Mapping[str, str]]) -> Check
     for row in mislabels.rows:
         told = dict(zip(mislabels.columns, row, strict=True))
         doubted.setdefault(str(told["record"]), told)
-    with references.open(encoding="utf-8", newline="") as stream:
-        ids = [row["occurrenceID"] for row in csv.DictReader(stream, delimiter="\t")]
+    ids = [row["occurrenceID"] for row in rows_of(references)]
     planted = frozenset(
         key for key in ids if truth[key]["mislabelled"] == "1" or truth[key]["tube_of"]
     )

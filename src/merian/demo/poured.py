@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.demo.tables import rows_of
 from merian.demo.thumbs import shrunk
 from merian.measure.asked import of_files
 from merian.measure.calibration import declared
@@ -66,8 +66,7 @@ def find_bodies(folder: Path) -> Poured | None:
     settings = Settings(name, find, chosen(definitions(), SIZES), scale)
     photo, out = trays / image["file_name"], folder / "tray"
     done = find_all(of_files([photo]), settings, out, page=write_page, sources=[photo])
-    with (out / "instances.tsv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    rows = rows_of(out / "instances.tsv")
     boxes = [[float(row[key]) for key in ("left", "top", "width", "height")] for row in rows]
     return Poured(
         done, len(true), _matched(np.array(boxes, np.float64).reshape(-1, 4), true.reshape(-1, 4)),

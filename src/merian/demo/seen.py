@@ -6,12 +6,12 @@ all that there is of them: each picture and each barcode answers alone, and then
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from merian.catalogue import Catalogue
+from merian.demo.tables import rows_of
 from merian.demo.thumbs import thumb
 from merian.identify import PICTURE_PARTS
 from merian.identify.answers import read_answers
@@ -95,8 +95,7 @@ def see_records(folder: Path, truth: Mapping[str, Mapping[str, str]]) -> Seen:
     # What a record with one kind of evidence says stands in its own row and nowhere else.
     voices = [_voice(kind, [row for row in rows if row["evidence"] == kind], truth)
               for kind in _WORDS]  # fmt: skip
-    with contradicting.open(encoding="utf-8", newline="") as stream:
-        told = list(csv.DictReader(stream, delimiter="\t"))
+    told = rows_of(contradicting)
     first: dict[str, Mapping[str, str]] = {}
     for row in told:
         first.setdefault(truth[row["id"]]["species"], row)

@@ -6,13 +6,13 @@ defined for insects with closed wings, and most of these have spread ones.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from merian.demo.tables import rows_of
 from merian.demo.thumbs import shrunk
 from merian.formats.delimited import write_delimited
 from merian.measure.asked import of_files, read_about
@@ -93,8 +93,7 @@ def measure_some(folder: Path, pictures: Mapping[str, Path]) -> Sized | None:
         map(told.told, of_files(files)), settings, out, overlays=_SHOWN, page=write_page,
         sources=[about],
     )  # fmt: skip
-    with (out / "measurements.tsv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    rows = rows_of(out / "measurements.tsv")
     true = {key: _true(folder / "world" / "truth", key, float(scales[key])) for key in ids}
     lengths = [
         Length(row["trait"], float(row["value"]), float(row["low"]), float(row["high"]),
@@ -115,8 +114,7 @@ def _true(truth: Path, key: str, scale: float) -> dict[str, float]:
 
 
 def _scales(path: Path) -> dict[str, str]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return {row["processid"]: row["px_per_mm"] for row in csv.DictReader(stream)}
+    return {row["processid"]: row["px_per_mm"] for row in rows_of(path)}
 
 
 def tell_sized(sized: Sized) -> Section:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from merian.demo.named import tell_barcodes
 from merian.demo.poured import Poured, tell_poured
 from merian.demo.seen import Seen, tell_seen
 from merian.demo.sized import Sized, tell_sized
+from merian.demo.tables import rows_of
 from merian.demo.thumbs import jpeg, thumb
 from merian.report import (
     Bars,
@@ -214,8 +214,7 @@ def _map(folder: Path, catalogue: Catalogue) -> bytes:
 
 
 def _names(matches: MatchSummary, taxonomy: Taxonomy) -> Section:
-    with Path(matches.out).open(encoding="utf-8", newline="") as stream:
-        answers = list(csv.DictReader(stream, delimiter="\t"))
+    answers = rows_of(Path(matches.out))
     odd = [
         a for a in answers
         if a["matchType"] != "EXACT" or a["scientificName"] != a["acceptedName"]
