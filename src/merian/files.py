@@ -39,6 +39,7 @@ __all__ = [
     "only_writer",
     "open_binary",
     "open_text",
+    "to_disk",
     "write_json",
     "write_text",
 ]
@@ -132,11 +133,7 @@ def new_folder(path: Path | str) -> Iterator[Path]:
     lock = _lock(part)
     try:
         yield part
-        for file in part.rglob("*"):
-            if file.is_file():
-                file.chmod(0o644)
-                with file.open("rb+") as stream:
-                    os.fsync(stream.fileno())
+        to_disk(part)
         part.chmod(0o755)
         if path.exists():
             old = part.with_suffix(".old")
@@ -156,6 +153,15 @@ def new_folder(path: Path | str) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def to_disk(folder: Path) -> None:
+    """Force the files of a folder to the disk, for everyone to read."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o644)
+            with file.open("rb+") as stream:
+                os.fsync(stream.fileno())
 
 
 @contextmanager

@@ -16,11 +16,12 @@ from merian.cli import main  # noqa: E402
 from merian.errors import InputError  # noqa: E402
 from merian.learn.instance_decoding import Decoding, decode  # noqa: E402
 from merian.learn.instance_examples import PackedInstances, recoloured  # noqa: E402
-from merian.learn.instance_finding import BodyFinder, _fused, _windows  # noqa: E402
+from merian.learn.instance_finding import BodyFinder, _windows  # noqa: E402
 from merian.learn.instance_network import InstanceConfig, InstanceNetwork  # noqa: E402
 from merian.learn.instance_objective import Instances  # noqa: E402
 from merian.learn.instance_pack import make_instance_pack, open_instance_pack  # noqa: E402
 from merian.learn.instance_targets import IGNORED, middle_of, targets  # noqa: E402
+from merian.learn.unet import fused  # noqa: E402
 from merian.world.masks import pack, runs_of  # noqa: E402
 
 SIDE = 96
@@ -183,6 +184,10 @@ def test_a_pack_has_the_bodies_of_the_file(tmp_path):
     before = (tmp_path / "pack" / "pack.json").read_bytes()
     make_instance_pack([file], tmp_path / "pack", valid=0)  # the same file: nothing to do
     assert (tmp_path / "pack" / "pack.json").read_bytes() == before
+    Image.fromarray(np.zeros((SIDE, 2 * SIDE, 3), np.uint8)).save(file.parent / "b.png")
+    again = make_instance_pack([file], tmp_path / "pack", valid=0)  # another picture by that name
+    assert not again.colours(1).any()
+    assert (tmp_path / "pack" / "pack.json").read_bytes() != before
 
 
 def test_polygons_are_painted_and_categories_chosen(tmp_path):
@@ -325,7 +330,7 @@ def test_norms_are_folded_in_without_another_answer():
     given = torch.randn(1, 3, 48, 64)
     with torch.no_grad():
         before = network(given)
-        after = _fused(network)(given)
+        after = fused(network)(given)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(before, after, strict=True))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from merian.errors import InputError
 from merian.measure.ground import ground_of, lab_of
@@ -155,6 +156,74 @@ def test_print_and_charts_are_no_bodies():
         x = 220 + 16 * number
         draw.line([x, 40, x + 4, 60, x + 8, 40], fill=(20, 20, 20), width=2)
     assert len(regions(np.asarray(image), smallest=30)) == 2
+
+
+@pytest.mark.parametrize("body", [(20, 18, 15), (130, 120, 110)], ids=["dark", "middling"])
+def test_the_outline_is_at_the_half_of_a_blurred_edge(body):
+    picture, cover = drawn((200, 240), [(120, 100, 60, 30)], body=body)
+    soft = ndimage.gaussian_filter(picture, (1.5, 1.5, 0))
+    assert abs(single(soft).area / cover.sum() - 1) < 0.015
+    assert abs(sum(one.area for one in regions(soft)) / cover.sum() - 1) < 0.015
+
+
+def test_a_pale_rim_of_a_dark_body_is_no_blur():
+    picture, cover = drawn((200, 240), [(120, 100, 70, 45)], body=(170, 120, 90))
+    inner = drawn((200, 240), [(120, 100, 55, 30)])[1] > 0.5
+    picture[inner] = (20, 18, 15)
+    assert abs(single(picture).area / cover.sum() - 1) < 0.015
+
+
+def test_a_glint_at_the_tip_of_a_dark_body_is_of_it():
+    picture, cover = drawn((200, 240), [(120, 100, 70, 40)], ground=(205, 205, 205))
+    glint = (drawn((200, 240), [(184, 100, 11, 7)])[1] > 0.5) & (cover > 0.5)
+    picture[glint] = (250, 250, 250)
+    found = mask_of(single(picture), (200, 240))
+    assert found[glint].mean() > 0.95
+    assert overlap(found, cover > 0.5) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("tone", "kept"), [((222, 204, 168), True), ((170, 170, 170), False)], ids=["glint", "shadow"]
+)
+def test_a_pit_of_another_hue_is_of_the_body_and_a_shadow_is_not(tone, kept):
+    picture, cover = drawn((240, 300), [(150, 120, 80, 50)], ground=(205, 205, 205), noise=1.0)
+    pit = np.zeros((240, 300), bool)
+    pit[112:128, 205:232] = True
+    picture[pit & (cover > 0)] = tone
+    found = mask_of(single(picture), (240, 300))
+    assert (found[pit & (cover == 1)].mean() > 0.9) == kept
+
+
+def test_overshoot_around_a_body_is_no_glint():
+    picture, cover = drawn((200, 240), [(120, 100, 70, 40)], ground=(205, 205, 205))
+    ring = ndimage.binary_dilation(cover > 0.5, iterations=2) & (cover == 0)
+    picture[ring] = (250, 250, 250)
+    assert abs(single(picture).area / cover.sum() - 1) < 0.02
+
+
+def test_long_legs_on_a_plain_ground_are_kept():
+    picture, _ = drawn((300, 300), [(150, 150, 50, 30)], body=(30, 26, 24))
+    image = Image.fromarray(picture)
+    for at in range(0, 360, 30):
+        x, y = np.cos(np.radians(at)), np.sin(np.radians(at))
+        ImageDraw.Draw(image).line([150 + 25 * x, 150 + 25 * y, 150 + 130 * x, 150 + 130 * y],
+                                   fill=(120, 100, 80), width=3)  # fmt: skip
+    truth = np.asarray(image.convert("L")).astype(int) < 175
+    found = single(np.asarray(image))
+    assert overlap(mask_of(found, (300, 300)), truth) > 0.95
+    assert "busy-ground" not in found.codes
+
+
+def test_a_ruler_along_a_side_is_neither_the_ground_nor_the_body():
+    picture, cover = drawn((300, 300), [(180, 150, 60, 35)], ground=(190, 195, 205))
+    picture[:, :36] = (250, 245, 225)
+    picture[::5, 20:36] = (30, 30, 30)
+    assert overlap(mask_of(single(picture), (300, 300)), cover > 0.5) > 0.95
+
+
+def test_a_body_that_fills_a_side_of_its_crop_is_taken():
+    picture, cover = drawn((100, 200), [(0, 50, 90, 70), (170, 50, 6, 6)])
+    assert overlap(mask_of(single(picture), (100, 200))[:, :120], cover[:, :120] > 0.5) > 0.95
 
 
 def test_a_body_is_told_from_labels_and_wood_by_its_colours():

@@ -15,6 +15,7 @@ from PIL import Image
 from merian.catalogue import Catalogue, Reading, Rows
 from merian.cli import main
 from merian.errors import FormatError, InputError
+from merian.measure import run as running
 from merian.measure.calibration import Calibration
 from merian.measure.calibrations import Calibrated, write_calibrations
 from merian.measure.corrections import correct
@@ -135,6 +136,37 @@ def test_the_same_input_gives_the_same_bytes(folder):
                 file.read_bytes()
                 == (folder / "two" / file.relative_to(folder / "one")).read_bytes()
             )
+
+
+def test_a_run_that_is_stopped_goes_on(folder, monkeypatch):
+    words = (folder / "pictures", "--scale", "10±1%", "-t", "feret", "--overlays", "4")
+    assert run(*words, "-o", folder / "whole") == 0
+
+    def stop(pixels, asked, settings):
+        if asked.name == "p4.png":
+            raise KeyboardInterrupt
+        seen.append(asked.name)
+        return plain(pixels, asked, settings)
+
+    seen: list[str] = []
+    plain = running.measure_pixels
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "measure_pixels", stop)
+        assert run(*words, "-o", folder / "out") == 130
+    assert not (folder / "out").exists()
+    assert {"p0.png", "p1.png", "p2.png", "p3.png"} <= {*seen}
+    seen.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "usable_cores", lambda _most: 1)
+        patch.setattr(running, "measure_pixels", lambda pixels, asked, settings: (
+            seen.append(asked.name), plain(pixels, asked, settings))[1])  # fmt: skip
+        assert run(*words, "-o", folder / "out") == 0
+    assert seen == ["p4.png", "p5.png"]
+    for file in sorted((folder / "whole").rglob("*")):
+        if file.is_file():
+            other = folder / "out" / file.relative_to(folder / "whole")
+            assert file.read_bytes() == other.read_bytes()
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_bodies_are_found_without_masks_and_ids_go_by_reading_order(tmp_path):

@@ -351,6 +351,33 @@ def test_a_beetle_is_found_without_its_legs_whichever_way_it_lies(turn):
     assert width == pytest.approx(80, abs=4)
     assert found.parts["body"].sum() < 0.93 * mask.sum()
     assert not (found.parts["elytra"] & ~found.parts["body"]).any()
+    assert found.codes == ()
+
+
+def test_what_is_thick_on_one_side_of_a_body_is_told():
+    mask, picture = beetle(0.0)
+    y, x = np.mgrid[:300, :300]
+    blob = (abs(x - 230) < 32) & (abs(y - 205) < 30)
+    picture[blob] = (90, 60, 40)
+    assert "legs-kept" in find_landmarks(mask | blob, picture).codes
+
+
+@pytest.mark.parametrize(("thick", "deep"), [(3, 132), (4, 136)], ids=["weaker", "stronger"])
+def test_of_two_places_as_clear_the_hind_one_is_the_base_and_this_is_told(thick, deep):
+    mask, picture = beetle(0.0)
+    again = picture.copy()
+    again[mask & (abs(np.arange(300) - 90) < thick)[None]] = (20, 10, 10)  # across the thorax
+    mask = mask.copy()
+    for rows in (slice(0, deep), slice(300 - deep, 300)):  # and a notch beside it
+        mask[rows, 86:94] = False
+    found = find_landmarks(mask, again)
+    assert found.codes == ("elytra-base",)
+    assert math.dist(found.points["elytra_base"], (120, 150)) < 5
+    length, wide = line("elytra_length", (0, 0), (60, 0)), line("body_width", (0, 0), (0, 40))
+    whole, of_trait = of_specimen(
+        Body(mask, 5, 5, codes=found.codes), [length, wide], (400, 400), None
+    )
+    assert whole == () and of_trait == {"elytra_length": ("elytra-base",)}
 
 
 def test_what_has_no_body_has_no_landmarks():

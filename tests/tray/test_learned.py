@@ -8,13 +8,17 @@ from scipy import ndimage
 
 pytest.importorskip("torch")
 
+from merian.bench.drawn_trays import write_worlds
+from merian.bench.instance_scores import compare, figures
+from merian.bench.trays_learned import true_bodies
 from merian.errors import MissingExtraError
 from merian.learn.instance_decoding import Found
 from merian.learn.instance_network import STEP
+from merian.learn.shelf import BODIES
 from merian.measure.masks import mask_of
 from merian.tray import learned
 from merian.tray.finding import finder, look_at
-from merian.tray.photograph import Whole
+from merian.tray.photograph import Whole, open_photograph
 from merian.tray.search import Grid, bodies_in
 
 
@@ -59,6 +63,35 @@ def test_bodies_are_the_same_in_any_grid(photograph, grid, monkeypatch, tmp_path
     assert (union == true).all()
     assert all(one.score == 0.9 for one in found)
     assert len(dark.seen) == 1 or all(s[0] < 310 or s[1] < 430 for s in dark.seen)
+
+
+def test_what_is_found_in_a_ruler_is_left_out(photograph, monkeypatch, tmp_path):
+    pixels = photograph.pixels.copy()
+    pixels[294:308, 20:400] = (20, 20, 20)  # wide, and a rectangle
+    monkeypatch.setattr(learned, "load_body_finder", lambda _model: Dark())
+    found = bodies_in(Whole(pixels), finder(str(tmp_path))[1], workers=1)
+    assert len(found) == 5 * 8
+
+
+def test_a_network_is_called_by_its_weights_wherever_it_lies(tmp_path):
+    for name in ("here", "there"):
+        (tmp_path / name / "model").mkdir(parents=True)
+        card = tmp_path / name / "model" / "card.json"
+        card.write_text('{"name": "instances", "id": "0123"}', encoding="utf-8")
+        assert finder(str(tmp_path / name))[0] == "instances 0123"
+
+
+def test_the_network_that_ships_holds_bodies_apart_that_touch(tmp_path):
+    name, find = finder("learned")
+    assert name.startswith(BODIES)
+    (coco,) = write_worlds(tmp_path, [31], level=2, size=(800, 600))
+    ((place, true),) = true_bodies(coco).items()
+    photograph = open_photograph(str(place))
+    told = {
+        which: figures([compare(bodies_in(photograph, one), true)])
+        for which, one in (("learned", find), ("classical", finder("classical")[1]))
+    }
+    assert told["learned"]["F1"] > max(0.75, told["classical"]["F1"])
 
 
 def test_tiles_begin_on_the_grid_of_cells(photograph, monkeypatch):

@@ -17,7 +17,7 @@ from merian.tray.finding import FINDERS, finder, look_at
 from merian.tray.parting import at_necks
 from merian.tray.photograph import Blocks, Whole, open_photograph
 from merian.tray.polygons import polygons
-from merian.tray.search import Grid, bodies_in
+from merian.tray.search import Grid, _window, bodies_in
 
 from .drawn import tray
 
@@ -77,8 +77,16 @@ def test_a_cable_makes_no_single_tile_of_a_large_photograph(photo, monkeypatch):
     assert classical.settle(look_at(Whole(pixels))).largest == 80
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3, 7])
+def test_bands_are_the_photograph_made_smaller(factor):
+    random = np.random.default_rng(factor)
+    whole = Whole(random.integers(0, 255, (1_500, 700, 3)).astype(np.uint8))
+    box = (3, 5, 90, 200)
+    part = np.ascontiguousarray(whole.window(*(side * factor for side in box)))
+    assert (_window(whole, factor, box) == np.asarray(Image.fromarray(part).reduce(factor))).all()
+
+
 def test_an_unknown_finder_is_told():
-    assert finder()[0] in FINDERS
     assert finder("classical")[0] == "classical"
     with pytest.raises(NotFoundError, match="classical"):
         finder("clasical")

@@ -208,7 +208,8 @@ def test_a_picture_of_one_row_ends_no_batch(photos, tmp_path):
     assert (aside["photo"], "too narrow" in aside["reason"]) == ("long.png", True)
 
 
-def test_the_same_photograph_under_two_names_is_looked_at_once(photos, tmp_path):
+def test_the_same_photograph_under_two_names_is_looked_at_once(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "found_in", stopped_at(2, running.found_in))
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes((photos / "p0.png").read_bytes())
     assert run(tmp_path, "--out", tmp_path / "out") == 0
@@ -267,11 +268,45 @@ def test_what_is_wrong_is_told_in_one_line(photos, tmp_path, monkeypatch, capsys
     assert not (tmp_path / "made").exists()
 
 
-def test_a_run_that_is_stopped_leaves_nothing(photos, tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
+def stopped_at(call, function):
+    calls = iter(range(1, call))
 
-    monkeypatch.setattr(running, "write_tables", stop)
+    def stop(*words, **more):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return function(*words, **more)
+
+    return stop
+
+
+@pytest.mark.parametrize("at", [2, 3], ids=["second-photo", "tables"])
+def test_a_run_that_is_stopped_goes_on(photos, out, tmp_path, monkeypatch, at):
+    words = (photos, "--out", tmp_path / "tray", "--scale", "10±1%")
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "found_in", stopped_at(at, running.found_in))
+        patch.setattr(running, "write_tables", stopped_at(1, running.write_tables))
+        assert run(*words) == 130
+    assert [path.name for path in tmp_path.iterdir()] == [".tray.tray"]
+    with monkeypatch.context() as patch:  # only what is missing is looked at
+        patch.setattr(running, "found_in", stopped_at(4 - at, running.found_in))
+        assert run(*words) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["tray"]
+    assert files(tmp_path / "tray") == files(out)
+
+
+def test_what_is_asked_otherwise_is_looked_at_again(photos, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "write_tables", stopped_at(1, running.write_tables))
+        assert run(photos / "p0.png", "--out", tmp_path / "tray", "--scale", "10±1%") == 130
+    assert run(photos / "p0.png", "--out", tmp_path / "tray", "--scale", "20±1%") == 0
+    (row, *_) = table(tmp_path / "tray" / "photographs.tsv")
+    assert float(row["px_per_mm"]) == 20
+
+
+def test_a_run_that_is_stopped_before_anything_is_done_leaves_nothing(
+    photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(running, "found_in", stopped_at(1, running.found_in))
     assert run(photos, "--out", tmp_path / "made") == 130
     assert list(tmp_path.iterdir()) == []
 

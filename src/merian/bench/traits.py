@@ -3,6 +3,9 @@
 Four parts. "rulers": scales of pictures whose scale was read by hand. "pitfall": specimens that
 others measured in ImageJ. "parts": pinned beetles whose parts others painted. "world": drawn bodies
 with known lengths. What is not at hand is left out of "all", and is an error when it is asked for.
+
+Where a network places landmarks, the figures of parts and world are told twice from one run:
+without it, with its landmarks (", learned") and with its outlines too (", learned, outlines too").
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from pathlib import Path
 
 from merian.bench.parts import measured_parts
 from merian.bench.traits_masks import parts_figures, pitfall_figures
+from merian.measure.placing import CLASSICAL, Placer, placer
 
 __all__ = ["run"]
 
@@ -19,19 +23,24 @@ DATA = Path("../shared/data/traits")
 Figures = dict[str, dict[str, object]]
 
 
-def run(*, part: str = "all", data: Path = DATA, seed: int = 0) -> Figures:
+def run(
+    *, part: str = "all", data: Path = DATA, seed: int = 0, landmarks: str = CLASSICAL
+) -> Figures:
     """Measure one part, or all that are at hand.
 
     Args:
         part: rulers, pitfall, parts, world or all.
         data: The folder with pitfall_crops, beetleflow_parts and the pictures of rulers.
         seed: Of the draws for intervals.
+        landmarks: The network that places landmarks beside the classical way: learned, the folder
+            of a run, or classical for none.
     """
+    network = placer(landmarks)
     return measured_parts(part, {
         "rulers": lambda: _rulers(data),
-        "pitfall": lambda: pitfall_figures(data / "pitfall_crops", seed),
-        "parts": lambda: parts_figures(data / "beetleflow_parts", seed),
-        "world": _world,
+        "pitfall": lambda: pitfall_figures(data / "pitfall_crops", seed, network),
+        "parts": lambda: parts_figures(data / "beetleflow_parts", seed, network),
+        "world": lambda: _world(network),
     })  # fmt: skip
 
 
@@ -41,7 +50,7 @@ def _rulers(data: Path) -> Figures:
     return dict(rulers(data=data.parent))
 
 
-def _world() -> Figures:
+def _world(network: Placer | None) -> Figures:
     from merian.bench.traits_world import run as world  # noqa: PLC0415 - draws many pictures
 
-    return dict(world())
+    return dict(world(network=network))

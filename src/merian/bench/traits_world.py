@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.bench.drawn_specimens import HIDDEN
 from merian.bench.traits_pictures import Drawn, drawn
 from merian.formats.outlines import polygon_outline
 from merian.learn.bootstrap import interval_of
@@ -27,12 +28,12 @@ from merian.measure.asked import Asked, Given
 from merian.measure.calibration import declared
 from merian.measure.definitions import chosen, definitions
 from merian.measure.outline import outlines
-from merian.measure.specimens import Settings, measure_pixels
+from merian.measure.placing import Placer
+from merian.measure.specimens import Measured, Settings, bodies_of, measure_pixels
 
 __all__ = ["run"]
 
 _TRAITS = ("body_length", "elytra_length", "body_width", "area")
-_HIDDEN = 0.03  # of the body: how much of the elytra a world draws the pronotum over
 _SEEDS, _CHOSEN_ON = (11, 12, 13, 14, 15), (1, 2, 3)
 _ROUNDS = 1000
 
@@ -58,6 +59,7 @@ def run(
     relative: float = 0.01,
     kinds: Sequence[str] = ("beetle",),
     given: bool = False,
+    network: Placer | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return the figures.
 
@@ -69,22 +71,38 @@ def run(
         relative: Standard uncertainty of the scale that is told.
         kinds: Sorts of insects.
         given: Whether the true masks are given, so that what is told is not of finding them.
+        network: Places landmarks; figures with it are told beside those without.
     """
-    settings = Settings(chosen(definitions(), _TRAITS), single=True)
-    rows: list[_Row] = []
-    lost = pictures = 0
+    ways = {"": Settings(chosen(definitions(), _TRAITS), single=True)}
+    if network is not None:
+        ways[", learned"] = replace(ways[""], placer=network)
+        whole = replace(network, outlines=True)
+        ways[", learned, outlines too"] = replace(ways[""], placer=whole)
+    rows: dict[str, list[_Row]] = {way: [] for way in ways}
+    lost = dict.fromkeys(ways, 0)
+    pictures = 0
     for seed in seeds:
         for scale in scales:
             for one in drawn(seed, count, scale, kinds=tuple(kinds), level=level,
                              relative=relative):  # fmt: skip
                 pictures += 1
-                found = list(_measured(one, scale, settings, given))
-                lost += not found
-                rows += found
-    figures: dict[str, dict[str, Any]] = {
-        "pictures": {"value": pictures, "unit": "pictures"},
-        "lost": {"value": lost, "unit": "pictures in which nothing was found"},
-    }
+                asked = _asked(one, given)
+                bodies = list(bodies_of(one.picture, asked, single=True))
+                for way, settings in ways.items():
+                    found = list(_rows(one, scale, measure_pixels(one.picture, asked, settings,
+                                                                  bodies)))  # fmt: skip
+                    lost[way] += not found
+                    rows[way] += found
+    figures: dict[str, dict[str, Any]] = {"pictures": {"value": pictures, "unit": "pictures"}}
+    for way in ways:
+        own = _figures(rows[way], scales)
+        own["lost"] = {"value": lost[way], "unit": "pictures in which nothing was found"}
+        figures |= {f"{name}{way}": told for name, told in own.items()}
+    return figures
+
+
+def _figures(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[str, Any]]:
+    figures: dict[str, dict[str, Any]] = {}
     for trait in _TRAITS:
         of_trait = [row for row in rows if row.trait == trait]
         figures |= _within(of_trait, trait)
@@ -94,14 +112,17 @@ def run(
     return figures
 
 
-def _measured(one: Drawn, scale: float, settings: Settings, given: bool) -> Iterator[_Row]:
+def _asked(one: Drawn, given: bool) -> Asked:
+    """Return a picture as it is measured: with its scale, and its true mask if that is given."""
+    asked = Asked(one.name, one.name, calibration=declared(one.told, one.relative, "told"))
+    if not given:
+        return asked
+    rings = [ring.ravel().tolist() for ring in outlines(one.mask)]
+    return replace(asked, outlines=(Given(polygon_outline(rings)),))
+
+
+def _rows(one: Drawn, scale: float, found: Measured) -> Iterator[_Row]:
     """Yield the traits of a picture with their truths."""
-    told = declared(one.told, one.relative, "told")
-    asked = Asked(one.name, one.name, calibration=told)
-    if given:
-        rings = [ring.ravel().tolist() for ring in outlines(one.mask)]
-        asked = replace(asked, outlines=(Given(polygon_outline(rings)),))
-    found = measure_pixels(one.picture, asked, settings)
     if not found.specimens:
         return
     specimen = found.specimens[0]
@@ -109,7 +130,7 @@ def _measured(one: Drawn, scale: float, settings: Settings, given: bool) -> Iter
     truth["area"] = one.area
     whole = dict(truth)
     if "elytra_length" in truth:
-        truth["elytra_length"] -= _HIDDEN * truth["body_length"]
+        truth["elytra_length"] -= HIDDEN * truth["body_length"]
     for m in specimen.measurements:
         if m.trait in truth:
             codes = (*found.codes, *specimen.codes, *m.codes)

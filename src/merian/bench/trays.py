@@ -3,8 +3,8 @@
 Four parts. "world": drawn trays at nuisance level 2 of worlds that nothing was chosen on. "real":
 photographs whose animals somebody has pointed at. "boxes": boxes that people drew on traps and
 trays, whose pictures are not at hand: they are cut by tiles and put together again, which has to
-give the very boxes. "speed": one large photograph on two cores. What is not at hand is left out of
-"all", and is an error when it is asked for.
+give the very boxes. "speed" and "gigapixel": one large photograph on two cores. What is not at hand
+is left out of "all", and is an error when it is asked for.
 
 The classical finder's levels were chosen on worlds 1 to 3.
 """
@@ -12,8 +12,6 @@ The classical finder's levels were chosen on worlds 1 to 3.
 from __future__ import annotations
 
 import json
-import math
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,10 +19,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from merian.bench.child import on_cores, run_command
 from merian.bench.parts import measured_parts
+from merian.bench.trays_large import LARGE, gigapixel, large
 from merian.errors import NotFoundError
 from merian.files import open_binary
 from merian.tray.finding import finder as finder_of
@@ -34,7 +31,7 @@ from merian.tray.photograph import open_photograph
 from merian.tray.search import bodies_in
 from merian.tray.tiles import tiles
 
-__all__ = ["WORKING", "cut", "large_photograph", "run"]
+__all__ = ["WORKING", "cut", "run"]
 
 DATA = Path("../shared/data/traits")
 WORKING = ("folder",)
@@ -55,8 +52,6 @@ _NEAR = 12  # pixels: how far a mark may lie beside a body
 _TRAPS = ("train.annotations.coco.json.gz", "valid.annotations.coco.json",
           "test.annotations.coco.json")  # fmt: skip
 _MANY = 33_000
-_LARGE = (8_192, 5_464)
-_DRAWN = (1_600, 1_200)  # of the trays that a large photograph is put together from
 
 
 def run(
@@ -71,9 +66,9 @@ def run(
     """Measure one part, or all that are at hand.
 
     Args:
-        part: world, real, boxes, speed or all.
+        part: world, real, boxes, speed, gigapixel or all.
         data: The folder with phenopype, inselect, yellow_trap_coco and neon2018_cvat.
-        finder: How bodies are found, in the first two parts and the last.
+        finder: How bodies are found, in all parts but that of boxes.
         trays: Of each world.
         folder: Where drawn trays are kept; they are drawn anew if not given.
         seed: Of the boxes that are drawn.
@@ -82,14 +77,15 @@ def run(
         "world": lambda: _world(finder, trays, folder),
         "real": lambda: _real(data, finder),
         "boxes": lambda: _boxes(data, seed),
-        "speed": lambda: _speed(finder, folder),
+        "speed": lambda: large(finder, folder),
+        "gigapixel": lambda: gigapixel(finder, folder),
     })  # fmt: skip
 
 
 def _world(finder: str, trays: int, folder: Path | None) -> Figures:
     from merian.bench.trays_learned import run as drawn  # noqa: PLC0415 - draws trays
 
-    return dict(drawn(trays=trays, finders=finder_of(finder)[0], folder=folder))
+    return dict(drawn(trays=trays, finders=finder, folder=folder))
 
 
 # -- photographs that somebody has looked at ----------------------------------------------------
@@ -156,10 +152,10 @@ def _boxes(data: Path, seed: int) -> Figures:
 def _drawn_boxes(seed: int) -> Figures:
     """Return how long 33,000 boxes of one photograph take; many of them overlap."""
     rng = np.random.default_rng(seed)
-    corners = rng.integers(0, np.array(_LARGE) - 60, (_MANY, 2))
+    corners = rng.integers(0, np.array(LARGE) - 60, (_MANY, 2))
     sides = rng.integers(16, 60, (_MANY, 2))
     whole = [_of_box((*at, *(at + size))) for at, size in zip(corners, sides, strict=True)]
-    pieces = list(cut(whole, _LARGE, 1_024, 128))
+    pieces = list(cut(whole, LARGE, 1_024, 128))
     start = time.perf_counter()
     found = merged(pieces)
     seconds = time.perf_counter() - start
@@ -226,50 +222,3 @@ def _whole_pixels(boxes: NDArray[np.float64], size: tuple[int, int]) -> Ints:
     first = np.clip(np.floor(boxes[:, :2]), 0, np.array(size) - 1)
     last = np.clip(np.ceil(boxes[:, 2:]), first + 1, size)
     return np.unique(np.concatenate([first, last], axis=1).astype(np.int64), axis=0)
-
-
-# -- one large photograph -----------------------------------------------------------------------
-
-
-def _speed(finder: str, folder: Path | None) -> Figures:
-    """Return what the verb takes for a photograph of 45 million pixels on two cores."""
-    import sys  # noqa: PLC0415 - for its path alone
-
-    with tempfile.TemporaryDirectory(prefix="merian-bench-") as made:
-        place = Path(made)
-        photo = place / "large.jpg"
-        large_photograph(photo, folder or place / "drawn")
-        with on_cores(2):
-            child = run_command(
-                sys.executable, "-m", "merian", "tray", str(photo), "-o", str(place / "out"),
-                "--finder", finder, "--json", "-q",
-            )  # fmt: skip
-        bodies = int(json.loads(child.output)["bodies"])
-    pixels = math.prod(_LARGE)
-    return {
-        "wall": {"value": round(child.seconds, 1), "unit": "s, whole process", "n": pixels},
-        "processor": {"value": round(child.cpu, 1), "unit": "s of all cores", "n": pixels},
-        "peak memory": {"value": round(child.peak, 2), "unit": "GB", "n": pixels},
-        "bodies": {"value": bodies, "unit": "bodies"},
-    }
-
-
-def large_photograph(path: Path, folder: Path) -> None:
-    """Put a photograph of 8192 x 5464 together from the floors of drawn trays."""
-    from merian.bench.drawn_trays import ASKED, write_worlds  # noqa: PLC0415 - draws trays
-
-    floors = []
-    for coco in write_worlds(folder, ASKED[:4], size=_DRAWN):
-        (file,) = sorted(coco.parent.glob("*.jpg"))
-        with Image.open(file) as image:
-            floors.append(np.asarray(image.convert("RGB"))[80:1_080, 80:1_520])
-    high, wide = floors[0].shape[:2]
-    whole = np.empty((_LARGE[1], _LARGE[0], 3), np.uint8)
-    for row in range(-(-_LARGE[1] // high)):
-        for column in range(-(-_LARGE[0] // wide)):
-            floor = floors[(row + column) % len(floors)]
-            # Turned over where they meet, so that the ground goes on.
-            floor = floor[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1]
-            part = whole[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
-            part[:] = floor[: part.shape[0], : part.shape[1]]
-    Image.fromarray(whole).save(path, "JPEG", quality=92)

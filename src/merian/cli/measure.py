@@ -44,6 +44,8 @@ def measure(
     chart: Path | None = None,
     single: bool = False,
     expected: int | None = None,
+    landmarks: str = "classical",
+    outlines: str = "classical",
     overlays: int = 200,
     write: bool = False,
     out: Out = None,
@@ -54,7 +56,7 @@ def measure(
 
     Masks are found by themselves, or given. Every value has an interval (k = 2) from the scale, the
     outline and the definition, and codes where something is doubtful. Without a scale values are in
-    pixels.
+    pixels. A run that was stopped goes on when its command is given again.
 
     Args:
         sources: Pictures, folders of pictures, or a catalogue.
@@ -70,6 +72,10 @@ def measure(
         chart: A table of the patches of a colour chart: x, y, radius, red, green, blue (sRGB).
         single: Each picture shows one specimen.
         expected: How many specimens a picture shows; another number is told.
+        landmarks: How landmarks are placed: classical, from the outline; learned, by the network
+            that ships, which knows insects from above; or the folder of a run of `merian train
+            landmarks`.
+        outlines: Which outlines are measured: classical, or learned for those of the network too.
         overlays: Write overlays of so many pictures, the first ones.
         write: Write the measurements of a catalogue into it.
         out: A folder for tables, overlays and the page. Of a catalogue runs/measure in it, if not
@@ -80,6 +86,7 @@ def measure(
     from merian.learn.pack_gather import is_catalogue
     from merian.measure.definitions import chosen
     from merian.measure.definitions import definitions as read_definitions
+    from merian.measure.placing import placer
     from merian.measure.run import measure_all
     from merian.measure.specimens import Settings
     from merian.report.measured import PAGE, write_page
@@ -92,7 +99,8 @@ def measure(
     names = [name.strip() for name in traits.split(",") if name.strip()]
     known = chosen(read_definitions(definitions), names)
     given = scale_told(scale, calibration)
-    settings = Settings(known, given, single, expected, _chart(chart))
+    places = placer(landmarks, outlines)
+    settings = Settings(known, given, single, expected, _chart(chart), places)
     into = None
     if write and catalogue is not None:
         from functools import partial

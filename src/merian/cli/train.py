@@ -63,7 +63,7 @@ def train(
     writes = os.environ.get("RANK", "0") == "0"
     quiet = quiet or not writes
     pack = _packed(asked, data, out, quiet)
-    if pack in data and asked.data.kind != "instances":
+    if pack in data and asked.data.kind not in ("instances", "landmarks"):
         asked = _of_pack(asked, pack, set)
     with screen.working(f"Preparing {out}", quiet) as job:
         task = build_task(
@@ -84,8 +84,8 @@ def _packed(recipe: Recipe, data: tuple[Path, ...], out: Path, quiet: bool) -> P
     """Return the pack to learn from, made first where something else was given."""
     if len(data) == 1 and (data[0] / "pack.json").is_file():
         return data[0]
-    if recipe.data.kind == "instances":
-        return _packed_instances(recipe, data, out, quiet)
+    if recipe.data.kind in ("instances", "landmarks"):
+        return _packed_outlines(recipe, data, out, quiet)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
             "several processes need a pack that is there: make it with merian pack SOURCE --out "
@@ -104,16 +104,22 @@ def _packed(recipe: Recipe, data: tuple[Path, ...], out: Path, quiet: bool) -> P
     return folder
 
 
-def _packed_instances(recipe: Recipe, data: tuple[Path, ...], out: Path, quiet: bool) -> Path:
-    """Return the pack of pictures and outlines of bodies that a COCO file tells of."""
+def _packed_outlines(recipe: Recipe, data: tuple[Path, ...], out: Path, quiet: bool) -> Path:
+    """Return the pack of pictures with outlines, or landmarks, that a COCO file tells of."""
     from merian.learn.instance_pack import make_instance_pack
+    from merian.learn.landmark_pack import make_landmark_pack
 
     folder, told = out / "pack", recipe.data
     with screen.working(f"Packing {folder}", quiet):
-        made = make_instance_pack(
-            data, folder, valid=told.valid, categories=told.categories, ignored=told.ignored
-        )
-    for why, count in sorted(made.header["set_aside"].items()):
+        if told.kind == "landmarks":
+            header = make_landmark_pack(
+                data, folder, valid=told.valid, categories=told.categories
+            ).header
+        else:
+            header = make_instance_pack(
+                data, folder, valid=told.valid, categories=told.categories, ignored=told.ignored
+            ).header
+    for why, count in sorted(header["set_aside"].items()):
         screen.say(f"note: {count:,} {why}: set aside", quiet)
     return folder
 

@@ -33,7 +33,7 @@ def tray(
     validated: Path | None = None,
     missed: Path | None = None,
     into: Path | None = None,
-    finder: str = "auto",
+    finder: str = "classical",
     least: float = 0.0,
     without_crops: bool = False,
     processes: int | None = None,
@@ -44,7 +44,8 @@ def tray(
 
     A photograph is looked at in tiles that overlap, so that it may be of any size, and what lies in
     several of them is counted once. The folder gets a table of bodies, their outlines as COCO, a
-    crop of each, an overlay of each photograph, how many there are of each size, and a page.
+    crop of each, an overlay of each photograph, how many there are of each size, and a page. A run
+    that was stopped goes on when its command is given again.
 
     Args:
         photos: Photographs, or folders of photographs.
@@ -64,7 +65,8 @@ def tray(
         missed: A table with the columns kind, found and missed, of photographs in which somebody
             counted by hand.
         into: A catalogue, to which photographs, bodies, measurements and names are added.
-        finder: How bodies are found: classical, auto for what measures best, or the folder of a
+        finder: How bodies are found: classical, by their colour; learned, by the network that
+            ships, which holds more of those apart that touch on a plain ground; or the folder of a
             run of `merian train instances`.
         least: Leave out what is less sure to be a body, from 0 to 1.
         without_crops: Write no crops; names need them.

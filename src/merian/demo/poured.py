@@ -18,7 +18,7 @@ from merian.measure.definitions import chosen, definitions
 from merian.report import Figures, Histogram, Picture, Pictures, Section, Text
 from merian.report.trayed import write_page
 from merian.tray.bodies import SIZES, Settings
-from merian.tray.finding import AUTO, finder
+from merian.tray.finding import finder
 from merian.tray.run import Done, find_all
 
 __all__ = ["Poured", "find_bodies", "tell_poured"]
@@ -61,7 +61,7 @@ def find_bodies(folder: Path) -> Poured | None:
     image = told["images"][0]
     true = np.array([one["bbox"] for one in told["annotations"] if one["image_id"] == image["id"]],
                     np.float64)  # fmt: skip
-    name, find = finder(AUTO)
+    name, find = finder("classical")
     scale = declared(float(image["px_per_mm"]), _SURE, "trays.coco.json")
     settings = Settings(name, find, chosen(definitions(), SIZES), scale)
     photo, out = trays / image["file_name"], folder / "tray"

@@ -25,6 +25,7 @@ from merian.learn.forest import ForestLabels
 from merian.learn.heads import build_heads
 from merian.learn.instance_building import build_instance_task
 from merian.learn.kept_vectors import Progress
+from merian.learn.landmark_building import build_landmark_task
 from merian.learn.network_building import (
     build_network,
     drawn,
@@ -42,7 +43,7 @@ from merian.learn.packed_task import card_of, sampler_of
 from merian.learn.picture_building import of_pictures_alone, picture_examples
 from merian.learn.rank_labels import RankLabels
 from merian.learn.recipe import ALONE, HIDING, WORDS, Data, Recipe
-from merian.learn.recipe_keys import ALIGNING, INSTANCES
+from merian.learn.recipe_keys import ALIGNING, INSTANCES, LANDMARKS
 from merian.learn.recoded import Recoded
 from merian.learn.task import Examples, Objective, Task
 
@@ -61,6 +62,8 @@ def build_task(recipe: Recipe, pack: Path | str, progress: Progress | None = Non
     """
     if recipe.objective.kind == INSTANCES:
         return build_instance_task(recipe, pack)
+    if recipe.objective.kind == LANDMARKS:
+        return build_landmark_task(recipe, pack)
     opened = open_pack(pack)
     if opened.kind != recipe.data.kind:
         raise InputError(

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from merian.errors import FormatError, InputError, did_you_mean
+from merian.errors import InputError
 from merian.learn.devices import seed_all
 from merian.learn.instance_examples import PackedInstances
 from merian.learn.instance_network import KIND, InstanceConfig, InstanceNetwork
 from merian.learn.instance_objective import Instances
 from merian.learn.instance_pack import InstancePack, open_instance_pack
 from merian.learn.recipe import EncoderPart, Recipe
-from merian.learn.saved import CARD, WEIGHTS, load_weights, model_folder, read_card
 from merian.learn.task import Task
+from merian.learn.unet_building import check_settings, take_weights, trained_folder
 
 __all__ = ["build_instance_task", "load_instance_network"]
 
@@ -62,15 +62,7 @@ def _network(part: EncoderPart) -> tuple[InstanceNetwork, dict[str, Any]]:
 
 
 def _config(said: Mapping[str, Any]) -> InstanceConfig:
-    known = [field.name for field in dataclasses.fields(InstanceConfig)]
-    for name, value in said.items():
-        if name not in known:
-            raise InputError(
-                f"{KIND}: nothing is called {name!r} there; there are {', '.join(known)}."
-                + did_you_mean(name, known)
-            )
-        if type(value) is not int:
-            raise InputError(f"{KIND}: {name} is {value!r}; expected a whole number")
+    check_settings(KIND, said, [field.name for field in dataclasses.fields(InstanceConfig)])
     return InstanceConfig(**said)
 
 
@@ -95,22 +87,8 @@ def load_instance_network(model: Path | str) -> tuple[InstanceNetwork, dict[str,
     Args:
         model: The folder of a model or of a run, or the name of one that ships.
     """
-    folder = model_folder(model)
-    if folder is None:
-        raise InputError(f"{model}: no folder of a model or of a run that is done, and none ships "
-                         "by that name")  # fmt: skip
-    card = read_card(folder)
-    told = card["objective"]
-    if told.get("kind") != Instances.kind:
-        raise FormatError(
-            f"was trained for {told.get('kind')!r}, and not to find bodies", path=folder / CARD
-        )
-    network = InstanceNetwork(_config({k: v for k, v in told["encoder"].items() if k != "kind"}))
-    try:
-        network.load_state_dict(load_weights(folder, "encoder."))
-    except RuntimeError as error:
-        raise FormatError(
-            f"does not fit to its card: {str(error).splitlines()[-1].strip()}",
-            path=folder / WEIGHTS,
-        ) from None
+    folder, card = trained_folder(model, (Instances.kind,), "find bodies")
+    told = card["objective"]["encoder"]
+    network = InstanceNetwork(_config({k: v for k, v in told.items() if k != "kind"}))
+    take_weights(network, folder)
     return network.eval(), card

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from merian.learn.instance_building import load_instance_network
 from merian.learn.instance_decoding import Decoding, Found, decode
 from merian.learn.instance_network import STEP, UNIT, InstanceNetwork
 from merian.learn.shelf import BODIES
+from merian.learn.unet import fused
 
 __all__ = ["HALO", "BodyFinder", "load_body_finder"]
 
@@ -92,7 +91,7 @@ def load_body_finder(model: Path | str = BODIES) -> BodyFinder:
     """
     network, card = load_instance_network(model)
     told = card.get("decoding") or {}
-    return BodyFinder(_fused(network), str(card["name"]), str(card["id"]),
+    return BodyFinder(fused(network), str(card["name"]), str(card["id"]),
                       replace(Decoding(), **told))  # fmt: skip
 
 
@@ -105,19 +104,3 @@ def _windows(length: int) -> Iterator[tuple[int, int, int, int]]:
     for start in range(0, length, step):
         end = min(start + step, length)
         yield start, end, max(start - HALO, 0), min(end + HALO, length)
-
-
-def _fused(network: InstanceNetwork) -> InstanceNetwork:
-    """Make one of each convolution and the norm behind it."""
-    for module in [*network.modules()]:
-        if isinstance(module, nn.Sequential):
-            for number, (one, two) in enumerate(zip(module, list(module)[1:], strict=False)):
-                if isinstance(one, nn.Conv2d) and isinstance(two, nn.BatchNorm2d):
-                    module[number] = fuse_conv_bn_eval(one, two)
-                    module[number + 1] = nn.Identity()
-        for first, norm in (("around", "norm"), ("narrow", "norm_out")):
-            if hasattr(module, first) and hasattr(module, norm):
-                setattr(module, first, fuse_conv_bn_eval(getattr(module, first),
-                                                         getattr(module, norm)))  # fmt: skip
-                setattr(module, norm, nn.Identity())
-    return network

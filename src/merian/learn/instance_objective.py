@@ -20,9 +20,9 @@ from merian.learn.encoding import described, pixels_of
 from merian.learn.instance_network import UNIT, InstanceNetwork
 from merian.learn.task import Batch, Objective, Outcome
 
-__all__ = ["Instances"]
+__all__ = ["Instances", "mask_loss"]
 
-_IGNORED = 2
+_IGNORED = 2  # of a pixel of which nothing is asked
 _LEAST = 6.0  # pixels: an error on a small body does not count as on a smaller one
 
 
@@ -49,8 +49,8 @@ class Instances(Objective):
     def forward(self, batch: Batch) -> Outcome:
         """Return the loss of a batch, and what it is made of."""
         body, core, way = self.encoder(pixels_of(batch))
-        body_loss, overlap = _of_mask(body, batch["body"])
-        core_loss, _ = _of_mask(core, batch["core"])
+        body_loss, overlap = mask_loss(body, batch["body"])
+        core_loss, _ = mask_loss(core, batch["core"])
         off = _off(way, batch["way"], batch["reach"])
         loss = body_loss + self.core_weight * core_loss + self.way_weight * off
         figures = {"body": body_loss, "core": core_loss, "way": off, "overlap": overlap}
@@ -68,8 +68,13 @@ class Instances(Objective):
         return cls(encoder, **card["heads"])
 
 
-def _of_mask(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cross-entropy and Dice together, and the share of overlap of what is found."""
+def mask_loss(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Return cross-entropy and Dice together, and the share of overlap of what is found.
+
+    Args:
+        logits: float[b, h, w].
+        wanted: uint8[b, h, w]: 0, 1, or 2 where nothing is asked.
+    """
     asked = (wanted != _IGNORED).float()
     true = (wanted == 1).float()
     entropy = functional.binary_cross_entropy_with_logits(logits, true, reduction="none")

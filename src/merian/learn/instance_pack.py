@@ -42,7 +42,9 @@ from merian.learn.instance_targets import IGNORED, middle_of
 from merian.pictures import BadPictureError, decode
 from merian.stamp import check_stamp, run_id, stamp
 
-__all__ = ["MASSID45", "InstancePack", "make_instance_pack", "open_instance_pack"]
+__all__ = ["MASSID45", "InstancePack", "coco_file", "hash_of_pictures", "make_instance_pack",
+           "nothing_in", "open_instance_pack", "outline_pixels", "packed_array", "part_of",
+           "picture_file"]  # fmt: skip
 
 _FORMAT, _VERSION = "merian-instances", "1.0"
 _PACK, _BODIES = "pack.json", "bodies.npy"
@@ -79,8 +81,7 @@ class InstancePack:
     @cached_property
     def bodies(self) -> NDArray[Any]:
         """Return a row a body, picture by picture."""
-        found: NDArray[Any] = np.load(self.folder / _BODIES, allow_pickle=False)
-        return found
+        return packed_array(self.folder / _BODIES)
 
     def pictures(self, part: str) -> list[int]:
         """Return the pictures of train, valid or test that have a body."""
@@ -96,12 +97,16 @@ class InstancePack:
         return self._mapped("owners", picture)
 
     def _mapped(self, what: str, picture: int) -> NDArray[Any]:
-        path = self.folder / f"{what}-{picture}.npy"
-        try:
-            found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise FormatError(f"cannot be read ({error}); make the pack again", path=path) from None
-        return found
+        return packed_array(self.folder / f"{what}-{picture}.npy", mapped=True)
+
+
+def packed_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """Return an array of a pack."""
+    try:
+        found: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"cannot be read ({error}); make the pack again", path=path) from None
+    return found
 
 
 def open_instance_pack(folder: Path | str) -> InstancePack:
@@ -117,7 +122,6 @@ class _Gathered:
     """What a COCO file says, each picture with the file of its annotations."""
 
     pictures: list[dict[str, Any]] = field(default_factory=list)
-    number: dict[str, int] = field(default_factory=dict)
     set_aside: Counter[str] = field(default_factory=Counter)
 
 
@@ -140,8 +144,9 @@ def make_instance_pack(
         categories: The names of what is a body; all of them if not given.
         ignored: The names of what is neither a body nor ground, of which nothing is asked.
     """
-    files = [_coco_file(Path(one)) for one in data]
-    asked = {"files": [[file.name, content_hash(file)] for file in files], "valid": valid,
+    files = [coco_file(Path(one)) for one in data]
+    asked = {"files": [[file.name, content_hash(file)] for file in files],
+             "pictures": hash_of_pictures(files), "valid": valid,
              "categories": [*categories], "ignored": [*ignored]}  # fmt: skip
     run = run_id("instances", asked)
     out = Path(out)
@@ -160,11 +165,7 @@ def make_instance_pack(
             rows.append(_write_picture(folder, number, picture, spool, gathered.set_aside))
         bodies = np.concatenate([*rows, np.zeros(0, _LIST)])
         if not len(bodies):
-            told = "; ".join(f"{count} {why}" for why, count in gathered.set_aside.items())
-            raise InputError(
-                f"{', '.join(map(str, files))}: no body with an outline on a picture that is there"
-                + (f" ({told})" if told else "")
-            )
+            raise nothing_in(files, "no body with an outline", gathered.set_aside)
         spool.rmdir()
         np.save(folder / _BODIES, bodies)
         header = {
@@ -178,7 +179,17 @@ def make_instance_pack(
     return open_instance_pack(out)
 
 
-def _coco_file(place: Path) -> Path:
+def nothing_in(files: Sequence[Path], what: str, set_aside: Counter[str]) -> InputError:
+    """Return the error of files in which there is nothing to learn from, with the reasons."""
+    told = "; ".join(f"{count} {why}" for why, count in set_aside.items())
+    return InputError(
+        f"{', '.join(map(str, files))}: {what} on a picture that is there"
+        + (f" ({told})" if told else "")
+    )
+
+
+def coco_file(place: Path) -> Path:
+    """Return the COCO file that is meant: itself, or the one in a folder."""
     place = existing(place, "COCO file")
     if place.is_file():
         return place
@@ -190,6 +201,17 @@ def _coco_file(place: Path) -> Path:
             "pictures"
         )
     return coco[0]
+
+
+def hash_of_pictures(files: Sequence[Path]) -> str:
+    """Return a hash of the pictures themselves: one may be replaced, and the file stay as it is."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        for member in members(file):
+            if member.key == "images" and isinstance(member.value, dict):
+                found = picture_file(file, member.value)
+                digest.update((content_hash(found) if found else "").encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _gather(
@@ -210,13 +232,13 @@ def _gather(
         if member.key == "categories":
             names[key] = str(value.get("name"))
         elif member.key == "images":
-            found = _picture_file(file, value)
+            found = picture_file(file, value)
             if found is None:
                 gathered.set_aside["pictures that are not there"] += 1
                 continue
             own[key] = len(gathered.pictures)
             gathered.pictures.append({
-                "name": found.name, "file": found, "part": _part(found.name, value, valid),
+                "name": found.name, "file": found, "part": part_of(found.name, value, valid),
                 "told": (value["width"], value["height"])
                 if {"width", "height"} <= {*value} else None,
             })  # fmt: skip
@@ -241,7 +263,8 @@ def _gather(
                 stream.write(json.dumps(line) + "\n")
 
 
-def _picture_file(coco: Path, image: dict[str, Any]) -> Path | None:
+def picture_file(coco: Path, image: dict[str, Any]) -> Path | None:
+    """Return the file of a picture that COCO tells of; None where it is not there."""
     near = coco.parent.absolute()
     for folder in (near, near / "images", near.parent / "images", near.parent):
         told = picture_address(folder, image)
@@ -250,7 +273,7 @@ def _picture_file(coco: Path, image: dict[str, Any]) -> Path | None:
     return None
 
 
-def _part(name: str, image: dict[str, Any], valid: float) -> str:
+def part_of(name: str, image: dict[str, Any], valid: float) -> str:
     """Return the part of a picture: as published, as it says, or by the hash of its name."""
     for part, samples in MASSID45.items():
         if name.startswith(samples):
@@ -322,7 +345,7 @@ def _outlines(
         for line in stream:
             told = json.loads(line)
             try:
-                places = _pixels(told["segmentation"], height, width)
+                places = outline_pixels(told["segmentation"], height, width)
             except OutlineError:
                 places = None
             if places is None or not len(places[0]):
@@ -331,7 +354,7 @@ def _outlines(
                 yield places, bool(told["ignored"])
 
 
-def _pixels(segmentation: object, height: int, width: int) -> Places | None:
+def outline_pixels(segmentation: object, height: int, width: int) -> Places | None:
     """Return the rows and columns of the pixels of a mask or of polygons."""
     if isinstance(segmentation, dict):
         mask = read_mask(segmentation.get("size"), segmentation.get("counts"))

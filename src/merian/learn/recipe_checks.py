@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from merian.learn.recipe_keys import ALIGNING, ALONE, INSTANCES, LOOKS, RECORDS, WORDS, EncoderPart
+from merian.learn.recipe_keys import (
+    ALIGNING,
+    ALONE,
+    INSTANCES,
+    LANDMARKS,
+    LOOKS,
+    RECORDS,
+    WORDS,
+    EncoderPart,
+)
 from merian.learn.tables import Source
 
 if TYPE_CHECKING:
@@ -54,13 +63,14 @@ def check_recipe(recipe: Recipe, source: Source) -> None:
             "objective",
             "kind",
         )
-    if (recipe.objective.kind == INSTANCES) != (recipe.data.kind == INSTANCES):
-        raise source.error(
-            f"the objective {INSTANCES} needs data.kind = {INSTANCES!r}, and nothing else takes "
-            f"that; here it is {recipe.data.kind!r} with {recipe.objective.kind}",
-            "objective",
-            "kind",
-        )
+    for kind in (INSTANCES, LANDMARKS):
+        if (recipe.objective.kind == kind) != (recipe.data.kind == kind):
+            raise source.error(
+                f"the objective {kind} needs data.kind = {kind!r}, and nothing else takes that; "
+                f"here it is {recipe.data.kind!r} with {recipe.objective.kind}",
+                "objective",
+                "kind",
+            )
     if recipe.objective.kind == LOOKS and not recipe.data.augment:
         raise source.error(
             f"data.augment is false, and {LOOKS} learns from crops; leave it out", "data", "augment"

@@ -18,6 +18,7 @@ __all__ = [
     "FORMS",
     "HIDING",
     "INSTANCES",
+    "LANDMARKS",
     "LOOKS",
     "MODALITIES",
     "NAMING",
@@ -54,14 +55,16 @@ FORMS = ("coherent", "plain", *SINGLE)
 NAMING = ("ranks", "nodes")
 ALIGNING = "contrastive"  # what records are told apart by, each way that they are known
 INSTANCES = "instances"  # bodies in pictures, and the loss that finds them
+LANDMARKS = "landmarks"  # places on a body, and the loss that finds them
 RECORDS = "records"  # examples with all that is known of a record
 MODALITIES = ("image", "barcode", "text", "place")
 CONTRASTS = ("info-nce", "sigmoid")
 POSITIVES = ("taxon", "pass", "record")
-OBJECTIVES = (*WORDS, *ALONE, *NAMING, ALIGNING, INSTANCES)
+OBJECTIVES = (*WORDS, *ALONE, *NAMING, ALIGNING, INSTANCES, LANDMARKS)
 SAMPLERS = ("every", "weighted", "groups")
 _SEQUENCES = ("barcodes", RECORDS)
-_PICTURED = ("pictures", RECORDS, INSTANCES)
+_OUTLINED = (INSTANCES, LANDMARKS)
+_PICTURED = ("pictures", RECORDS, *_OUTLINED)
 SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 
 
@@ -69,7 +72,8 @@ SCHEDULES = ("cosine", "one-cycle", "constant", "warm-up-stable-decay")
 class Data:
     """What is read, and what is done to it."""
 
-    kind: str = key("what the examples are", choices=("barcodes", "pictures", RECORDS, INSTANCES))
+    kind: str = key("what the examples are",
+                    choices=("barcodes", "pictures", RECORDS, *_OUTLINED))  # fmt: skip
     valid: float = key(
         "share held out, where what is given must first be packed", 0.05, low=0, high=0.9
     )
@@ -96,11 +100,11 @@ class Data:
     augment: bool = key("crop, turn and light them by chance", True, only=_PICTURED)
     zoom: float = key(
         "by how much windows are made larger or smaller at the most", 2.0, low=1, high=16,
-        only=(INSTANCES,),
+        only=_OUTLINED,
     )  # fmt: skip
     categories: tuple[str, ...] = key(
         "the categories of a COCO file that are bodies; all where none are given", (),
-        only=(INSTANCES,),
+        only=_OUTLINED,
     )  # fmt: skip
     ignored: tuple[str, ...] = key(
         "the categories of which nothing is asked", (), only=(INSTANCES,)

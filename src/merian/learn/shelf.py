@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BARCODES", "BODIES", "SHELF", "encoders_on_shelf", "finders_on_shelf",
+__all__ = ["BARCODES", "BODIES", "PLACES", "SHELF", "encoders_on_shelf", "finders_on_shelf",
            "shelf_folder"]  # fmt: skip
 
 SHELF = Path(__file__).parent / "shipped"
@@ -19,6 +19,9 @@ BARCODES = "barcode-small"
 
 BODIES = "bodies-small"
 """What finds bodies in photographs where no other network is given."""
+
+PLACES = "landmarks-small"
+"""What places landmarks on specimens where no other network is given."""
 
 _CARD = "card.json"
 

@@ -37,6 +37,8 @@ class Body:
         points: Its landmarks.
         parts: Masks of parts, by their name, in the same box.
         codes: What the segmentation has said of it.
+        off: How far landmarks that a network has placed may be off, in pixels.
+        placed_by: That network.
     """
 
     mask: Mask
@@ -46,6 +48,8 @@ class Body:
     points: Mapping[str, Point] = field(default_factory=dict)
     parts: Mapping[str, Mask] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
+    off: Mapping[str, float] = field(default_factory=dict)
+    placed_by: str = ""
 
     def part(self, name: str) -> Shape | None:
         """Return the shape of a part; None where it is not known."""

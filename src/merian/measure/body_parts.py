@@ -81,6 +81,7 @@ class Trunk:
         stop: Where it ends.
         left: Half widths at each pixel from start to stop, to the left.
         right: The same to the right.
+        beyond: How far it reaches before or behind what is thick, as a share of its length.
     """
 
     mask: Mask
@@ -89,6 +90,13 @@ class Trunk:
     stop: float
     left: Floats
     right: Floats
+    beyond: float = 0.0
+
+    @property
+    def lopsided(self) -> float:
+        """How far its sides are from alike, as a share of its width."""
+        width = float((self.left + self.right).mean())
+        return float(np.abs(self.left - self.right).mean()) / max(width, 1e-9)
 
     @property
     def length(self) -> float:
@@ -99,7 +107,7 @@ class Trunk:
         """Return the same body with its ends exchanged."""
         return Trunk(
             self.mask, self.axis.turned(), -self.stop, -self.start, self.right[::-1],
-            self.left[::-1],
+            self.left[::-1], self.beyond,
         )  # fmt: skip
 
 
@@ -129,6 +137,8 @@ def trunk_of(mask: Mask) -> Trunk | None:
     axis = _symmetric(core)
     left, right, first = _half_widths(mask, core, axis)
     start, stop = _ends(left + right, core, axis, first, radius)
+    thick, _ = _in_axis(axis, *(place + 0.5 for place in np.nonzero(core)[::-1]))
+    beyond = max(float(thick.min()) - start, stop - float(thick.max()), 0.0)
     if stop - start < 3:
         return None
     numbers = np.arange(math.floor(start), math.ceil(stop))
@@ -143,7 +153,9 @@ def trunk_of(mask: Mask) -> Trunk | None:
     within = (along >= start) & (along <= stop)
     within &= (across <= right[place] + 0.5) & (across >= -left[place] - 0.5)
     body[y[within], x[within]] = True
-    return Trunk(body, axis, start, stop, left[taken], right[taken])
+    return Trunk(
+        body, axis, start, stop, left[taken], right[taken], beyond / (stop - start)
+    )  # fmt: skip
 
 
 def _without_spots(mask: Mask) -> Mask:

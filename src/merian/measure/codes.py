@@ -61,6 +61,14 @@ CODES: dict[str, tuple[str, str]] = {
         "1.3 times as large as its group, or as small",
         "Another scale, another species, or a part of it was measured.",
     ),
+    "landmarks-differ": (
+        "the network and the search along the outline place landmarks far apart",
+        "Look at the landmarks; --landmarks classical measures without the network.",
+    ),
+    "outlines-differ": (
+        "the network sees another body than colours tell",
+        "Look at the outline: what lies beside the body may be in it, or a part of it not.",
+    ),
     "touches-border": (
         "reaches the border of the picture",
         "A part of it is not in the picture: the values are too small.",
@@ -93,8 +101,12 @@ CODES: dict[str, tuple[str, str]] = {
         "its edge is not sharp",
         "The interval is wider for that; focus on the edge of the body.",
     ),
+    "elytra-base": (
+        "two places look alike as the base of the elytra",
+        "Look where the elytra begin; set elytra_base by hand if it is the other.",
+    ),
     "legs-kept": (
-        "legs or antennae may be in the body",
+        "legs or antennae may be in the body, or it lies bent",
         "Look at the outline of the body.",
     ),
     "no-body": (
@@ -149,7 +161,13 @@ def of_specimen(
     across = (solid or body.whole).min_feret.length
     if body.edge.width > max(_SOFT_PIXELS, _SOFT * across):
         codes.append("blur")
-    return worst_first(codes), of_traits(measured, size)
+    of_trait = of_traits(measured, size)
+    if "elytra-base" in codes:  # of nothing else
+        codes.remove("elytra-base")
+        for one in measured:
+            if one.trait.startswith("elytra"):
+                of_trait[one.trait] = worst_first((*of_trait.get(one.trait, ()), "elytra-base"))
+    return worst_first(codes), of_trait
 
 
 def worst_first(codes: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,14 @@ __all__ = [
     "Patch",
     "calibrate_colours",
     "lab_of",
+    "lab_of_light",
     "linear",
     "read_chart",
     "stored",
 ]
 
 Floats = NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 _TO_XYZ = np.array([
     [0.4124564, 0.3575761, 0.1804375],
@@ -155,10 +158,17 @@ def stored(light: Floats) -> Floats:
 
 def lab_of(colours: Floats) -> Floats:
     """Return colours of sRGB, 0 to 255, as L*, a* and b* under D65."""
-    xyz = linear(colours) @ _TO_XYZ.T / _WHITE
+    return lab_of_light(linear(colours))
+
+
+def lab_of_light(light: NDArray[Real]) -> NDArray[Real]:
+    """Return shares of light as L*, a* and b* under D65, as exact as they are."""
+    xyz = light @ (_TO_XYZ / _WHITE[:, None]).T.astype(light.dtype)
     root = np.where(xyz > _KNEE, np.cbrt(xyz), (_SLOPE * xyz + 16) / 116)
-    x, y, z = np.moveaxis(root, -1, 0)
-    lab: Floats = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    lab: NDArray[Real] = np.empty_like(xyz)
+    lab[..., 0] = 116 * root[..., 1] - 16
+    lab[..., 1] = 500 * (root[..., 0] - root[..., 1])
+    lab[..., 2] = 200 * (root[..., 1] - root[..., 2])
     return lab
 
 

@@ -307,6 +307,7 @@ def _row(
         *(row[name] for name in ("image", "specimen", "id", "group")), new.trait, new.version,
         *(number(v) for v in (new.value, new.low, new.high)), new.unit, number(new.pixels),
         row["calibration"], ";".join(worst_first([*codes])),
+        *(row[name] for name in ("placed_by",) if name in row),  # older tables have it not
     )  # fmt: skip
 
 

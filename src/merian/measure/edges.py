@@ -6,6 +6,10 @@ within, and told how many pixels it takes from a quarter to three quarters of th
 the outline is from the half. A share of that width, and what a pixel's grid leaves open, is the
 standard uncertainty of the outline.
 
+A level that is the same everywhere lies low on the edge of what is dark, and the mask is too large
+by a part of the blur. `at_half` brings the outline back to where a pixel is half as far from the
+ground as the clearest near it.
+
 Reference: Canny, A computational approach to edge detection, IEEE PAMI 8, 1986 (the step edge).
 """
 
@@ -16,13 +20,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import (
+    binary_erosion,
+    gaussian_filter,
+    gaussian_laplace,
+    map_coordinates,
+    maximum_filter,
+)
 
 from merian.measure.shapes import Shape
 
-__all__ = ["UNKNOWN", "Edge", "edge_of"]
+__all__ = ["UNKNOWN", "Edge", "at_half", "edge_of"]
 
 Floats = NDArray[np.float64]
+Depths = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 GRID = 0.15  # pixels: what is left open by a grid, over a whole outline
 OF_WIDTH = 0.3  # of the width of an edge: by how much thresholds of careful people differ
@@ -31,6 +43,9 @@ _REACHES = (5.0, 14.0)  # pixels to both sides: the farther where an edge is sof
 _OF_REACH = 0.45  # of it: a wider edge may have been cut off
 _STEP = 0.5
 _LEAST_STEP = 12.0  # of 255: less is no edge, but noise
+_MOVED = 4  # pixels: how far an outline is brought to the half of an edge at most
+_OF_SIDE = 0.04  # of the side of a square as large as the body: not farther than that
+_STEEPEST = 0.7  # pixels: how much a picture is smoothed before its steepest places are asked
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,29 @@ class Edge:
 
 UNKNOWN = Edge(math.nan, math.nan, 0.0, 1.0)
 """Of a mask without a picture, or one without any step: a pixel."""
+
+
+def at_half(mask: Mask, distance: Depths) -> Mask:
+    """Return a mask without the blurred rim that is more ground than body.
+
+    Pixels of the rim are taken off one after the other, as far as an edge may be blurred: those
+    that are less than half as far from the ground as the clearest near them, and that lie outside
+    the steepest place. So a pale part of a body stays, and a pale leg that joins a dark body.
+
+    Args:
+        mask: Of the body.
+        distance: How far each pixel is from the ground.
+    """
+    most = int(np.clip(_OF_SIDE * math.sqrt(mask.sum()), 1, _MOVED))
+    clearest = maximum_filter(np.where(mask, distance, 0), size=2 * most + 1)
+    low = (distance < clearest / 2) & (gaussian_laplace(distance, _STEEPEST) > 0)
+    moved = mask.copy()
+    for _ in range(most):
+        off = moved & ~binary_erosion(moved, border_value=1) & low
+        if not off.any():
+            break
+        moved &= ~off
+    return moved
 
 
 def edge_of(shape: Shape, picture: NDArray[np.uint8] | None) -> Edge:

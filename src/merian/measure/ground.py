@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from merian.measure.colour import lab_of_light, linear
+
 __all__ = ["Ground", "ground_of", "lab_of"]
 
 Bytes = NDArray[np.uint8]
@@ -31,15 +33,7 @@ _START = 9.0  # from the first colour: what may be ground; and the farthest that
 _SLOPED = 60  # pixels of the shorter side: in smaller pictures the ground is of one colour
 _ALIKE = 5.0  # in L*: pixels of one tone
 _FIRST = 0.1  # what the commonest colour has before the corners
-_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
-     [0.0193339, 0.1191920, 0.9503041]]
-)  # fmt: skip
-_WHITE = np.array([0.95047, 1.0, 1.08883])
-_CODED = np.arange(256) / 255
-_LINEAR = np.where(_CODED <= 0.04045, _CODED / 12.92, ((_CODED + 0.055) / 1.055) ** 2.4).astype(
-    np.float32
-)
+_LINEAR = linear(np.arange(256.0)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,15 +74,7 @@ class Ground:
 
 def lab_of(picture: Bytes) -> Floats:
     """Return float32[h, w, 3], CIELAB of an sRGB picture under D65."""
-    matrix = (_TO_XYZ / _WHITE[:, None]).astype(np.float32)
-    xyz = _LINEAR[picture] @ matrix.T
-    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + np.float32(16 / 116))
-    lab = np.empty_like(xyz)
-    lab[..., 0] = 116 * root[..., 1] - 16
-    lab[..., 1] = 500 * (root[..., 0] - root[..., 1])
-    lab[..., 2] = 200 * (root[..., 1] - root[..., 2])
-    found: Floats = lab
-    return found
+    return lab_of_light(_LINEAR[picture])
 
 
 def ground_of(lab: Floats, shape: tuple[int, int] | None = None, *, inside: bool = False) -> Ground:

@@ -45,7 +45,7 @@ _ROWS = """
 SELECT coalesce(nullif(s.record, ''), NULL), coalesce(nullif(s.region, ''), h.media), m.trait,
     m.value, m.unit, m.low, m.high, m.version, m.calibration, m.pixels, m.points, m.named,
     concat_ws(';', nullif(h.codes, ''), nullif(s.codes, ''), nullif(m.codes, '')), s.number,
-    h.width, h.height, h.found
+    h.width, h.height, h.found, s.placed_by
 FROM measured m JOIN specimen s USING (n) JOIN shot h USING (shot) ORDER BY n, place
 """
 TERMS = (
@@ -134,7 +134,7 @@ def row_id(row: list[object]) -> str:
 
 def _told(row: tuple[Any, ...], by: str) -> list[object]:
     (record, media, trait, value, unit, low, high, version, calibration, pixels, points, named,
-     codes, number, width, height, found) = row  # fmt: skip
+     codes, number, width, height, found, placed_by) = row  # fmt: skip
     known = low is not None and low == low  # noqa: PLR0124 - NaN is not equal to itself
     ends = [" ".join(f"{v:.2f}" for v in point) for point in json.loads(points)]
     names = json.loads(named) or [str(at) for at in range(1, len(ends) + 1)]
@@ -146,7 +146,8 @@ def _told(row: tuple[Any, ...], by: str) -> list[object]:
         record, media, trait, f"{value:.6g}", value, unit or None,
         f"± {(high - low) / 2:.2g} {unit} (k = 2)" if known else None,
         low if known else None, high if known else None, f"{trait} {version}; merian measure",
-        calibration or None, by, None, "; ".join(part for part in told if part),
+        calibration or None, f"{by}; {placed_by}" if placed_by else by, None,
+        "; ".join(part for part in told if part),
     ]  # fmt: skip
 
 

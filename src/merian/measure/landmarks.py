@@ -12,17 +12,19 @@ The head ends where its closed jaws end, if they meet on the axis before it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
+from merian.measure.body import Body
 from merian.measure.body_parts import Trunk, trunk_of
 from merian.measure.colour import lab_of
 from merian.measure.shapes import Point
 
-__all__ = ["Found", "find_landmarks"]
+__all__ = ["Found", "Told", "find_landmarks", "trunk_codes", "with_found"]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -31,7 +33,27 @@ _ROWS, _COLUMNS = 160, 41  # of a body that is drawn straight
 _BASE = (0.14, 0.52)  # of the length from the head: where elytra begin
 _JAWS = 0.075  # of the length: how far they reach before the head
 _CLEAR = 2.0  # of a place's mark, in spreads of all: less is no base; of beetles all have more
+_AS_CLEAR = 0.85  # of the clearest place: another is as good
+_FAR = 1 / 16  # of the length: places that are not the same
+_LOPSIDED = 0.1  # of the width: no body that lies straight is so
+_BEYOND = 0.08  # of the length: no head and no tail goes on so far without being thick
+_BASE_CODE = "elytra-base"
 _NARROW = 0.7  # what a narrower head adds to the mark of an end
+# Where a body is widest its outline tells better than a network, whose map is flat along it.
+_OF_OUTLINE = frozenset({"width_left", "width_right", "elytra_left", "elytra_right"})
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a network says of a body (see `merian.measure.placing`).
+
+    Attributes:
+        points: The landmarks that it is sure of, in pixels of the box.
+        absent: Those that it is sure the body has not.
+    """
+
+    points: Mapping[str, Point]
+    absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -42,25 +64,34 @@ class Found:
         points: Landmarks, in pixels of the box.
         parts: Masks of the body and, where they were found, of the elytra.
         base: How clear the base of the elytra is, in spreads of all places; 0 where not looked for.
+        codes: What may be wrong: "legs-kept", "elytra-base".
+        taken: Those of the points that were told.
+        apart: How far the farthest of these is from where it would be without, in pixels.
     """
 
     points: dict[str, Point]
     parts: dict[str, Mask]
     base: float
+    codes: tuple[str, ...] = ()
+    taken: frozenset[str] = field(default=frozenset())
+    apart: float = 0.0
 
 
-def find_landmarks(mask: Mask, picture: NDArray[np.uint8] | None) -> Found | None:
+def find_landmarks(
+    mask: Mask, picture: NDArray[np.uint8] | None, told: Told | None = None
+) -> Found | None:
     """Return the landmarks of a body; None where nothing of the mask is thick.
 
     Args:
         mask: All that stands out, with legs.
         picture: uint8[h, w, 3] of the same box; None where there is none.
+        told: What a network says of it.
     """
     trunk = trunk_of(mask)
     if trunk is None:
         return None
     marks = [_marks(one, picture) for one in (trunk, trunk.turned())]
-    best = [int(one.argmax()) for one in marks]
+    best = [_hindmost(one) for one in marks]
     scores = [float(one.max()) + _NARROW * (_front(each) < _front(each.turned()))
               for one, each in zip(marks, (trunk, trunk.turned()), strict=True)]  # fmt: skip
     turned = scores[1] > scores[0]
@@ -73,13 +104,85 @@ def find_landmarks(mask: Mask, picture: NDArray[np.uint8] | None) -> Found | Non
         **_widest(chosen, chosen.start, chosen.stop, ("width_left", "width_right")),
     }
     parts = {"body": chosen.mask}
+    codes = list(trunk_codes(chosen))
     if picture is not None and clear >= _CLEAR:
         base = chosen.start + (best[turned] + 0.5) / _ROWS * chosen.length
         points["elytra_base"] = chosen.axis.point(base)
         points["elytra_tip"] = points["abdomen_tip"]
         points.update(_widest(chosen, base, chosen.stop, ("elytra_left", "elytra_right")))
         parts["elytra"] = _behind(chosen, base)
-    return Found(points, parts, clear)
+        if _elsewhere(marks[turned], best[turned]) > _AS_CLEAR * clear:
+            codes.append(_BASE_CODE)
+    found = Found(points, parts, clear, tuple(codes))
+    return found if told is None else _with_told(found, chosen, told)
+
+
+def with_found(body: Body, found: Found) -> Body:
+    """Return a body with its landmarks and its parts; what it has of them already stays."""
+    points = {name: body.in_picture(point) for name, point in found.points.items()}
+    given = {_BASE_CODE: "elytra_base" in body.points, "legs-kept": "body" in body.parts}
+    codes = (*body.codes, *(code for code in found.codes if not given[code]))
+    return replace(
+        body, points={**points, **body.points}, parts={**found.parts, **body.parts}, codes=codes
+    )
+
+
+def trunk_codes(trunk: Trunk) -> tuple[str, ...]:
+    """Return what is doubtful of a body: a leg or an antenna in it is on one side, or at an end."""
+    return ("legs-kept",) if trunk.lopsided > _LOPSIDED or trunk.beyond > _BEYOND else ()
+
+
+def _hindmost(mark: Floats) -> int:
+    """Return the clearest place, or the one behind it that is as clear.
+
+    A head meets the thorax as clearly as that the elytra, and behind their base nothing does.
+    """
+    at = int(mark.argmax())
+    behind = at + round(_FAR * _ROWS)
+    after = mark[behind:]
+    if len(after) and float(after.max()) > _AS_CLEAR * float(mark[at]) > 0:
+        return behind + int(after.argmax())
+    return at
+
+
+def _elsewhere(mark: Floats, at: int) -> float:
+    """Return the mark of the clearest place that is far from one."""
+    away = np.abs(np.arange(_ROWS) - at)
+    return float(mark[away > _FAR * _ROWS].max())
+
+
+def _with_told(plain: Found, trunk: Trunk, told: Told) -> Found:
+    """Return landmarks with those that were told; the rest follows from where these are."""
+    given = {name: point for name, point in told.points.items() if name not in _OF_OUTLINE}
+    points = dict(plain.points)
+    if {"head_tip", "abdomen_tip"} <= told.points.keys():
+        ends = [_along(trunk, told.points[name]) for name in ("head_tip", "abdomen_tip")]
+        if ends[0] > ends[1]:
+            trunk = trunk.turned()
+    points |= given
+    parts = dict(plain.parts)
+    base = points.get("elytra_base")
+    place = trunk.start if base is None else _along(trunk, base)
+    if base is None or "elytra_base" in told.absent or place >= trunk.stop - 1:
+        points = {name: at for name, at in points.items() if not name.startswith("elytra_")}
+        parts.pop("elytra", None)
+    else:
+        points.setdefault("elytra_tip", points["abdomen_tip"])
+        points |= _widest(trunk, place, trunk.stop, ("elytra_left", "elytra_right"))
+        parts["elytra"] = _behind(trunk, place)
+    taken = frozenset(given.keys() & points.keys())
+    both = taken & plain.points.keys()
+    apart = max((math.dist(points[name], plain.points[name]) for name in both), default=0.0)
+    # A base that is told is not one of two places that look alike.
+    sought = "elytra_base" in points and "elytra_base" not in taken
+    codes = tuple(code for code in plain.codes if code != _BASE_CODE or sought)
+    return Found(points, parts, plain.base, codes, taken, apart)
+
+
+def _along(trunk: Trunk, point: Point) -> float:
+    """Return the place of a point along the axis of a body."""
+    (ox, oy), (ax, ay) = trunk.axis.origin, trunk.axis.along
+    return (point[0] - ox) * ax + (point[1] - oy) * ay
 
 
 def _front(trunk: Trunk) -> float:

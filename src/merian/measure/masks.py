@@ -2,6 +2,8 @@
 
 The ground is a smooth surface of colour. What is darker, paler or of another hue than it by more
 than its noise is a body, down to a lower level where it hangs on what is clear: a faint leg counts.
+The outline lies where a pixel is half body and half ground. Where little of the ground is plain,
+mixtures of colours are asked too, and the mask with the steeper outline is taken.
 Holes are filled unless the ground is seen through them; text, charts and rulers are left out; and
 bodies that touch are parted where they are round, never where they have legs, which a watershed
 would cut off. Nothing is lost in silence: what is doubtful has a code.
@@ -20,6 +22,8 @@ from scipy import ndimage
 
 from merian.errors import InputError
 from merian.image.otsu import otsu_threshold
+from merian.measure.edges import at_half
+from merian.measure.glints import with_glints
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.mixture import by_colours, on_edges
 from merian.measure.print_and_charts import print_and_charts
@@ -49,6 +53,10 @@ _FEW = 20_000  # pixels: in smaller crops ten colours cannot be told apart
 _TRAY = 0.4  # of the picture: where less is ground, a tray may lie on something else
 _STRONG = 60.0  # in CIELAB: what is farther from a tray's ground is not asked for the level
 _WIDE = 0.4  # of the picture's side: what reaches farther is the rim of a tray
+_PLAIN = 0.5  # of the picture: where so much is ground, colours are not asked
+_BORDER = 0.4  # of the border that is ground, where what lies within is taken for it
+_SIDE = 0.9  # of a side of the picture: what covers it is a ruler or the like
+_BESIDE = 0.1  # of it: how large a body beside it is at the least
 _EVERYWHERE = np.ones((3, 3), np.bool_)
 
 
@@ -91,7 +99,7 @@ def single(picture: Bytes) -> Region | None:
     """
     _check(picture)
     lab = lab_of(picture)
-    ground = ground_of(lab)
+    ground = _plain(lab)
     distance = distance_of(ground, lab)
     if float(distance.max()) < _LEVELS[0] / 2:
         return None
@@ -99,15 +107,18 @@ def single(picture: Bytes) -> Region | None:
     labels, sizes = pieces_of(two_levels(distance, level, ground.noise))
     if not sizes.size:
         labels, sizes = pieces_of(distance >= min(level, float(distance.max())))
-    largest = int(sizes.argmax())
+    sizes[_along_border(labels, sizes)] = 0
+    largest, plain = int(sizes.argmax()), ground.share >= _PLAIN
     mask = filled(labels == largest + 1, distance, level)
+    mask = with_glints(at_half(mask, distance), ground.apart(lab), ground.noise, plain=plain)
     codes = []
     second = np.sort(sizes)[-2] if len(sizes) > 1 else 0
     if second > 0.3 * sizes[largest]:
         codes.append("two-or-more")
     if ground.share < 0.1:
         codes.append("no-ground")
-    if (other := by_colours(lab) if _worth(picture) else None) is not None and (
+    asked = not plain and _worth(picture)
+    if (other := by_colours(lab) if asked else None) is not None and (
         on_edges(lab, other) > _STEEPER * on_edges(lab, mask) or _alike(mask, other) < _ALIKE
     ):
         mask = other
@@ -144,10 +155,12 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
             sizes[number] = 0  # the rim of the tray
     least = smallest / factor**2 if smallest is not None else least_size(sizes)
     sizes[print_and_charts(lab, labels, sizes, least)] = 0
-    found = []
+    found, apart, plain = [], ground.apart(lab), ground.share >= _PLAIN
     for number in np.flatnonzero(sizes >= max(least, 4)).tolist():
         box = boxes[number]
+        box = _wider(box)
         whole = filled(labels[box] == number + 1, distance[box], level)
+        whole = with_glints(at_half(whole, distance[box]), apart[box], ground.noise, plain=plain)
         parts = parted(whole)
         for part in parts:
             mask = part
@@ -161,6 +174,42 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
             told = region_from(mask, top, left, (height, width), distance[box], codes)
             found.append(told)
     return _read(found)
+
+
+def _plain(lab: Floats) -> Ground:
+    """Return the ground of a crop, as it is seen from its border or, better, from within.
+
+    A ruler along a side may have more of the border than the ground has.
+    """
+    ground = ground_of(lab)
+    if ground.share >= _PLAIN:
+        return ground
+    inner = ground_of(lab, inside=True)
+    if inner.share < max(_PLAIN, ground.share):
+        return ground
+    near = distance_of(inner, lab) < _LEVELS[0]
+    border = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
+    return inner if border.mean() > _BORDER else ground
+
+
+def _along_border(labels: NDArray[np.int32], sizes: NDArray[np.int64]) -> list[int]:
+    """Return the pieces that cover a side of the picture, where a body lies within beside them."""
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    covering, touching = set(), set()
+    for side in sides:
+        numbers, counts = np.unique(side[side > 0], return_counts=True)
+        touching |= set(numbers.tolist())
+        covering |= set(numbers[counts > _SIDE * len(side)].tolist())
+    if not covering:
+        return []
+    least = _BESIDE * max(sizes[number - 1] for number in covering)
+    within = [n for n in range(1, len(sizes) + 1) if n not in touching and sizes[n - 1] > least]
+    return [number - 1 for number in covering] if within else []
+
+
+def _wider(box: tuple[slice, ...]) -> tuple[slice, ...]:
+    """Return a box with a pixel of what is around it, so that its mask has a rim everywhere."""
+    return tuple(slice(max(one.start - 1, 0), one.stop + 1) for one in box)
 
 
 def _extent(place: slice, whole: int) -> float:

@@ -86,8 +86,11 @@ def _between(body: Body, names: Sequence[str], by_hand: frozenset[str]) -> Quant
     points = tuple(body.points[name] for name in names)
     length = sum(math.dist(a, b) for a, b in pairwise(points))
     ends = [names[0], names[-1]]
-    apart = [BY_HAND if name in by_hand else FOUND for name in ends]
-    edge = sum(body.edge.uncertainty for name in ends if name not in by_hand)
+    # What a network has placed is off by its own error, and not by that of the outline.
+    placed = body.off.keys() - by_hand
+    apart = [BY_HAND if name in by_hand else body.off[name] if name in placed else FOUND
+             for name in ends]  # fmt: skip
+    edge = sum(body.edge.uncertainty for name in ends if name not in by_hand | placed)
     return Quantity(length, math.hypot(*apart, edge), points, tuple(names))
 
 

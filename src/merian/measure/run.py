@@ -1,7 +1,9 @@
-"""Measuring many pictures: one after the other into a folder of tables, overlays and a page.
+"""Measuring many pictures into a folder of tables, overlays and a page.
 
-A picture that cannot be read or does not fit what is told of it is set aside with its reason, and
-the others are measured. The folder appears when all is there.
+Several are measured beside each other, in threads; the answer does not hang on how many. A picture
+that cannot be read or does not fit what is told of it is set aside with its reason, and the others
+are measured. The folder appears when all is there; what was measured until a run is stopped is
+kept, and the same command goes on from it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,20 +21,24 @@ from numpy.typing import NDArray
 
 from merian.errors import InputError
 from merian.files import check_replaceable, content_hash, new_folder, write_json
-from merian.image.addresses import pixels_of
+from merian.image.addresses import pixels_of, read_file
 from merian.measure.asked import Asked
+from merian.measure.kept import give_name, kept_beside, known_of
 from merian.measure.measurement import told_calibration
 from merian.measure.overlay import Drawing, overlay
 from merian.measure.specimens import Measured, Settings, measure_pixels
-from merian.measure.stage import Stage
+from merian.measure.stage import Rows, Stage, rows_of
 from merian.measure.written import write_tables
-from merian.pictures import BadPictureError, read_picture
+from merian.pictures import read_picture
 from merian.stamp import run_id, stamp
+from merian.threads import usable_cores
 
 __all__ = ["FORMAT", "HEADER", "VERSION", "Done", "drawing_of", "measure_all", "pixels_for"]
 
 HEADER, FORMAT, VERSION = "run.json", "merian-measurements", "1.0"
 _OVERLAYS = "overlays"
+_OVERLAY = "overlay.png"  # of a picture, as it is kept
+_AT_ONCE = 4  # pictures that are measured beside each other at most
 
 Page = Callable[[Stage, Path, dict[str, object]], None]
 Progress = Callable[[str, float], None]
@@ -87,24 +94,26 @@ def measure_all(
     """
     check_replaceable(out, HEADER, "measurements")
     tell = progress or (lambda _what, _done: None)
-    with TemporaryDirectory(prefix="merian-measure-") as made, new_folder(out) as folder:
+    with (
+        TemporaryDirectory(prefix="merian-measure-") as made, kept_beside(out, "measure") as kept,
+        new_folder(out) as folder,
+    ):  # fmt: skip
         stage = Stage(Path(made))
         seen = hashlib.blake2b(digest_size=16)
+        wanted = ((one, number < overlays) for number, one in enumerate(asked))
         try:
-            for number, one in enumerate(asked):
-                tell("measuring", number)
-                try:
-                    pixels = pixels_for(one)
-                    seen.update(f"{one.name} {pixels.shape}".encode() + pixels.tobytes())
-                    measured = measure_pixels(pixels, one, settings)
-                except BadPictureError as error:
-                    stage.set_aside(one.name, one.address, str(error))
+            for (one, _), entry in kept.done(
+                wanted, partial(_key, settings), partial(_measure, settings), usable_cores(_AT_ONCE)
+            ):
+                tell("measuring", stage.shots)
+                seen.update(entry.key.encode())
+                if entry.rows is None:
+                    stage.set_aside(one.name, one.address, entry.aside)
                     continue
-                stage.add(measured)
-                if stage.shots <= overlays:
-                    (folder / _OVERLAYS).mkdir(exist_ok=True)
-                    drawings = [drawing_of(measured, at) for at in range(len(measured.specimens))]
-                    overlay(pixels, drawings).save(folder / _OVERLAYS / _file(stage.shots, one))
+                stage.add(entry.rows)
+                drawn = entry.folder / _OVERLAY
+                if stage.shots <= overlays and drawn.is_file():
+                    give_name(drawn, folder / _OVERLAYS / _file(stage.shots, one))
             tell("comparing with others", stage.shots)
             stage.settle()
             done = _done(stage, settings, sources, seen.hexdigest())
@@ -120,6 +129,28 @@ def measure_all(
         finally:
             stage.close()
     return done
+
+
+def _key(settings: Settings, wanted: tuple[Asked, bool]) -> str:
+    """Return a hash of all that decides what is measured of a picture."""
+    asked, drawn = wanted
+    content = hashlib.blake2b(read_file(asked.address), digest_size=16).hexdigest()
+    return run_id("picture", {
+        "picture": content, "asked": known_of(asked), "drawn": drawn,
+        "settings": json.dumps(asdict(settings), default=str),
+    })  # fmt: skip
+
+
+def _measure(settings: Settings, wanted: tuple[Asked, bool], folder: Path) -> Rows:
+    """Measure a picture, and write its overlay into a folder where one is wanted."""
+    asked, drawn = wanted
+    pixels = pixels_for(asked)
+    measured = measure_pixels(pixels, asked, settings)
+    if drawn:
+        folder.mkdir()
+        drawings = [drawing_of(measured, at) for at in range(len(measured.specimens))]
+        overlay(pixels, drawings).save(folder / _OVERLAY)
+    return rows_of(measured)
 
 
 def pixels_for(asked: Asked) -> NDArray[np.uint8]:
@@ -177,6 +208,7 @@ def _header(
         "with_scale": done.scaled, "rows": counts, "codes": done.codes,
         "calibration": told_calibration(scale) if scale else "",
         "scale": asdict(scale) if scale else None,
+        "landmarks": settings.placer.told if settings.placer else "classical",
         "definitions": {one.id: asdict(one) for one in settings.traits},
         "coordinates": "pixels of the whole picture; its left top corner is 0, 0",
         "intervals": "value ± 2 standard uncertainties (k = 2)",

@@ -25,11 +25,12 @@ from merian.measure.calibration import Calibration
 from merian.measure.codes import of_specimen, worst_first
 from merian.measure.colour import ColourCalibration, Patch, calibrate_colours
 from merian.measure.definitions import Definition
-from merian.measure.landmarks import find_landmarks
+from merian.measure.landmarks import find_landmarks, trunk_codes, with_found
 from merian.measure.masks import Region, regions
 from merian.measure.masks import single as find_single
 from merian.measure.measurement import Measurement, measurement
 from merian.measure.outline import filled_polygon
+from merian.measure.placing import Placer, outlined, with_learned
 from merian.measure.quantities import quantity
 from merian.measure.shapes import Point
 from merian.pictures import BadPictureError, whole
@@ -56,6 +57,7 @@ class Settings:
         single: Whether each picture shows one specimen.
         expected: How many specimens a picture shows, where nothing else is told of it.
         chart: Patches of known colours, at the same place in every picture.
+        placer: The network that places landmarks; None for none.
     """
 
     traits: tuple[Definition, ...]
@@ -63,6 +65,7 @@ class Settings:
     single: bool = False
     expected: int | None = None
     chart: tuple[Patch, ...] = ()
+    placer: Placer | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Specimen:
         measurements: Its traits.
         codes: What is doubtful of it as a whole.
         score: How sure it is that this is a specimen, from 0 to 1, where something tells.
+        placed_by: The network that placed landmarks on it.
     """
 
     number: int
@@ -94,6 +98,7 @@ class Specimen:
     measurements: tuple[Measurement, ...]
     codes: tuple[str, ...]
     score: float | None = None
+    placed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,13 +124,19 @@ class Measured:
     codes: tuple[str, ...]
 
 
-def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured:
+def measure_pixels(
+    pixels: Pixels,
+    asked: Asked,
+    settings: Settings,
+    found: Sequence[tuple[Body, Given]] | None = None,
+) -> Measured:
     """Measure the specimens of a picture.
 
     Args:
         pixels: uint8[h, w, 3].
         asked: What is known of it.
         settings: How it is measured.
+        found: What `bodies_of` has found in it, where it was asked before.
 
     Raises:
         BadPictureError: What is given of the picture does not fit it.
@@ -137,7 +148,7 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
     except InputError as error:
         raise BadPictureError(str(error)) from None
     single = settings.single if asked.single is None else asked.single
-    bodies = list(bodies_of(pixels, asked, single))
+    bodies = list(bodies_of(pixels, asked, single)) if found is None else found
     if asked.frame is not None and asked.frame != (width, height):
         codes.append("frame")
     expected = asked.expected if asked.expected is not None else settings.expected
@@ -153,8 +164,8 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
     )
     specimens = []
     for number, (body, given) in enumerate(bodies, 1):
-        if wanted:
-            body = with_landmarks(body)  # noqa: PLW2901 - the same body, of which more is known
+        # The same body, of which more is known.
+        body = _known(body, settings.placer, asked, wanted)  # noqa: PLW2901
         measured, own = measure_body(body, settings.traits, calibration, colours, (width, height))
         name = ids[number - 1] if ids else given.id if asked.outlines else ""
         specimens.append(Specimen(
@@ -162,7 +173,7 @@ def measure_pixels(pixels: Pixels, asked: Asked, settings: Settings) -> Measured
             given.group or asked.group,
             (body.left, body.top, body.mask.shape[1], body.mask.shape[0]),
             tuple(ring + np.array([body.left, body.top]) for ring in body.whole.outer),
-            body.points, measured, own,
+            body.points, measured, own, placed_by=body.placed_by,
         ))  # fmt: skip
     return Measured(
         asked, width, height, calibration, colours, tuple(specimens), worst_first(codes)
@@ -215,13 +226,26 @@ def measure_body(
     return told, codes
 
 
+def _known(body: Body, placer: Placer | None, asked: Asked, wanted: bool) -> Body:
+    """Return a body with its landmarks, if they are wanted, and with an outline of a network.
+
+    An outline that was given stays as it is.
+    """
+    mended = placer is not None and placer.outlines and not (asked.outlines or asked.mask)
+    placed = placer.look(body) if placer is not None and (wanted or mended) else None
+    if placer is None or placed is None:
+        return with_landmarks(body) if wanted else body
+    if mended:
+        body = outlined(body, placed)
+    return with_learned(body, placed, placer.told) if wanted else body
+
+
 def with_landmarks(body: Body) -> Body:
     """Return a body with its landmarks and its parts, where they can be told."""
     found = find_landmarks(body.mask, body.pixels)
     if found is None:
         return replace(body, codes=(*body.codes, "no-body"))
-    points = {name: body.in_picture(point) for name, point in found.points.items()}
-    return replace(body, points={**points, **body.points}, parts={**found.parts, **body.parts})
+    return with_found(body, found)
 
 
 def with_trunk(body: Body) -> Body:
@@ -229,7 +253,8 @@ def with_trunk(body: Body) -> Body:
     trunk = trunk_of(body.mask)
     if trunk is None:
         return replace(body, codes=(*body.codes, "no-body"))
-    return replace(body, parts={"body": trunk.mask, **body.parts})
+    codes = (*body.codes, *trunk_codes(trunk))
+    return replace(body, parts={"body": trunk.mask, **body.parts}, codes=codes)
 
 
 # -- masks ------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from typing import Any
 from merian.database import connect
 from merian.measure.codes import FAR_FROM_GROUP, RATIO_SPREADS, worst_first
 from merian.measure.measurement import told_calibration
-from merian.measure.specimens import Measured
+from merian.measure.specimens import Measured, Specimen
 
-__all__ = ["Stage", "Tally"]
+__all__ = ["Rows", "Stage", "Tally", "rows_of"]
 
 _BATCH = 4_000
 _MEMORY = "1GB"
@@ -33,6 +33,7 @@ _TABLES = {
         "n BIGINT", "shot BIGINT", "number BIGINT", "id VARCHAR", "region VARCHAR",
         "record VARCHAR", "grp VARCHAR", "x BIGINT", "y BIGINT", "w BIGINT", "h BIGINT",
         "outline VARCHAR", "points VARCHAR", "codes VARCHAR", "score DOUBLE",
+        "placed_by VARCHAR",
     ),
     "measured": (
         "n BIGINT", "place BIGINT", "trait VARCHAR", "version VARCHAR", "value DOUBLE",
@@ -41,6 +42,7 @@ _TABLES = {
     ),
     "aside": ("image VARCHAR", "address VARCHAR", "reason VARCHAR"),
 }  # fmt: skip
+_MEDIA = [column.split()[0] for column in _TABLES["shot"]].index("media") - 1
 _TALLY = """
 SELECT (SELECT count(*) FROM shot), (SELECT count(*) FROM shot WHERE scale IS NOT NULL),
     (SELECT count(*) FROM specimen), (SELECT count(*) FROM measured), (SELECT count(*) FROM aside)
@@ -70,6 +72,59 @@ class Tally:
     aside: tuple[int, str]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is written of a picture that was measured, without the numbers that all get.
+
+    Attributes:
+        shot: Of the picture.
+        specimens: For each the row of itself, and those of what was measured of it.
+    """
+
+    shot: Sequence[Any]
+    specimens: Sequence[tuple[Sequence[Any], Sequence[Sequence[Any]]]]
+
+    @property
+    def media(self) -> str:
+        """The id of the picture, where it has one."""
+        return str(self.shot[_MEDIA])
+
+    def to_json(self) -> str:
+        """Return them as a line of text."""
+        return json.dumps([self.shot, self.specimens], default=lambda number: number.item())
+
+
+def rows_of(measured: Measured) -> Rows:
+    """Return what is written of a picture."""
+    asked, scale, colours = measured.asked, measured.calibration, measured.colours
+    told = "" if colours is None else (
+        f"chart of {colours.patches} patches, off by {colours.residual:.1f} (CIE76), "
+        f"before {colours.before:.1f}"
+    )  # fmt: skip
+    shot = (
+        asked.name, asked.address, json.dumps(asked.region) if asked.region else "", asked.media,
+        measured.width, measured.height, scale.pixels_per_mm if scale else None,
+        scale.relative if scale else None, told_calibration(scale) if scale else "",
+        asked.calibration is not None, len(measured.specimens), asked.expected, told,
+        ";".join(measured.codes),
+    )  # fmt: skip
+    return Rows(shot, [_rows_of(one) for one in measured.specimens])
+
+
+def _rows_of(one: Specimen) -> tuple[Sequence[Any], Sequence[Sequence[Any]]]:
+    rings = [ring.ravel().tolist() for ring in one.outline]
+    own = (
+        one.number, one.id, one.region, one.record, one.group, *one.box,
+        json.dumps(rings, separators=(",", ":")), json.dumps(dict(one.points)),
+        ";".join(one.codes), one.score, one.placed_by,
+    )  # fmt: skip
+    return own, [
+        (m.trait, m.version, m.value, m.low, m.high, m.unit, m.pixels, m.calibration,
+         json.dumps(m.points), json.dumps(m.named), ";".join(m.codes))
+        for m in one.measurements
+    ]  # fmt: skip
+
+
 class Stage:
     """Rows that wait in a database."""
 
@@ -84,35 +139,13 @@ class Stage:
         """Close the database."""
         self.con.close()
 
-    def add(self, measured: Measured) -> None:
+    def add(self, rows: Rows) -> None:
         """Take in a picture that was measured."""
-        asked, scale = measured.asked, measured.calibration
-        colours = measured.colours
-        told = "" if colours is None else (
-            f"chart of {colours.patches} patches, off by {colours.residual:.1f} (CIE76), "
-            f"before {colours.before:.1f}"
-        )  # fmt: skip
-        self._row("shot", (
-            self.shots, asked.name, asked.address,
-            json.dumps(asked.region) if asked.region else "", asked.media,
-            measured.width, measured.height, scale.pixels_per_mm if scale else None,
-            scale.relative if scale else None, told_calibration(scale) if scale else "",
-            asked.calibration is not None, len(measured.specimens), asked.expected, told,
-            ";".join(measured.codes),
-        ))  # fmt: skip
-        for one in measured.specimens:
-            rings = [ring.ravel().tolist() for ring in one.outline]
-            self._row("specimen", (
-                self.specimens, self.shots, one.number, one.id, one.region, one.record,
-                one.group, *one.box, json.dumps(rings, separators=(",", ":")),
-                json.dumps(dict(one.points)), ";".join(one.codes), one.score,
-            ))  # fmt: skip
-            for place, m in enumerate(one.measurements):
-                self._row("measured", (
-                    self.specimens, place, m.trait, m.version, m.value, m.low, m.high, m.unit,
-                    m.pixels, m.calibration, json.dumps(m.points), json.dumps(m.named),
-                    ";".join(m.codes),
-                ))  # fmt: skip
+        self._row("shot", (self.shots, *rows.shot))
+        for row, values in rows.specimens:
+            self._row("specimen", (self.specimens, self.shots, *row))
+            for place, value in enumerate(values):
+                self._row("measured", (self.specimens, place, *value))
             self.specimens += 1
         self.shots += 1
 

@@ -27,7 +27,7 @@ IMAGES, SET_ASIDE = "images.tsv", "set_aside.tsv"
 
 _MEASURED = """
 SELECT h.image, s.number, s.id, s.grp, m.trait, m.version, m.value, m.low, m.high, m.unit,
-    m.pixels, m.calibration, concat_ws(';', h.codes, s.codes, m.codes)
+    m.pixels, m.calibration, concat_ws(';', h.codes, s.codes, m.codes), s.placed_by
 FROM measured m JOIN specimen s USING (n) JOIN shot h USING (shot) ORDER BY n, place
 """
 _POINTS = """
@@ -39,7 +39,8 @@ SELECT image, address, width, height, found, expected, scale, relative, calibrat
 FROM shot ORDER BY shot
 """
 _BODIES = """
-SELECT n, shot, number, id, region, x, y, w, h, outline, points, codes FROM specimen ORDER BY n
+SELECT n, shot, number, id, region, x, y, w, h, outline, points, codes, placed_by FROM specimen
+ORDER BY n
 """
 
 
@@ -49,9 +50,9 @@ def write_tables(stage: Stage, folder: Path) -> dict[str, int]:
         MEASUREMENTS: write_delimited(
             folder / MEASUREMENTS,
             ("image", "specimen", "id", "group", "trait", "definition", "value", "low", "high",
-             "unit", "pixels", "calibration", "codes"),
+             "unit", "pixels", "calibration", "codes", "placed_by"),
             ((*row[:6], *(number(v) for v in row[6:9]), row[9], number(row[10]), row[11],
-              ";".join(worst_first([c for c in row[12].split(";") if c])))
+              ";".join(worst_first([c for c in row[12].split(";") if c])), row[13])
              for row in stage.rows(_MEASURED)), "\t",
         ),
         POINTS: write_delimited(
@@ -115,12 +116,13 @@ def _write_coco(stage: Stage, path: Path) -> int:
 
 
 def _annotation(row: tuple[Any, ...]) -> dict[str, object]:
-    n, shot, place, name, region, x, y, w, h, outline, points, codes = row
+    n, shot, place, name, region, x, y, w, h, outline, points, codes, placed_by = row
     rings, marks = json.loads(outline), json.loads(points)
     keypoints: list[float] = []
     for mark in LANDMARKS:
         keypoints += [*(round(v, 2) for v in marks[mark]), 2] if mark in marks else [0, 0, 0]
-    attributes = {"specimen": place, "id": name, "region": region, "codes": codes}
+    attributes = {"specimen": place, "id": name, "region": region, "codes": codes,
+                  "placed_by": placed_by}  # fmt: skip
     return {
         "id": n + 1, "image_id": shot + 1, "category_id": 1, "iscrowd": 0,
         "bbox": [x, y, w, h], "area": sum(_area(ring) for ring in rings), "segmentation": rings,

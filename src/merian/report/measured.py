@@ -27,13 +27,13 @@ from merian.report.page import (
     Thumbnail,
     page,
 )
+from merian.report.trait_histogram import trait_histogram
 
 __all__ = ["PAGE", "write_page"]
 
 PAGE = "measured.html"
 _SHOWN = 8  # specimens of each code
 _PLAIN = 12  # of those without one
-_BINS = 24
 _GROUPS = 24
 _HOW = """
 A value stands with an interval of two standard uncertainties to both sides: of the scale, of where
@@ -94,6 +94,12 @@ def _overview(stage: Stage, told: dict[str, Any]) -> Section:
             f"{without:,} pictures have no scale: their values are in pixels. merian calibrate "
             "finds a scale in a picture; --scale tells one."
         ))  # fmt: skip
+    if (by := told.get("landmarks", "classical")) != "classical":
+        count = next(stage.rows("SELECT count(*) FROM specimen WHERE placed_by <> ''"))[0]
+        parts.append(Note(
+            f"The network {by} placed landmarks on {count:,} specimens; on the others, and where "
+            "a body is widest, they are those of the outline."
+        ))  # fmt: skip
     if told["set_aside"]:
         rows = list(stage.rows("SELECT image, reason FROM aside ORDER BY image LIMIT 20"))
         more = max(0, told["set_aside"] - len(rows))
@@ -132,22 +138,11 @@ def _values(stage: Stage) -> Section:
 
 def _histogram(stage: Stage, trait: str) -> Histogram | None:
     units = list(stage.rows(
-        "SELECT unit, min(value), max(value) FROM measured WHERE trait = ? GROUP BY unit "
-        "ORDER BY count(*) DESC, unit LIMIT 1", trait,
+        "SELECT unit FROM measured WHERE trait = ? GROUP BY unit ORDER BY count(*) DESC, unit "
+        "LIMIT 1", trait,
     ))  # fmt: skip
-    if not units or units[0][2] <= units[0][1]:
-        return None
-    unit, low, high = units[0]
-    step = (high - low) / _BINS
-    edges = [low + step * at for at in range(_BINS + 1)]
-    counted = stage.rows(
-        "SELECT least(floor((value - ?) / ?), ?)::BIGINT, count(*) FROM measured "
-        "WHERE trait = ? AND unit = ? GROUP BY 1 ORDER BY 1",
-        low, step, _BINS - 1, trait, unit,
-    )  # fmt: skip
-    # As many times the same number: a histogram wants values, and this is a list of pointers.
-    values = [edges[bin] + step / 2 for bin, count in counted for _ in range(count)]
-    return Histogram(trait.replace("_", " "), [("specimens", values)], edges, unit)
+    title = trait.replace("_", " ")
+    return trait_histogram(stage, trait, units[0][0], title, "specimens") if units else None
 
 
 def _doubts(stage: Stage) -> Section:

@@ -9,7 +9,7 @@ from typing import Any
 from merian.errors import InputError
 from merian.files import write_text
 from merian.learn.recipe import ALONE, WORDS, read_recipe
-from merian.learn.recipe_keys import INSTANCES
+from merian.learn.recipe_keys import INSTANCES, LANDMARKS
 from merian.learn.run_log import read_log
 from merian.report.markdown import in_markdown
 from merian.report.page import Figures, Lines, Note, Part, Section, Table, Text, page
@@ -43,6 +43,10 @@ _USES = {
     "instances": (
         "It finds the bodies in a picture, each with its outline and a score, and names none. Give "
         "it to `merian tray` or `merian measure`."
+    ),
+    "landmarks": (
+        "It outlines the specimen in a picture of one and places its landmarks. Give it to `merian "
+        "measure --landmarks`."
     ),
     "contrastive": (
         "There are several encoders, one for each modality, and all give vectors in one space: "
@@ -277,7 +281,7 @@ def _use(run: Run) -> Section:
         "picture is in both, but places, collectors and taxa are. Of other places, markers or "
         "cameras the figures say nothing."
     )
-    if run.recipe.objective.kind == INSTANCES:
+    if run.recipe.objective.kind in (INSTANCES, LANDMARKS):
         limits = (
             "Whole pictures are held out, so no body is in both; but trays, light and camera may "
             "be the same. Of others the figures say nothing."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from merian.measure.codes import CODES
 from merian.report.page import (
     Figures,
     Gallery,
-    Histogram,
     Intervals,
     Note,
     Part,
@@ -24,6 +24,7 @@ from merian.report.page import (
     page,
 )
 from merian.report.small_picture import small_jpeg
+from merian.report.trait_histogram import trait_histogram
 from merian.tray.crops import CROPS, crop_name, safe
 from merian.tray.run import OVERLAYS, Tray
 from merian.tray.written import COUNTS, UNNAMED
@@ -33,7 +34,6 @@ __all__ = ["PAGE", "write_page"]
 PAGE = "tray.html"
 _OVERLAYS, _WIDE = 6, 1_000  # on the page; pixels of each
 _SHOWN, _CROPS, _SIDE = 12, 24, 260
-_BINS = 24
 _KINDS, _PHOTOS = 30, 12
 _COUNTING = """
 Names are sometimes wrong, bodies are missed, and what was found may be none. The interval holds the
@@ -133,9 +133,9 @@ def _sizes(tray: Tray) -> Section:
     """Return how long bodies are, and the normalised spectrum of their volumes."""
     parts: list[Part] = []
     for unit in ("mm", "px"):
-        drawn = _lengths(tray, unit)
+        drawn = trait_histogram(tray.stage, "feret", unit, "length", "bodies")
         if drawn is not None:
-            parts.append(drawn)
+            parts.append(replace(drawn, axis=f"longest extent (Feret), {unit}"))
     rows = list(tray.stage.rows(
         "SELECT unit, floor(log2(value))::BIGINT AS o, count(*), sum(value ORDER BY value) "
         "FROM measured WHERE trait = 'biovolume_ellipsoid' AND value > 0 GROUP BY 1, 2 "
@@ -150,22 +150,6 @@ def _sizes(tray: Tray) -> Section:
             "is the volume of all over the width of the octave",
         ))  # fmt: skip
     return Section("Sizes", parts)
-
-
-def _lengths(tray: Tray, unit: str) -> Histogram | None:
-    low, high = next(tray.stage.rows(
-        "SELECT min(value), max(value) FROM measured WHERE trait = 'feret' AND unit = ?", unit
-    ))  # fmt: skip
-    if low is None or high <= low:
-        return None
-    step = (high - low) / _BINS
-    counted = tray.stage.rows(
-        "SELECT least(floor((value - ?) / ?), ?)::BIGINT, count(*) FROM measured "
-        "WHERE trait = 'feret' AND unit = ? GROUP BY 1 ORDER BY 1", low, step, _BINS - 1, unit,
-    )  # fmt: skip
-    edges = [low + step * at for at in range(_BINS + 1)]
-    values = [edges[place] + step / 2 for place, count in counted for _ in range(count)]
-    return Histogram("length", [("bodies", values)], edges, f"longest extent (Feret), {unit}")
 
 
 def _overlays(tray: Tray, folder: Path) -> Section:
@@ -218,7 +202,7 @@ def _thumbnails(tray: Tray, folder: Path, where: str, value: str, most: int) -> 
     )  # fmt: skip
     found = []
     for shot, image, number, score, length, unit in rows:
-        file = folder / CROPS / crop_name(safe(shot + 1, image), number)
+        file = folder / CROPS / safe(shot + 1, image) / crop_name(number)
         data = small_jpeg(file.read_bytes(), _SIDE) if file.is_file() else b""
         size = f"{length:.3g} {unit}, " if length is not None else ""
         found.append(Thumbnail(

@@ -31,15 +31,17 @@ from merian.measure.specimens import (
 )
 from merian.threads import one_thread_each, usable_cores
 from merian.tray.finding import Finder
-from merian.tray.instances import Instance
+from merian.tray.instances import Instance, enlarged
 from merian.tray.photograph import Photograph, Whole
 from merian.tray.polygons import polygons
-from merian.tray.search import AT_ONCE, Grid, bodies_in
+from merian.tray.search import AT_ONCE, Grid, small_bodies_in
 
 __all__ = ["SIZES", "Settings", "body_id", "found_in", "photo_id"]
 
 SIZES = ("area", "feret", "min_feret", "biovolume_ellipsoid")
 """What is measured of every body."""
+
+_USUAL = "low-solidity"  # in a tray wings and legs lie as they fell, and most outlines are ragged
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,11 @@ def found_in(
     asked: Asked,
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Measured, tuple[Instance, ...]]:
-    """Return the bodies of a photograph, measured, and their masks.
+) -> Measured:
+    """Return the bodies of a photograph, measured.
+
+    Their masks are made as large as they are one after the other: all of them together would be as
+    large as the photograph.
 
     Args:
         photograph: Its pixels.
@@ -92,7 +97,7 @@ def found_in(
     size = photograph.width, photograph.height
     calibration, codes = scale_of(asked, size, settings.calibration)
     scale = calibration.pixels_per_mm if calibration else None
-    every = bodies_in(
+    every, factor = small_bodies_in(
         photograph, settings.find, px_per_mm=scale, grid=settings.grid, progress=progress
     )
     instances = tuple(one for one in every if one.score >= settings.least)
@@ -105,12 +110,12 @@ def found_in(
     )  # fmt: skip
 
     def specimen(number: int, one: Instance) -> Specimen:
-        return _specimen(number, one, pixels, asked, settings.traits, calibration, size)
+        whole = enlarged(one, factor)
+        return _specimen(number, whole, pixels, asked, settings.traits, calibration, size)
 
     with one_thread_each(), ThreadPoolExecutor(usable_cores(AT_ONCE)) as pool:
         specimens = tuple(pool.map(specimen, range(1, len(instances) + 1), instances))
-    measured = Measured(asked, *size, calibration, None, specimens, worst_first(codes))
-    return measured, instances
+    return Measured(asked, *size, calibration, None, specimens, worst_first(codes))
 
 
 def _specimen(
@@ -128,6 +133,7 @@ def _specimen(
     elif any(one.part != "whole" for one in traits):
         body = with_trunk(body)
     measured, codes = measure_body(body, traits, calibration, None, size)
+    codes = tuple(code for code in codes if code != _USUAL)
     rings = tuple(ring + np.array([body.left, body.top]) for ring in polygons(instance.mask))
     left, top, right, below = instance.box
     box = (left, top, right - left, below - top)

@@ -35,7 +35,7 @@ from merian.measure.touching import parted
 from merian.tray.finding import Found, Look
 from merian.tray.parting import at_necks
 
-__all__ = ["Classical", "settle"]
+__all__ = ["OUTSIDE", "Beyond", "Classical", "settle"]
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -54,7 +54,30 @@ _LARGER = 1.3  # times as large as at reduced size, which loses the ends of legs
 _LEAST = 64  # pixels that tiles overlap at least
 _MOST = 1_280  # and at most: one long cable would make a single tile of a gigapixel
 _AT_ONCE = 16_000_000  # pixels of the smaller photograph: with fewer a single tile can be borne
-_OUTSIDE = 0.5  # of a piece: so much in print or beside the tray, and it is no body
+OUTSIDE = 0.5
+"""Of a find: if so much is in print or beside the tray, it is no body."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beyond:
+    """Where no body is: rulers, print, charts, and what is beside the tray.
+
+    Attributes:
+        mask: bool[h, w], of the photograph at the size of a look.
+        step: How many times smaller that is than the photograph.
+    """
+
+    mask: Mask
+    step: int
+
+    def seen(self, shape: tuple[int, ...], left: int, top: int, factor: int) -> Mask:
+        """Return where in a tile no body is; the photograph was made `factor` times smaller."""
+        rows = (np.arange(top, top + shape[0]) * factor) // self.step
+        columns = (np.arange(left, left + shape[1]) * factor) // self.step
+        high, wide = self.mask.shape
+        rows, columns = np.minimum(rows, high - 1), np.minimum(columns, wide - 1)
+        found: Mask = self.mask[rows[:, None], columns]
+        return found
 
 
 @dataclass(frozen=True)
@@ -70,8 +93,7 @@ class Classical:
         level: From which on something is a body.
         least: Pixels of a body.
         usual: Pixels of a body of median size.
-        outside: Where no body is, at the size of the look.
-        step: How many times smaller that is than the photograph.
+        beyond: Where no body is.
         known: Bodies of pieces that lie whole in several tiles, which are parted once.
     """
 
@@ -82,8 +104,7 @@ class Classical:
     level: float
     least: float
     usual: float
-    outside: Mask
-    step: int
+    beyond: Beyond
     known: dict[bytes, tuple[Region, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, picture: Bytes, left: int, top: int) -> tuple[Found, ...]:
@@ -92,10 +113,10 @@ class Classical:
         distance: Floats = np.sqrt((self.ground.apart(lab, top, left) ** 2).sum(axis=2))
         del lab
         labels, sizes = pieces_of(two_levels(distance, self.level, self.ground.noise))
-        outside = self._outside(picture.shape[:2], left, top)
+        outside = self.beyond.seen(picture.shape[:2], left, top, self.factor)
         if outside.any():
             lost = np.bincount(labels[outside], minlength=len(sizes) + 1)[1:]
-            sizes[lost > _OUTSIDE * sizes] = 0
+            sizes[lost > OUTSIDE * sizes] = 0
         boxes = ndimage.find_objects(labels)
         found: list[Found] = []
         for number in np.flatnonzero(sizes >= max(self.least, 4)).tolist():
@@ -149,15 +170,6 @@ class Classical:
         moved = replace(region, left=region.left - at[0], top=region.top - at[1])
         return Found(moved, float(np.clip(share, 0.01, 0.99)))
 
-    def _outside(self, shape: tuple[int, ...], left: int, top: int) -> Mask:
-        """Return where in a tile no body is."""
-        rows = (np.arange(top, top + shape[0]) * self.factor) // self.step
-        columns = (np.arange(left, left + shape[1]) * self.factor) // self.step
-        high, wide = self.outside.shape
-        rows, columns = np.minimum(rows, high - 1), np.minimum(columns, wide - 1)
-        found: Mask = self.outside[rows[:, None], columns]
-        return found
-
 
 def settle(look: Look) -> Classical:
     """Settle on what is the same in all tiles of a photograph."""
@@ -193,7 +205,7 @@ def settle(look: Look) -> Classical:
         factor, _HALO, largest,
         Ground(ground.surface, ground.noise, ground.share, (height, width)), level,
         max(least * look.step**2 / factor**2, 1.0), max(usual / factor**2, 1.0),
-        outside, look.step,
+        Beyond(outside, look.step),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from merian.tray.instances import Box, Instance
+from merian.tray.instances import Box
 from merian.tray.photograph import Photograph
 
 __all__ = ["CROPS", "crop_box", "crop_name", "safe", "write_crop"]
@@ -24,19 +24,19 @@ _AROUND = 0.1  # of a body's longer side, around it
 _QUALITY = 95
 
 
-def crop_box(instance: Instance, photograph: Photograph) -> Box:
-    """Return what is cut out for a body."""
-    left, top, right, below = instance.box
-    around = round(_AROUND * max(right - left, below - top)) + 2
+def crop_box(box: tuple[int, int, int, int], photograph: Photograph) -> Box:
+    """Return what is cut out for a body in a box: left, top, width and height."""
+    left, top, width, height = box
+    around = round(_AROUND * max(width, height)) + 2
     return (
         max(left - around, 0), max(top - around, 0),
-        min(right + around, photograph.width), min(below + around, photograph.height),
+        min(left + width + around, photograph.width), min(top + height + around, photograph.height),
     )  # fmt: skip
 
 
-def crop_name(photo: str, number: int) -> str:
-    """Return the name of a crop below the folder of crops."""
-    return f"{photo}/{number:05}.jpg"
+def crop_name(number: int) -> str:
+    """Return the name of a crop in the folder of its photograph."""
+    return f"{number:05}.jpg"
 
 
 def safe(number: int, name: str) -> str:

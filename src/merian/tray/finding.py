@@ -7,26 +7,27 @@ ground at all. What it returns is asked tile by tile. A new finder is one entry 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merian.errors import MissingExtraError, NotFoundError, did_you_mean
+from merian.learn.shelf import BODIES, finders_on_shelf
 from merian.measure.masks import Region
 from merian.pictures import BadPictureError
 from merian.tray.photograph import Photograph
 
-__all__ = ["AUTO", "FINDERS", "Finder", "Found", "Look", "Search", "finder", "look_at"]
+__all__ = ["FINDERS", "LEARNED", "Finder", "Found", "Look", "Search", "finder", "look_at"]
 
 Bytes = NDArray[np.uint8]
 
 _LOOKED = 4_000_000  # pixels of the reduced photograph
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,47 @@ def _learned(look: Look, model: str) -> Search:
 
 
 FINDERS: dict[str, Finder] = {"classical": _classical}
-"""The finders by name."""
+"""The finders by name, besides the networks that ship or that users have trained."""
 
-_USUAL = "classical"
+LEARNED = "learned"
+"""The network that ships."""
 
 
-def finder(name: str = AUTO) -> tuple[str, Finder]:
-    """Return the name and the function of a finder; a folder is a network that was trained."""
-    if name not in FINDERS and Path(name).is_dir():
-        return name, partial(_learned, model=name)
-    chosen = _USUAL if name == AUTO else name
-    if chosen not in FINDERS:
-        known = (*FINDERS, AUTO)
-        raise NotFoundError(
-            f"no finder is called {name!r}; there are {', '.join(known)}, or give the folder of a "
-            "run of merian train instances." + did_you_mean(name, known)
-        )
-    return chosen, FINDERS[chosen]
+def finder(name: str) -> tuple[str, Finder]:
+    """Return a finder, and what it is called where its finds are told.
+
+    Args:
+        name: One of `FINDERS`, `LEARNED`, or the folder of a network that was trained.
+    """
+    if name in FINDERS:
+        return name, FINDERS[name]
+    shipped = finders_on_shelf()
+    if name == LEARNED and BODIES in shipped:
+        return _called(shipped[BODIES]), partial(_learned, model=BODIES)
+    if Path(name).is_dir():
+        return _called(_card(Path(name)), name), partial(_learned, model=name)
+    known = (*FINDERS, LEARNED)
+    raise NotFoundError(
+        f"no finder is called {name!r}; there are {', '.join(known)}, or give the folder of a "
+        "run of merian train instances." + did_you_mean(name, known)
+    )
+
+
+def _called(card: Mapping[str, Any], otherwise: str = "") -> str:
+    """Return what a network is called, wherever it lies: by its name and the id of its weights."""
+    return f"{card['name']} {card['id']}" if {"name", "id"} <= {*card} else otherwise
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    """Return the card of a model or of a run; none where there is none, which is told later."""
+    for place in (folder / "card.json", folder / "model" / "card.json"):
+        if place.is_file():
+            try:
+                found = json.loads(place.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                break
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
 def look_at(photograph: Photograph, px_per_mm: float | None = None) -> Look:

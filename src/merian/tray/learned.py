@@ -2,8 +2,10 @@
 
 What must be the same in every tile is only by how much the photograph is made smaller, so that its
 bodies are as large as those that the network knows, and how wide a body is at most. Both come from
-the classical finder's look at the whole photograph. Tiles are filled up so that the cells of the
-network lie on one grid in all of them. See `merian.learn.instance_network`.
+the classical finder's look at the whole photograph, as does where no body can be: rulers, print and
+what is beside the tray, which a network that has seen no other photographs takes for bodies at
+times. Tiles are filled up so that the cells of the network lie on one grid in all of them. See
+`merian.learn.instance_network`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from merian.learn.instance_finding import HALO, BodyFinder, load_body_finder
 from merian.learn.instance_network import STEP
 from merian.measure.masks import region_from
+from merian.tray.classical import OUTSIDE, Beyond
 from merian.tray.classical import settle as classical
 from merian.tray.finding import Found, Look
 
@@ -39,6 +42,7 @@ class Learned:
         largest: How wide or high a body is at most.
         finder: The network.
         shape: Height and width of the smaller photograph.
+        beyond: Where no body is.
     """
 
     factor: int
@@ -46,11 +50,13 @@ class Learned:
     largest: int
     finder: BodyFinder
     shape: tuple[int, int]
+    beyond: Beyond
 
     def __call__(self, picture: Bytes, left: int, top: int) -> tuple[Found, ...]:
         """Return the bodies in a tile, also those that its border cuts."""
         before = top % STEP, left % STEP
         whole = np.pad(picture, [(before[0], 0), (before[1], 0), (0, 0)], "edge")
+        outside = self.beyond.seen(picture.shape[:2], left, top, self.factor)
         found = []
         for one in self.finder.find(whole):
             # What was filled up is no part of the tile.
@@ -62,6 +68,9 @@ class Learned:
             if not mask.any():
                 continue
             at = one.top + rows - before[0], one.left + columns - before[1]
+            here = outside[at[0] :, at[1] :][: mask.shape[0], : mask.shape[1]]
+            if here[mask].mean() > OUTSIDE:
+                continue
             placed = region_from(mask, at[0] + top, at[1] + left, self.shape, _NO_DISTANCE, ())
             region = replace(placed, left=placed.left - left, top=placed.top - top)
             found.append(Found(region, one.score))
@@ -76,5 +85,5 @@ def settle(look: Look, model: str) -> Learned:
     largest = seen.largest * seen.factor // factor
     return Learned(
         factor, HALO, min(max(largest, _LEAST), _MOST), load_body_finder(model),
-        (look.height // factor, look.width // factor),
+        (look.height // factor, look.width // factor), seen.beyond,
     )  # fmt: skip

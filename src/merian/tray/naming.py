@@ -82,7 +82,7 @@ def name_bodies(
     def rows() -> Iterator[tuple[object, ...]]:
         for n, shot, image, number, record, media, scale in stage.rows(_SHOWN):
             numbers[record] = n
-            crop = folder / CROPS / crop_name(safe(shot + 1, image), number)
+            crop = folder / CROPS / safe(shot + 1, image) / crop_name(number)
             yield record, media, crop.absolute().as_posix(), scale or ""
 
     columns = ("occurrenceID", "mediaID", "accessURI", "pixelsPerMillimetre")

@@ -1,27 +1,30 @@
 """Photographs of trays, one after the other, into a folder of tables, crops, overlays and a page.
 
 A photograph that cannot be read is set aside with its reason. The folder appears when all is there,
-and not at all if that is stopped.
+and not at all if that is stopped; what was looked at until then is kept, and the same command goes
+on from it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from merian.errors import InputError
+from merian.errors import InputError, NotFoundError
 from merian.files import check_replaceable, content_hash, new_folder, write_json
 from merian.measure.asked import Asked
+from merian.measure.kept import Entry, give_name, kept_beside, known_of
 from merian.measure.measurement import told_calibration
 from merian.measure.overlay import Drawing, overlay
 from merian.measure.specimens import Measured
-from merian.measure.stage import Stage
+from merian.measure.stage import Rows, Stage, rows_of
 from merian.pictures import BadPictureError
 from merian.stamp import run_id, stamp
 from merian.tray.bodies import Settings, found_in, photo_id
@@ -35,6 +38,7 @@ __all__ = ["FORMAT", "HEADER", "OVERLAYS", "VERSION", "Done", "Tray", "find_all"
 
 HEADER, FORMAT, VERSION = "tray.json", "merian-tray", "1.0"
 OVERLAYS = "overlays"
+_OVERLAY = "overlay.png"  # of a photograph, as it is kept
 _DRAWN = 4_000_000  # pixels from which an overlay is drawn
 
 Page = Callable[["Tray", dict[str, object]], None]
@@ -116,15 +120,20 @@ def find_all(
     """
     check_replaceable(out, HEADER, "a tray")
     tell = progress or (lambda _what, _done: None)
-    with TemporaryDirectory(prefix="merian-tray-") as made, new_folder(out) as folder:
+    with (
+        TemporaryDirectory(prefix="merian-tray-") as made, kept_beside(out, "tray") as kept,
+        new_folder(out) as folder,
+    ):  # fmt: skip
         tray = Tray(Stage(Path(made)), out, folder, Path(made))
         seen = hashlib.blake2b(digest_size=16)
         try:
-            for one in asked:
-                try:
-                    _one(one, settings, tray, crops, seen, tell)
-                except BadPictureError as error:
-                    tray.stage.set_aside(one.name, one.address, str(error))
+            for one, entry in kept.done(
+                asked,
+                partial(_key, settings, crops),
+                partial(_look, settings, crops, tell, tray.looked),
+            ):
+                seen.update(entry.key.encode())
+                _take(one, entry, tray)
             tray.stage.settle()
             done = _done(tray.stage, settings, sources, seen.hexdigest())
             tell("naming", tray.stage.specimens)
@@ -146,36 +155,59 @@ def find_all(
     return done
 
 
-def _one(
-    asked: Asked,
+def _key(settings: Settings, crops: bool, asked: Asked) -> str:
+    """Return a hash of all that decides what is found in a photograph."""
+    return run_id("photograph", {
+        "photograph": _content(asked), "asked": known_of(asked), "finder": settings.finder,
+        "traits": [asdict(one) for one in settings.traits], "scale": repr(settings.calibration),
+        "least": settings.least, "grid": asdict(settings.grid), "crops": crops,
+    })  # fmt: skip
+
+
+def _content(asked: Asked) -> str:
+    try:
+        return content_hash(Path(asked.address))
+    except (OSError, NotFoundError) as error:
+        raise BadPictureError(f"cannot be read ({error})") from None
+
+
+def _look(
     settings: Settings,
-    tray: Tray,
     crops: bool,
-    seen: hashlib.blake2b,
     tell: Progress,
-) -> None:
-    """Look at a photograph and write its crops and its overlay."""
+    looked: Mapping[str, str],
+    asked: Asked,
+    folder: Path,
+) -> Rows:
+    """Look at a photograph, and write its crops and its overlay into a folder."""
+    asked = replace(asked, media=photo_id(_content(asked)))
+    if asked.media in looked:  # its bodies would be the same, and be counted twice
+        raise BadPictureError(f"is the same photograph as {looked[asked.media]}")
     photograph = open_photograph(asked.address)
-    content = content_hash(Path(asked.address))
-    asked = replace(asked, media=photo_id(content))
-    if asked.media in tray.looked:  # its bodies would be the same, and be counted twice
-        raise BadPictureError(f"is the same photograph as {tray.looked[asked.media]}")
     what = f"looking at {asked.name}"
-    measured, instances = found_in(
+    measured = found_in(
         photograph, asked, settings, lambda done, of: tell(f"{what}: tile {done} of {of}", done)
     )
-    seen.update(f"{asked.name} {photograph.width} {photograph.height}".encode())
-    seen.update(content.encode())
-    name = safe(tray.stage.shots + 1, asked.name)
+    (folder / CROPS).mkdir(parents=True)
     if crops:
-        for specimen, instance in zip(measured.specimens, instances, strict=True):
-            file = tray.folder / CROPS / crop_name(name, specimen.number)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_crop(file, photograph.window(*crop_box(instance, photograph)))
-    (tray.folder / OVERLAYS).mkdir(exist_ok=True)
-    _overlay(photograph, measured, tray.folder / OVERLAYS / f"{name}.png")
-    tray.stage.add(measured)
-    tray.looked[asked.media] = asked.name
+        for specimen in measured.specimens:
+            file = folder / CROPS / crop_name(specimen.number)
+            write_crop(file, photograph.window(*crop_box(specimen.box, photograph)))
+    _overlay(photograph, measured, folder / _OVERLAY)
+    return rows_of(measured)
+
+
+def _take(asked: Asked, entry: Entry, tray: Tray) -> None:
+    """Take in what was found in a photograph, with its crops and its overlay."""
+    if entry.rows is None:
+        tray.stage.set_aside(asked.name, asked.address, entry.aside)
+        return
+    name = safe(tray.stage.shots + 1, asked.name)
+    give_name(entry.folder / _OVERLAY, tray.folder / OVERLAYS / f"{name}.png")
+    for file in sorted((entry.folder / CROPS).glob("*")):
+        give_name(file, tray.folder / CROPS / name / file.name)
+    tray.stage.add(entry.rows)
+    tray.looked[entry.rows.media] = asked.name
 
 
 def _overlay(photograph: Photograph, measured: Measured, path: Path) -> None:

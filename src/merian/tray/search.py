@@ -24,7 +24,7 @@ from merian.tray.merging import Piece, merged
 from merian.tray.photograph import Photograph
 from merian.tray.tiles import Tile, tiles
 
-__all__ = ["AT_ONCE", "SIDE", "Grid", "bodies_in"]
+__all__ = ["AT_ONCE", "SIDE", "Grid", "bodies_in", "small_bodies_in"]
 
 Bytes = NDArray[np.uint8]
 
@@ -34,6 +34,7 @@ SIDE = 1_280
 AT_ONCE = 4  # tiles, and bodies, that are worked on at most
 _SIDES = 4  # times the overlap: of smaller tiles most would be seen twice
 _FEWER, _WIDE = 2, 2_560  # times the overlap, and pixels: where more would take too much memory
+_BAND = 512  # rows of the photograph that are made smaller at once
 _LARGEST = 4.0  # times the overlap: what is wider is not joined from pieces
 
 
@@ -63,6 +64,8 @@ def bodies_in(
 ) -> tuple[Instance, ...]:
     """Return the bodies in a photograph, in reading order.
 
+    All masks are at the size of the photograph; `small_bodies_in` takes less memory.
+
     Args:
         photograph: Where they are.
         find: The finder.
@@ -70,6 +73,26 @@ def bodies_in(
         grid: How it is cut into tiles.
         workers: Tiles at once; as many as there are cores if None, and 4 at most.
         progress: Is told how many tiles are done, and of how many.
+    """
+    found, factor = small_bodies_in(
+        photograph, find, px_per_mm=px_per_mm, grid=grid, workers=workers, progress=progress
+    )
+    return tuple(enlarged(one, factor) for one in found)
+
+
+def small_bodies_in(
+    photograph: Photograph,
+    find: Finder,
+    *,
+    px_per_mm: float | None = None,
+    grid: Grid = Grid(),
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[tuple[Instance, ...], int]:
+    """Return the bodies in a photograph as they were found, and how many times smaller they are.
+
+    What is asked for is that of `bodies_in`; `merian.tray.instances.enlarged` makes each as large
+    as it is.
     """
     search = find(look_at(photograph, px_per_mm))
     width, height = photograph.width // search.factor, photograph.height // search.factor
@@ -82,8 +105,7 @@ def bodies_in(
         pieces += found
         if progress is not None:
             progress(done, len(cut))
-    bodies = merged(pieces, largest=_LARGEST * max(overlap, 1))
-    return tuple(enlarged(one, search.factor) for one in bodies)
+    return merged(pieces, largest=_LARGEST * max(overlap, 1)), search.factor
 
 
 def _searched(
@@ -134,8 +156,13 @@ def _pieces(
 
 
 def _window(photograph: Photograph, factor: int, box: tuple[int, int, int, int]) -> Bytes:
-    """Return a part of the photograph, made smaller by means of squares."""
-    pixels = photograph.window(*(side * factor for side in box))
+    """Return a part of the photograph, made smaller by means of squares, a band after the other."""
     if factor == 1:
-        return pixels
-    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+        return photograph.window(*box)
+    left, top, right, below = (side * factor for side in box)
+    high = max(1, _BAND // factor) * factor
+    bands = []
+    for at in range(top, below, high):
+        pixels = photograph.window(left, at, right, min(at + high, below))
+        bands.append(np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor)))
+    return np.concatenate(bands)

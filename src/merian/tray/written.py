@@ -121,7 +121,7 @@ def _rows(stage: Stage, cut: bool, named: Named | None) -> Iterator[tuple[object
     for row in stage.rows(BODIES):
         n, shot, image, place, x, y, w, h, score, _, *sizes, unit, pixels, codes, _, _ = row
         name, share = ("", None) if named is None else named.at(n)
-        crop = f"{CROPS}/{crop_name(safe(shot + 1, image), place)}" if cut else ""
+        crop = f"{CROPS}/{safe(shot + 1, image)}/{crop_name(place)}" if cut else ""
         yield (
             image, place, x, y, w, h, f"{score:.4f}", *map(number, sizes), unit, f"{pixels:.0f}",
             crop, ";".join(worst_first([code for code in codes.split(";") if code])), name,

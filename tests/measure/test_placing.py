@@ -1,0 +1,279 @@
+"""Learned landmarks and outlines beside the classical ones: what is taken, and what is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from merian.bench.traits_pictures import drawn
+from merian.bench.traits_world import run as run_world
+from merian.cli import main
+from merian.errors import InputError, MissingExtraError
+from merian.formats.outlines import polygon_outline
+from merian.measure import placing
+from merian.measure.asked import Asked, Given
+from merian.measure.body import Body
+from merian.measure.calibration import declared
+from merian.measure.definitions import Definition, chosen, definitions
+from merian.measure.landmarks import Told, find_landmarks
+from merian.measure.outline import outlines
+from merian.measure.placing import Placer, outlined, placer, with_learned
+from merian.measure.quantities import quantity
+from merian.measure.specimens import Settings, measure_pixels
+
+LENGTH = Definition("length", "1.0", "a length", "chord", landmarks=("a", "b"), unit="mm")
+
+
+@pytest.fixture(scope="module")
+def beetle():
+    return next(iter(drawn(2, 1, 14, kinds=("beetle",), level=1)))
+
+
+def box_of(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    cut = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return cut, int(columns[0]), int(rows[0])
+
+
+def body_of(mask, picture=None, codes=()):
+    cut, left, top = box_of(mask)
+    if picture is None:
+        picture = np.full((*mask.shape, 3), 200, np.uint8)
+    return Body(cut, left, top, picture, codes=codes)
+
+
+def placed_of(chance, marks=(), absent=(), reach=100.0, off=2.0, sure=0.9):
+    """What a network says that sees all of the picture alike."""
+    height, width = chance.shape
+
+    def body(left, top, w, h):
+        return chance[top : top + h, left : left + w]
+
+    found = {name: SimpleNamespace(point=point, present=sure, clear=1.0, sure=sure, off=off)
+             for name, point in dict(marks).items()}  # fmt: skip
+    window = SimpleNamespace(middle=(width / 2, height / 2), scale=1.0, side=2 * max(width, height))
+    return SimpleNamespace(marks=found, absent=dict(absent), reach=reach, windows=(window,),
+                           body=body)  # fmt: skip
+
+
+def oval(side=160, wide=22.0, high=55.0):
+    y, x = np.mgrid[:side, :side] + 0.5
+    return ((x - side / 2) / wide) ** 2 + ((y - side / 2) / high) ** 2 < 1
+
+
+# -- landmarks ------------------------------------------------------------------------------------
+
+
+def test_what_was_told_is_taken_and_the_rest_follows_from_it():
+    mask = oval()
+    plain = find_landmarks(mask, None)
+    ends = {"head_tip": (80.0, 134.0), "abdomen_tip": (80.5, 26.0), "elytra_base": (80.0, 100.0)}
+    found = find_landmarks(mask, None, Told({**ends, "width_left": (0.0, 0.0), "pronotum": (1, 2)}))
+    assert {name: found.points[name] for name in ends} == ends
+    assert found.points["pronotum"] == (1, 2)
+    assert found.taken == {*ends, "pronotum"}
+    for side in ("width_left", "width_right"):  # an outline tells that better
+        assert found.points[side] == plain.points[side]
+    assert found.points["elytra_tip"] == ends["abdomen_tip"]
+    rows = np.flatnonzero(found.parts["elytra"].any(axis=1))
+    assert (rows.min(), rows.max()) == (pytest.approx(25, abs=2), pytest.approx(100, abs=2))
+    across = found.points["elytra_left"], found.points["elytra_right"]
+    assert abs(across[0][0] - across[1][0]) == pytest.approx(44, abs=2)
+    # The other end was the head before, or this one: the farther of both is told.
+    assert found.apart == pytest.approx(
+        max(np.hypot(*np.subtract(ends[k], plain.points[k])) for k in ("head_tip", "abdomen_tip"))
+    )
+    assert plain.taken == frozenset()
+
+
+def test_elytra_that_are_told_absent_are_not_told(beetle):
+    cut, left, top = box_of(beetle.mask)
+    picture = beetle.picture[top : top + cut.shape[0], left : left + cut.shape[1]]
+    assert "elytra_base" in find_landmarks(cut, picture).points
+    found = find_landmarks(cut, picture, Told({}, frozenset({"elytra_base"})))
+    assert not [name for name in found.points if name.startswith("elytra")]
+    assert "elytra" not in found.parts
+    assert "head_tip" in found.points
+
+
+def test_landmarks_that_are_not_sure_are_not_taken_and_their_error_counts():
+    body = body_of(oval())
+    marks = {"head_tip": (80.0, 26.0), "abdomen_tip": (80.0, 134.0)}
+    chance = oval().astype(np.float32)
+    found = with_learned(body, placed_of(chance, marks, off=4.0), "net 1")
+    assert dict(found.off) == {"head_tip": 4.0, "abdomen_tip": 4.0}
+    assert found.placed_by == "net 1"
+    assert found.points["head_tip"] == (80.0, 26.0)
+    vague = with_learned(body, placed_of(chance, marks, sure=0.1), "net 1")
+    assert not vague.off
+    assert not vague.placed_by
+    length = chosen(definitions(), ["body_length"])[0]
+    told, plain = (quantity(one, length).uncertainty for one in (found, vague))
+    assert told == pytest.approx(np.hypot(4, 4))
+    assert told > plain
+    hand = quantity(found, length, by_hand=frozenset({"head_tip"}))
+    assert hand.uncertainty == pytest.approx(np.hypot(1.5, 4))
+
+
+def test_landmarks_of_both_ways_that_are_far_apart_are_told():
+    body, chance = body_of(oval()), oval().astype(np.float32)
+    near = {"head_tip": (80.0, 26.0), "abdomen_tip": (80.0, 134.0)}
+    head = find_landmarks(body.mask, body.pixels).points["head_tip"]
+    if body.in_picture(head)[1] > 80:
+        near = {"head_tip": (80.0, 134.0), "abdomen_tip": (80.0, 26.0)}
+    assert "landmarks-differ" not in with_learned(body, placed_of(chance, near), "").codes
+    far = {"head_tip": near["abdomen_tip"], "abdomen_tip": near["head_tip"]}
+    assert "landmarks-differ" in with_learned(body, placed_of(chance, far), "").codes
+
+
+# -- outlines -------------------------------------------------------------------------------------
+
+
+def test_dirt_goes_what_was_lost_comes_and_the_edge_stays():
+    true = oval()
+    dirty = true.copy()
+    dirty[75:85, 100:125] = True  # hangs on it
+    dirty[40:60, 70:78] = False  # a glint
+    chance = np.where(true, 0.95, 0.05).astype(np.float32)
+    rim = oval(wide=24, high=57) & ~oval(wide=20, high=53)
+    chance[rim] = 0.5  # where its edge is the network does not know
+    found = outlined(body_of(dirty, codes=("two-or-more", "touches-border")), placed_of(chance))
+    assert found.codes == ("two-or-more",)
+    whole = np.zeros_like(true)
+    height, width = found.mask.shape
+    whole[found.top : found.top + height, found.left : found.left + width] = found.mask
+    assert ((whole != true) <= rim).all()
+
+
+def test_outlines_that_hardly_agree_are_told_and_none_is_lost():
+    body = body_of(oval())
+    other = np.zeros((160, 160), np.float32)
+    other[:, :40] = 1
+    found = outlined(body, placed_of(other))
+    assert "outlines-differ" in found.codes
+    assert found.left == 0
+    empty = outlined(body, placed_of(np.zeros((160, 160), np.float32)))
+    assert (empty.mask == body.mask).all()
+    assert "outlines-differ" in empty.codes
+
+
+# -- measuring ------------------------------------------------------------------------------------
+
+
+def test_a_picture_is_measured_with_what_the_network_says(beetle, monkeypatch):
+    chance = beetle.mask.astype(np.float32)
+    monkeypatch.setattr(placing, "_loaded", lambda _: SimpleNamespace(
+        find=lambda _picture, _box: placed_of(chance, beetle.landmarks, off=1.5)))  # fmt: skip
+    traits = chosen(definitions(), ["body_length", "area"])
+    asked = Asked("a", "a", calibration=declared(beetle.px_per_mm, 0.0, "told"))
+    plain = measure_pixels(beetle.picture, asked, Settings(traits, single=True))
+    learned = measure_pixels(
+        beetle.picture,
+        asked,
+        Settings(traits, single=True, placer=Placer("x", "net", "1f", outlines=True)),
+    )
+    assert plain.specimens[0].placed_by == ""
+    assert learned.specimens[0].placed_by == "net 1f"
+    length = learned.specimens[0].measurements[0]
+    assert length.value == pytest.approx(beetle.lengths["body_length_mm"], rel=0.002)
+    given = np.linalg.norm(np.subtract(*(beetle.landmarks[k] for k in ("head_tip", "abdomen_tip"))))
+    assert length.pixels == pytest.approx(given)
+    assert length.low < beetle.lengths["body_length_mm"] < length.high
+    area = learned.specimens[0].measurements[1]
+    assert area.pixels == beetle.mask.sum()
+    only = measure_pixels(
+        beetle.picture, asked, Settings(traits, single=True, placer=Placer("x", "net", "1f"))
+    )
+    assert only.specimens[0].measurements[0].pixels == length.pixels
+    assert only.specimens[0].measurements[1].pixels == plain.specimens[0].measurements[1].pixels
+    assert only.specimens[0].measurements[1].pixels != area.pixels
+
+
+def test_what_a_network_needs_is_told(monkeypatch, tmp_path):
+    assert placer() is None
+    assert placer("classical") is None
+    with pytest.raises(InputError, match="needs a network"):
+        placer("classical", "learned")
+    with pytest.raises(InputError, match="expected classical or learned"):
+        placer("learned", "finer")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for asked in ("learned", str(tmp_path)):
+        with pytest.raises(MissingExtraError):
+            placer(asked)
+
+
+def test_the_network_that_ships_finds_elytra_where_they_begin():
+    pytest.importorskip("torch")
+    network = placer("learned")
+    assert network is not None
+    assert network.told.startswith("landmarks-small ")
+    traits = chosen(definitions(), ["elytra_length"])
+    settings = Settings(traits, single=True, placer=network)
+    for one in drawn(2, 3, 14, kinds=("beetle",), level=2):
+        rings = [ring.ravel().tolist() for ring in outlines(one.mask)]
+        asked = Asked(one.name, one.name, outlines=(Given(polygon_outline(rings)),))
+        (specimen,) = measure_pixels(one.picture, asked, settings).specimens
+        assert specimen.placed_by == network.told
+        (length,) = specimen.measurements
+        # The pronotum lies over the first three hundredths of the body's length.
+        seen = one.lengths["elytra_length_mm"] - 0.03 * one.lengths["body_length_mm"]
+        assert length.pixels == pytest.approx(seen * one.px_per_mm, rel=0.04)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A network of chance weights: what it says is worth nothing, and it says so."""
+    torch = pytest.importorskip("torch")
+    from merian.learn.landmark_network import LandmarkConfig, LandmarkNetwork
+    from merian.learn.landmark_objective import Landmarks
+    from merian.learn.saved import save_model
+
+    torch.manual_seed(0)
+    names = ["head_tip", "abdomen_tip", "elytra_base"]
+    network = LandmarkNetwork(LandmarkConfig(6, 1, 3))
+    folder = tmp_path_factory.mktemp("model") / "model"
+    told = {"name": "small", "preprocessing": {"size": 64}}
+    save_model(folder, Landmarks(network, names), told)
+    return folder
+
+
+def test_the_command_tells_which_network_it_took_and_repeats_itself(
+    model, beetle, tmp_path, capsys
+):
+    Image.fromarray(beetle.picture).save(tmp_path / "b.png")
+    words = ["measure", str(tmp_path / "b.png"), "--single", "--scale", "14", "-q", "--traits",
+             "body_length,area", "--landmarks"]  # fmt: skip
+    for name in ("one", "two"):
+        assert main([*words, str(model), "-o", str(tmp_path / name)]) == 0
+    run = json.loads((tmp_path / "one" / "run.json").read_text())
+    assert run["landmarks"].startswith("small ")
+    assert f"The network {run['landmarks']}" in (tmp_path / "one" / "measured.html").read_text()
+    for name in ("measurements.tsv", "points.csv", "outlines.coco.json", "run.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert main([*words, "classical", "-o", str(tmp_path / "plain")]) == 0
+    plain = (tmp_path / "plain" / "measurements.tsv").read_text().splitlines()
+    assert plain[0].endswith("\tplaced_by")
+    assert json.loads((tmp_path / "plain" / "run.json").read_text())["landmarks"] == "classical"
+    capsys.readouterr()
+    assert main([*words, str(tmp_path / "nowhere"), "-o", str(tmp_path / "none")]) == 2
+    said = capsys.readouterr().err
+    assert "no folder of a model" in said
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(InputError):
+        placer(str(tmp_path))
+
+
+def test_the_bench_tells_figures_with_and_without_from_one_run(model):
+    network = placer(str(model))
+    found = run_world(seeds=(3,), scales=(10.0,), count=1, level=1, network=network)
+    for way in ("", ", learned", ", learned, outlines too"):
+        assert found[f"lost{way}"]["value"] == 0
+        assert found[f"within k=2: body_length{way}"]["n"] == 1
+    # Of a network that is sure of nothing, nothing is taken.
+    name = "RMSE: body_length at 10 px/mm"
+    assert found[name]["value"] == found[f"{name}, learned"]["value"]
