@@ -8,7 +8,7 @@ What is kept of a loop is made anew when its own file changes: loops call none o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numba
 from numba import types
@@ -20,9 +20,9 @@ Function = TypeVar("Function")
 _njit: Any = numba.njit  # its types know no list of arguments
 
 
-def readable(kind: Any) -> Any:
+def readable(kind: Any, dimensions: int = 1, layout: Literal["A", "C"] = "C") -> Any:
     """Return the type of an array that is not written to: it may be mapped from a file."""
-    return types.Array(kind, 1, "C", readonly=True)
+    return types.Array(kind, dimensions, layout, readonly=True)
 
 
 def compiled(*signature: Any) -> Callable[[Function], Function]:

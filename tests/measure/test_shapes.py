@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 
 from merian.errors import InputError
 from merian.measure.midline import midline, path_length
-from merian.measure.outline import filled_polygon, outlines, signed_area
+from merian.measure.outline import filled_polygon, outer, outlines, signed_area
 from merian.measure.shapes import Shape, convex_hull, traced_perimeter
 
 TURNS = [0.0, 0.2, 0.5, 0.7854, 1.1, 1.5708, 2.3, 2.9]
@@ -41,6 +42,43 @@ def test_outlines_hold_the_pixels_and_nothing_else(mask):
     assert sum(map(signed_area, rings)) == mask.sum()
     back = filled_polygon([ring.astype(float) for ring in rings], mask.shape[1], mask.shape[0])
     assert np.array_equal(back, mask)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks)
+def test_outlines_run_around_pieces_and_the_other_way_around_holes(mask):
+    rings = outlines(mask)
+    beyond = np.pad(~mask, 1, constant_values=True)
+    pieces = ndimage.label(mask, np.ones((3, 3)))[1]
+    holes = ndimage.label(beyond)[1] - 1  # one of them is not within anything
+    areas = [signed_area(ring) for ring in rings]
+    assert sum(area > 0 for area in areas) == pieces
+    assert sum(area < 0 for area in areas) == holes
+    assert [one.tolist() for one in outer(rings)] == [
+        ring.tolist() for _, ring in sorted(zip(areas, rings, strict=True), key=lambda p: -p[0])
+        if signed_area(ring) > 0
+    ]  # fmt: skip
+    for ring in rings:  # straight on to the next corner, where the way turns
+        steps = np.diff(np.concatenate([ring, ring[:2]]), axis=0)
+        assert (np.count_nonzero(steps, axis=1) == 1).all()
+        assert (steps[:-1] * steps[1:] == 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.int64, st.tuples(st.integers(3, 30), st.just(2)), elements=st.integers(0, 6)))
+def test_a_hull_holds_all_points_and_no_corner_too_many(points):
+    hull = convex_hull(points)
+    if len(hull) < 3:
+        assert np.linalg.matrix_rank(points - points[0]) < 2
+        return
+    sides = np.roll(hull, -1, axis=0) - hull
+    after = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * after[:, 1] - sides[:, 1] * after[:, 0]
+    assert (turns > 0).all()
+    away = sides[:, None, 0] * (points[None, :, 1] - hull[:, None, 1])
+    away -= sides[:, None, 1] * (points[None, :, 0] - hull[:, None, 0])
+    assert (away >= 0).all()
+    assert {*map(tuple, hull.tolist())} <= {*map(tuple, points.tolist())}
 
 
 @settings(max_examples=60, deadline=None)

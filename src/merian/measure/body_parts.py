@@ -223,11 +223,10 @@ def _half_widths(mask: Mask, core: Mask, axis: Axis) -> tuple[Floats, Floats, in
     Within the core that of the core counts, so that a leg makes nothing wider.
     """
     y, x = np.nonzero(mask)
-    along, _ = _in_axis(axis, x + 0.5, y + 0.5)
+    along, across = _in_axis(axis, x + 0.5, y + 0.5)
     first, last = math.floor(along.min()) - 1, math.ceil(along.max()) + 1
-    size = math.ceil(math.hypot(*mask.shape))
     places = np.arange(first, last) + 0.5
-    away = np.arange(0, size, 0.5)
+    away = np.arange(0, float(np.abs(across).max()) + 2, 0.5)
     inside = _read(core, axis, places, away), _read(mask, axis, places, away)
     found = []
     for side in (0, 1):

@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +27,14 @@ __all__ = [
     "Patch",
     "calibrate_colours",
     "lab_of",
-    "lab_of_light",
+    "lab_roots",
     "linear",
+    "of_white",
     "read_chart",
     "stored",
 ]
 
 Floats = NDArray[np.float64]
-Real = TypeVar("Real", np.float32, np.float64)
 
 _TO_XYZ = np.array([
     [0.4124564, 0.3575761, 0.1804375],
@@ -158,18 +157,24 @@ def stored(light: Floats) -> Floats:
 
 def lab_of(colours: Floats) -> Floats:
     """Return colours of sRGB, 0 to 255, as L*, a* and b* under D65."""
-    return lab_of_light(linear(colours))
-
-
-def lab_of_light(light: NDArray[Real]) -> NDArray[Real]:
-    """Return shares of light as L*, a* and b* under D65, as exact as they are."""
-    xyz = light @ (_TO_XYZ / _WHITE[:, None]).T.astype(light.dtype)
-    root = np.where(xyz > _KNEE, np.cbrt(xyz), (_SLOPE * xyz + 16) / 116)
-    lab: NDArray[Real] = np.empty_like(xyz)
+    root = lab_roots(linear(colours) @ of_white())
+    lab = np.empty_like(root)
     lab[..., 0] = 116 * root[..., 1] - 16
     lab[..., 1] = 500 * (root[..., 0] - root[..., 1])
     lab[..., 2] = 200 * (root[..., 1] - root[..., 2])
     return lab
+
+
+def of_white() -> Floats:
+    """Return what shares of red, green and blue light add to X, Y and Z over those of white."""
+    shares: Floats = (_TO_XYZ / _WHITE[:, None]).T
+    return shares
+
+
+def lab_roots(xyz: Floats) -> Floats:
+    """Return the roots of X, Y and Z over those of white of which L*, a* and b* are made."""
+    roots: Floats = np.where(xyz > _KNEE, np.cbrt(xyz), (_SLOPE * xyz + 16) / 116)
+    return roots
 
 
 def _apart(one: Floats, other: Floats) -> float:

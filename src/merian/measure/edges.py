@@ -25,9 +25,9 @@ from scipy.ndimage import (
     gaussian_filter,
     gaussian_laplace,
     map_coordinates,
-    maximum_filter,
 )
 
+from merian.measure.extremes import largest_near
 from merian.measure.shapes import Shape
 
 __all__ = ["UNKNOWN", "Edge", "at_half", "edge_of"]
@@ -81,7 +81,7 @@ def at_half(mask: Mask, distance: Depths) -> Mask:
         distance: How far each pixel is from the ground.
     """
     most = int(np.clip(_OF_SIDE * math.sqrt(mask.sum()), 1, _MOVED))
-    clearest = maximum_filter(np.where(mask, distance, 0), size=2 * most + 1)
+    clearest = largest_near(np.where(mask, distance, np.float32(0)), 2 * most + 1)
     low = (distance < clearest / 2) & (gaussian_laplace(distance, _STEEPEST) > 0)
     moved = mask.copy()
     for _ in range(most):

@@ -12,11 +12,12 @@ References: CIE 15:2004 for L*a*b*; Tukey's biweight for the fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.measure.colour import lab_of_light, linear
+from merian.measure.colour import lab_roots, linear, of_white
 
 __all__ = ["Ground", "ground_of", "lab_of"]
 
@@ -33,7 +34,7 @@ _START = 9.0  # from the first colour: what may be ground; and the farthest that
 _SLOPED = 60  # pixels of the shorter side: in smaller pictures the ground is of one colour
 _ALIKE = 5.0  # in L*: pixels of one tone
 _FIRST = 0.1  # what the commonest colour has before the corners
-_LINEAR = linear(np.arange(256.0)).astype(np.float32)
+_STEPS = 8192  # from black to white, between which roots are taken on lines: to 0.0002 of L*
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,28 @@ class Ground:
             found[..., channel] = lab[..., channel] - on
         return found
 
+    def distance(self, lab: Floats, top: int = 0, left: int = 0) -> Floats:
+        """Return float32[h, w], how far a part of the picture is from the ground, as a length."""
+        from merian.measure.picture_loops import distances  # noqa: PLC0415 - loads numba
+
+        return distances(lab, np.ascontiguousarray(self.surface), top, left, *self.shape)
+
 
 def lab_of(picture: Bytes) -> Floats:
     """Return float32[h, w, 3], CIELAB of an sRGB picture under D65."""
-    return lab_of_light(_LINEAR[picture])
+    from merian.measure.picture_loops import lab_from  # noqa: PLC0415 - loads numba
+
+    shares, roots = _tables()
+    return lab_from(picture, shares, roots)
+
+
+@cache
+def _tables() -> tuple[Floats, Floats]:
+    """Return what each value of a colour adds to X, Y and Z, and the roots of those."""
+    light = linear(np.arange(256.0))
+    shares = np.concatenate([np.outer(light, row) for row in _STEPS * of_white()])
+    roots = lab_roots(np.arange(_STEPS + 2) / _STEPS)
+    return shares.astype(np.float32), roots.astype(np.float32)
 
 
 def ground_of(lab: Floats, shape: tuple[int, int] | None = None, *, inside: bool = False) -> Ground:

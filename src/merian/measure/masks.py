@@ -23,6 +23,7 @@ from scipy import ndimage
 from merian.errors import InputError
 from merian.image.otsu import otsu_threshold
 from merian.measure.edges import at_half
+from merian.measure.extremes import largest_near, opened
 from merian.measure.glints import with_glints
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.mixture import by_colours, on_edges
@@ -30,7 +31,7 @@ from merian.measure.print_and_charts import print_and_charts
 from merian.measure.touching import parted
 
 __all__ = [
-    "Region", "distance_of", "filled", "largest_ground", "least_size", "level_of", "mask_of",
+    "Region", "filled", "largest_ground", "least_size", "level_of", "mask_of",
     "pieces_of", "region_from", "regions", "single", "two_levels",
 ]  # fmt: skip
 
@@ -100,7 +101,7 @@ def single(picture: Bytes) -> Region | None:
     _check(picture)
     lab = lab_of(picture)
     ground = _plain(lab)
-    distance = distance_of(ground, lab)
+    distance = ground.distance(lab)
     if float(distance.max()) < _LEVELS[0] / 2:
         return None
     level = level_of(distance)
@@ -143,7 +144,7 @@ def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...
     tray = None
     if ground.share < _TRAY and (inner := ground_of(lab, inside=True)).share > ground.share:
         ground, tray = inner, inner
-    distance = distance_of(ground, lab)
+    distance = ground.distance(lab)
     level = level_of(distance[distance < _STRONG] if tray else distance)
     standing = two_levels(distance, level, ground.noise)
     if tray:
@@ -187,7 +188,7 @@ def _plain(lab: Floats) -> Ground:
     inner = ground_of(lab, inside=True)
     if inner.share < max(_PLAIN, ground.share):
         return ground
-    near = distance_of(inner, lab) < _LEVELS[0]
+    near = inner.distance(lab) < _LEVELS[0]
     border = np.concatenate([near[0], near[-1], near[:, 0], near[:, -1]])
     return inner if border.mean() > _BORDER else ground
 
@@ -240,12 +241,6 @@ def _check(picture: Bytes) -> None:
         )
 
 
-def distance_of(ground: Ground, lab: Floats) -> Floats:
-    """Return how far each pixel is from the ground in CIELAB."""
-    found: Floats = np.sqrt((ground.apart(lab) ** 2).sum(axis=2))
-    return found
-
-
 def level_of(distance: Floats) -> float:
     """Return the distance from which on something is a body."""
     return float(np.clip(_SHARE * otsu_threshold(distance), *_LEVELS))
@@ -258,8 +253,8 @@ def two_levels(distance: Floats, level: float, noise: float) -> Mask:
     far as the clearest near it: so a leg does, and a shadow or the blurred rim of a body does not.
     """
     sure = distance > level
-    thin = distance - ndimage.grey_opening(distance, size=(_THIN, _THIN))
-    clearest = ndimage.maximum_filter(thin, size=2 * _RIM + 1)
+    thin = distance - opened(distance, _THIN)
+    clearest = largest_near(thin, 2 * _RIM + 1)
     maybe = (distance > _LOWER * level) & (thin > _CLEAR * noise) & (thin > _HALF * clearest)
     labels, count = ndimage.label(sure | maybe, _EVERYWHERE)
     keep = np.zeros(count + 1, np.bool_)

@@ -16,49 +16,49 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["filled_polygon", "outlines", "signed_area"]
+__all__ = ["filled_polygon", "outer", "outlines", "signed_area"]
 
 Mask = NDArray[np.bool_]
 Corners = NDArray[np.int64]
 """Corners of a closed polygon, x and y; the last is joined to the first."""
 
-# Right, down, left, up: the step of each, and where its first corner is seen from the pixel.
-_STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
-
 
 def outlines(mask: Mask) -> list[Corners]:
     """Return the outlines of a mask, in the order in which reading meets them."""
-    start, way = _edges(mask)
-    if not len(start):
-        return []
-    following = _following(start, way, mask.shape)
-    left = np.ones(len(start), bool)
-    links, ways, points = following.tolist(), way.tolist(), start.tolist()
-    found = []
-    for first in range(len(links)):
-        if not left[first]:
-            continue
-        at, before, corners = first, -1, []
-        seen = []
-        while True:
-            if ways[at] != before:
-                corners.append(points[at])
-            before = ways[at]
-            seen.append(at)
-            at = links[at]
-            if at == first:
-                break
-        left[seen] = False
-        if before == ways[first]:  # the walk began within a straight side
-            corners = corners[1:]
-        found.append(np.array(corners, np.int64))
-    return found
+    from merian.measure.outline_loops import traced  # noqa: PLC0415 - loads numba
+
+    corners, ends = traced(*_edges(np.asarray(mask, np.bool_)))
+    return np.split(corners, ends[:-1]) if len(ends) else []
+
+
+def _edges(mask: Mask) -> tuple[NDArray[np.uint8], int]:
+    """Return the edges that begin at each corner, a bit for each way, and how many there are.
+
+    An edge runs right (1), down (2), left (4) or up (8), with what is set on its right.
+    """
+    high, wide = mask.shape
+    padded = np.pad(mask, 1)
+    found, many = np.zeros((high + 1, wide + 1), np.uint8), 0
+    for bit, (y, x) in enumerate(((0, 1), (1, 2), (2, 1), (1, 0))):
+        edge = mask & ~padded[y : y + high, x : x + wide]
+        right, below = int(bit in (1, 2)), int(bit in (2, 3))  # where it begins
+        found[below : below + high, right : right + wide] |= edge.astype(np.uint8) << bit
+        many += int(np.count_nonzero(edge))
+    return found, many
 
 
 def signed_area(corners: NDArray[np.generic]) -> float:
     """Return the area within a polygon: above 0 if it runs clockwise as seen."""
     x, y = np.asarray(corners, np.float64).T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    open_ = np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:])
+    return float(open_ + x[-1] * y[0] - y[-1] * x[0]) / 2
+
+
+def outer(rings: list[Corners]) -> list[Corners]:
+    """Return the outlines that are of no hole, the largest first."""
+    areas = [signed_area(ring) for ring in rings]
+    order = sorted(range(len(rings)), key=lambda at: -areas[at])
+    return [rings[at] for at in order if areas[at] > 0]
 
 
 def filled_polygon(rings: list[NDArray[np.float64]], width: int, height: int) -> Mask:
@@ -78,39 +78,3 @@ def filled_polygon(rings: list[NDArray[np.float64]], width: int, height: int) ->
             crossings[rows, np.clip(across, 0, width).astype(np.int64)] += 1
     inside: Mask = np.cumsum(crossings, axis=1)[:, :width] % 2 == 1
     return inside
-
-
-def _edges(mask: Mask) -> tuple[Corners, NDArray[np.int64]]:
-    """Return the first corner and the way of every edge, with what is set on its right."""
-    padded = np.pad(mask, 1)
-    inner = padded[1:-1, 1:-1]
-    sides = (
-        (inner & ~padded[:-2, 1:-1], 0, 0),  # above: runs right from the left top corner
-        (inner & ~padded[1:-1, 2:], 1, 0),  # right: runs down from the right top corner
-        (inner & ~padded[2:, 1:-1], 1, 1),  # below: runs left
-        (inner & ~padded[1:-1, :-2], 0, 1),  # left: runs up
-    )
-    starts, ways = [], []
-    for way, (edge, right, below) in enumerate(sides):
-        row, column = np.nonzero(edge)
-        starts.append(np.column_stack([column + right, row + below]))
-        ways.append(np.full(len(row), way, np.int64))
-    start, way_of = np.concatenate(starts), np.concatenate(ways)
-    order = np.lexsort((way_of, start[:, 0], start[:, 1]))
-    return start[order], way_of[order]
-
-
-def _following(start: Corners, way: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return for each edge the number of the one that goes on where it ends."""
-    wide = shape[1] + 1
-    key = (start[:, 1] * wide + start[:, 0]) * 4 + way  # in order, as the edges are
-    end = start + _STEPS[way]
-    corner = (end[:, 1] * wide + end[:, 0]) * 4
-    following = np.full(len(way), -1, np.int64)
-    # The left turn first: it goes over to the pixel that is met at the corner.
-    for turn in (3, 0, 1):
-        wanted = corner + (way + turn) % 4
-        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-        good = (following < 0) & (key[place] == wanted)
-        following[good] = place[good]
-    return following

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merian.errors import InputError
-from merian.measure.outline import outlines, signed_area
+from merian.measure.outline import outer, outlines, signed_area
 
 __all__ = ["Ellipse", "Rectangle", "Shape", "Span", "convex_hull", "feret", "min_feret",
            "rectangle", "traced_perimeter"]  # fmt: skip
@@ -116,8 +116,7 @@ class Shape:
     @cached_property
     def outer(self) -> list[NDArray[np.int64]]:
         """Its outlines without those of holes, the largest first."""
-        rings = [ring for ring in outlines(self.mask) if signed_area(ring) > 0]
-        return sorted(rings, key=lambda ring: -signed_area(ring))
+        return outer(outlines(self.mask))
 
     @cached_property
     def hull(self) -> Floats:
@@ -175,19 +174,9 @@ def convex_hull(points: NDArray[np.generic]) -> Floats:
     xy = np.unique(np.asarray(points, np.float64), axis=0)
     if len(xy) < 3:
         return xy
-    listed = [(float(x), float(y)) for x, y in xy]
-    half = []
-    for run in (listed, listed[::-1]):
-        chain: list[Point] = []
-        for x, y in run:
-            while len(chain) > 1:
-                (ax, ay), (bx, by) = chain[-2], chain[-1]
-                if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
-                    break
-                chain.pop()
-            chain.append((x, y))
-        half.append(chain[:-1])
-    return np.array(half[0] + half[1])
+    from merian.measure.outline_loops import hull_of  # noqa: PLC0415 - loads numba
+
+    return hull_of(np.ascontiguousarray(xy))
 
 
 def feret(hull: Floats) -> Span:

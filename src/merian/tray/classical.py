@@ -20,7 +20,6 @@ from scipy import ndimage
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.masks import (
     Region,
-    distance_of,
     filled,
     least_size,
     level_of,
@@ -109,9 +108,7 @@ class Classical:
 
     def __call__(self, picture: Bytes, left: int, top: int) -> tuple[Found, ...]:
         """Return the bodies in a tile; those that its border cuts are not parted."""
-        lab = lab_of(picture)
-        distance: Floats = np.sqrt((self.ground.apart(lab, top, left) ** 2).sum(axis=2))
-        del lab
+        distance = self.ground.distance(lab_of(picture), top, left)
         labels, sizes = pieces_of(two_levels(distance, self.level, self.ground.noise))
         outside = self.beyond.seen(picture.shape[:2], left, top, self.factor)
         if outside.any():
@@ -178,7 +175,7 @@ def settle(look: Look) -> Classical:
     tray = False
     if ground.share < _TRAY and (inner := ground_of(lab, inside=True)).share > ground.share:
         ground, tray = inner, True
-    distance = distance_of(ground, lab)
+    distance = ground.distance(lab)
     level = level_of(distance[distance < _STRONG] if tray else distance)
     standing = two_levels(distance, level, ground.noise)
     outside = ~_floor(~standing)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from merian.measure.outline import outlines, signed_area
+from merian.measure.outline import outer, outlines
 
 __all__ = ["polygons", "simple"]
 
@@ -22,9 +22,13 @@ Corners = NDArray[np.int64]
 
 def polygons(mask: NDArray[np.bool_]) -> list[Corners]:
     """Return the outer outlines of a mask as simple polygons, the largest first; holes are lost."""
-    rings = [ring for one in outlines(mask) for ring in simple(one.tolist())]
-    outer = [ring for ring in rings if signed_area(ring) > 0]
-    return sorted(outer, key=lambda ring: -signed_area(ring))
+    return outer([ring for one in outlines(mask) for ring in _simple(one)])
+
+
+def _simple(corners: Corners) -> list[Corners]:
+    """Return what `simple` does of corners; most outlines go through no point twice."""
+    key = corners[:, 1] * (int(corners[:, 0].max()) + 1) + corners[:, 0]
+    return [corners] if len(np.unique(key)) == len(key) else simple(corners.tolist())
 
 
 def simple(points: Iterable[list[int]]) -> list[Corners]:
