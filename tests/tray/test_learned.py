@@ -8,9 +8,9 @@ from scipy import ndimage
 
 pytest.importorskip("torch")
 
+from merian.bench.coco_bodies import true_bodies
 from merian.bench.drawn_trays import write_worlds
 from merian.bench.instance_scores import compare, figures
-from merian.bench.trays_learned import true_bodies
 from merian.errors import MissingExtraError
 from merian.learn.instance_decoding import Found
 from merian.learn.instance_network import STEP
@@ -18,7 +18,7 @@ from merian.learn.shelf import BODIES
 from merian.measure.masks import mask_of
 from merian.tray import learned
 from merian.tray.finding import finder, look_at
-from merian.tray.photograph import Whole, open_photograph
+from merian.tray.photograph import Whole
 from merian.tray.search import Grid, bodies_in
 
 
@@ -85,10 +85,9 @@ def test_the_network_that_ships_holds_bodies_apart_that_touch(tmp_path):
     name, find = finder("learned")
     assert name.startswith(BODIES)
     (coco,) = write_worlds(tmp_path, [31], level=2, size=(800, 600))
-    ((place, true),) = true_bodies(coco).items()
-    photograph = open_photograph(str(place))
+    (truth,) = true_bodies(coco)
     told = {
-        which: figures([compare(bodies_in(photograph, one), true)])
+        which: figures([compare(bodies_in(truth.photograph, one), truth.bodies)])
         for which, one in (("learned", find), ("classical", finder("classical")[1]))
     }
     assert told["learned"]["F1"] > max(0.75, told["classical"]["F1"])

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["AREAS", "MOST", "OVERLAPS", "Compared", "Matched", "Placed", "Scored", "compare",
-           "figures", "match", "overlaps"]  # fmt: skip
+           "figures", "match", "overlaps", "shares_within"]  # fmt: skip
 
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -81,13 +81,25 @@ class Matched:
 
 def overlaps(found: Sequence[Placed], true: Sequence[Placed]) -> Doubles:
     """Return float64[found, true], intersection over union."""
+    both = _common(found, true)
+    areas = np.add.outer(_sizes(found), _sizes(true))
+    return both / np.maximum(areas - both, 1)
+
+
+def shares_within(found: Sequence[Placed], ignored: Sequence[Placed]) -> Doubles:
+    """Return float64[found], the share of each that lies where nothing is asked."""
+    within = _common(found, ignored).sum(axis=1)
+    return np.minimum(within / np.maximum(_sizes(found), 1), 1.0)
+
+
+def _common(found: Sequence[Placed], true: Sequence[Placed]) -> Doubles:
+    """Return float64[found, true], how many pixels two bodies have in common."""
     table = np.zeros((len(found), len(true)))
     if not len(found) or not len(true):
         return table
     a, b = _boxes(found), _boxes(true)
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    areas = [int(one.mask.sum()) for one in found], [int(one.mask.sum()) for one in true]
     for i, j in np.argwhere((high > low).all(axis=2)).tolist():
         top, left = low[i, j]
         below, right = high[i, j]
@@ -95,8 +107,7 @@ def overlaps(found: Sequence[Placed], true: Sequence[Placed]) -> Doubles:
             body.mask[top - body.top : below - body.top, left - body.left : right - body.left]
             for body in (found[i], true[j])
         )
-        both = int(np.count_nonzero(one & other))
-        table[i, j] = both / max(areas[0][i] + areas[1][j] - both, 1)
+        table[i, j] = np.count_nonzero(one & other)
     return table
 
 
@@ -107,6 +118,7 @@ def match(
     area: tuple[float, float] = AREAS[""],
     most: int = MOST,
     table: Doubles | None = None,
+    unasked: Doubles | None = None,
 ) -> Matched:
     """Match what was found in a picture with what is there.
 
@@ -116,10 +128,12 @@ def match(
         area: Square pixels of the bodies that count, from and to.
         most: How many of what was found are asked, the surest.
         table: `overlaps` of both, where it is known.
+        unasked: `shares_within` of what was found, where something is not asked.
     """
     table = overlaps(found, true) if table is None else table
+    unasked = np.zeros(len(found)) if unasked is None else unasked
     order = np.argsort([-one.score for one in found], kind="stable")[:most]
-    table = table[order]
+    table, unasked = table[order], unasked[order]
     sizes, own = _sizes(found)[order], _sizes(true)
     outside = (own < area[0]) | (own > area[1])
     # Those that count are asked first: a match with another is worth nothing.
@@ -131,7 +145,7 @@ def match(
         for row in range(len(order)):
             best = _best(table[row], columns, outside, taken, least)
             if best is None:
-                passed[level, row] = not area[0] <= sizes[row] <= area[1]
+                passed[level, row] = not area[0] <= sizes[row] <= area[1] or unasked[row] >= least
                 continue
             taken[best] = True
             hits[level, row], passed[level, row] = True, outside[best]
@@ -168,13 +182,28 @@ class Compared:
     there: int
 
 
-def compare(found: Sequence[Scored], true: Sequence[Placed], most: int = MOST) -> Compared:
-    """Compare what was found in a picture with what is there, of all areas."""
-    table = overlaps(found, true)
+def compare(
+    found: Sequence[Scored],
+    true: Sequence[Placed],
+    most: int = MOST,
+    ignored: Sequence[Placed] = (),
+) -> Compared:
+    """Compare what was found in a picture with what is there, of all areas.
+
+    Args:
+        found: What was found.
+        true: What is there.
+        most: How many of what was found are asked, the surest.
+        ignored: Where nothing is asked: what was found there and is none of the true ones does not
+            count, as with COCO's crowds.
+    """
+    table, unasked = overlaps(found, true), shares_within(found, ignored)
     by_area = {
-        name: match(found, true, area=area, most=most, table=table) for name, area in AREAS.items()
+        name: match(found, true, area=area, most=most, table=table, unasked=unasked)
+        for name, area in AREAS.items()
     }
-    return Compared(by_area, len(found), len(true))
+    nowhere = (unasked >= OVERLAPS[0]) & ~(table >= OVERLAPS[0]).any(axis=1)
+    return Compared(by_area, len(found) - int(nowhere.sum()), len(true))
 
 
 def figures(pictures: Sequence[Compared]) -> dict[str, float]:

@@ -4,41 +4,33 @@ The worlds are none that the network learned from (`merian.bench.drawn_trays`) a
 were chosen on (worlds 21 to 23). Whole trays go the way that `merian tray` goes: tiles, merging and
 all. A count error is the sum of the differences tray by tray, as a share of all bodies; intervals
 are those of a bootstrap over trays.
+
+Photographs of one's own are asked in their place: of a COCO file with masks, such as MassID45's,
+whose validation and test are those that were published.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from merian.bench.coco_bodies import true_bodies
 from merian.bench.drawn_trays import ASKED, write_worlds
 from merian.bench.instance_scores import Compared, compare, figures
-from merian.formats.outlines import read_mask
 from merian.tray.finding import finder as finder_of
-from merian.tray.photograph import open_photograph
 from merian.tray.search import bodies_in
 
-__all__ = ["TrueBody", "run", "true_bodies"]
+__all__ = ["run"]
 
 _TOLD = ("AP", "AP50", "AP75", "AP small", "AP medium", "AP large", "AR", "F1", "precision",
          "recall", "score at best F1", "found", "there", "count error")  # fmt: skip
 _WITH_INTERVAL = ("AP", "AP50", "F1", "count error")
 _ROUNDS = 200
-
-
-class TrueBody(NamedTuple):
-    """A true body."""
-
-    mask: NDArray[np.bool_]
-    left: int
-    top: int
 
 
 def run(
@@ -48,6 +40,10 @@ def run(
     level: int = 2,
     finders: str = "classical",
     folder: Path | None = None,
+    data: Path | None = None,
+    part: str = "",
+    categories: str = "",
+    ignored: str = "",
 ) -> dict[str, dict[str, Any]]:
     """Measure the finders.
 
@@ -57,41 +53,34 @@ def run(
         level: Of nuisance and crowding, 1 to 3.
         finders: Which, with commas between: classical, or the folder of a run.
         folder: Where the trays are kept; they are drawn anew if not given.
+        data: A COCO file with its pictures beside it, to be asked in place of drawn trays.
+        part: Of its pictures: train, valid or test; all if not given.
+        categories: What is a body in it, names with commas between; all if not given.
+        ignored: What is neither a body nor ground in it, the same.
     """
+    told: dict[str, dict[str, Any]] = {}
     with TemporaryDirectory(prefix="merian-trays-") as made:
-        files = write_worlds(folder or Path(made), seeds, trays=trays, level=level,
-                             size=(1600, 1200))  # fmt: skip
-        told: dict[str, dict[str, Any]] = {}
+        if data is None:
+            files = [*write_worlds(folder or Path(made), seeds, trays=trays, level=level,
+                                   size=(1600, 1200))]  # fmt: skip
         for name in finders.split(","):
-            compared = [one for file in files for one in _compared(file, name)]
+            if data is not None:
+                compared = [*_compared(data, name, part, categories, ignored)]
+            else:
+                compared = [one for file in files for one in _compared(file, name)]
             told |= {f"{name}: {k}": v for k, v in _figures(compared).items()}
     return told
 
 
-def true_bodies(coco: Path) -> dict[Path, list[TrueBody]]:
-    """Return the bodies of each picture of a COCO file of masks."""
-    content = json.loads(coco.read_text(encoding="utf-8"))
-    names = {image["id"]: coco.parent / image["file_name"] for image in content["images"]}
-    found: dict[Path, list[TrueBody]] = {place: [] for place in names.values()}
-    for one in content["annotations"]:
-        told = one["segmentation"]
-        mask = read_mask(told["size"], told["counts"])
-        runs = mask.run_lengths()
-        whole = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(
-            (mask.height, mask.width), order="F"
-        )
-        left, top, width, height = (int(side) for side in mask.box)
-        cut = whole[top : top + height, left : left + width].copy()
-        found[names[one["image_id"]]].append(TrueBody(cut, left, top))
-    return found
-
-
-def _compared(coco: Path, finder: str) -> list[Compared]:
+def _compared(
+    coco: Path, finder: str, part: str = "", categories: str = "", ignored: str = ""
+) -> Iterator[Compared]:
     """Compare what a finder finds in each picture with what is there."""
-    return [
-        compare(bodies_in(open_photograph(str(place)), finder_of(finder)[1], workers=1), true)
-        for place, true in true_bodies(coco).items()
-    ]
+    find = finder_of(finder)[1]
+    wanted, unasked = ([one for one in names.split(",") if one] for names in (categories, ignored))
+    for truth in true_bodies(coco, part, wanted, unasked):
+        found = bodies_in(truth.photograph, find, workers=1)
+        yield compare(found, truth.bodies, ignored=truth.ignored)
 
 
 def _figures(pairs: Sequence[Compared]) -> dict[str, dict[str, Any]]:

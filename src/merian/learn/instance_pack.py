@@ -42,9 +42,9 @@ from merian.learn.instance_targets import IGNORED, middle_of
 from merian.pictures import BadPictureError, decode
 from merian.stamp import check_stamp, run_id, stamp
 
-__all__ = ["MASSID45", "InstancePack", "coco_file", "hash_of_pictures", "make_instance_pack",
-           "nothing_in", "open_instance_pack", "outline_pixels", "packed_array", "part_of",
-           "picture_file"]  # fmt: skip
+__all__ = ["MASSID45", "Gathered", "InstancePack", "coco_file", "gather", "hash_of_pictures",
+           "make_instance_pack", "nothing_in", "open_instance_pack", "outline_pixels",
+           "outlines_of", "packed_array", "part_of", "picture_file"]  # fmt: skip
 
 _FORMAT, _VERSION = "merian-instances", "1.0"
 _PACK, _BODIES = "pack.json", "bodies.npy"
@@ -118,7 +118,7 @@ def open_instance_pack(folder: Path | str) -> InstancePack:
 
 
 @dataclass
-class _Gathered:
+class Gathered:
     """What a COCO file says, each picture with the file of its annotations."""
 
     pictures: list[dict[str, Any]] = field(default_factory=list)
@@ -155,11 +155,11 @@ def make_instance_pack(
         if there.header["merian"]["run"] == run:
             return there
     with new_folder(out) as folder:
-        gathered = _Gathered()
+        gathered = Gathered()
         spool = folder / "spool"
         spool.mkdir()
         for file in files:
-            _gather(file, gathered, spool, valid, categories, ignored)
+            gather(file, gathered, spool, valid, categories, ignored)
         rows: list[NDArray[Any]] = []
         for number, picture in enumerate(gathered.pictures):
             rows.append(_write_picture(folder, number, picture, spool, gathered.set_aside))
@@ -214,15 +214,18 @@ def hash_of_pictures(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _gather(
+def gather(
     file: Path,
-    gathered: _Gathered,
+    gathered: Gathered,
     spool: Path,
     valid: float,
     categories: Sequence[str],
     ignored: Sequence[str],
 ) -> None:
-    """Walk a COCO file twice: its lists first, then each annotation to those of its picture."""
+    """Walk a COCO file twice: its lists first, then each annotation to those of its picture.
+
+    The lines of a picture come into a file of the spool that is called by its number.
+    """
     names: dict[str, str] = {}
     own: dict[str, int] = {}
     for member in members(file):
@@ -301,7 +304,7 @@ def _write_picture(
         (spool / str(number)).unlink(missing_ok=True)
         return np.zeros(0, _LIST)
     height, width = image.shape[:2]
-    outlines = [*_outlines(spool / str(number), height, width, set_aside)]
+    outlines = [*outlines_of(spool / str(number), height, width, set_aside)]
     # The smaller is painted over the larger; what is not asked first of all.
     outlines.sort(key=lambda one: (not one[1], -len(one[0][0])))
     owners = np.zeros((height, width), np.uint16)
@@ -335,7 +338,7 @@ def _rows(picture: int, owners: Owners, count: int) -> NDArray[Any]:
     return np.array(found, _LIST)
 
 
-def _outlines(
+def outlines_of(
     file: Path, height: int, width: int, set_aside: Counter[str]
 ) -> Iterator[tuple[Places, bool]]:
     """Yield the pixels of each outline, and whether nothing is asked of it."""

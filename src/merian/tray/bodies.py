@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -81,7 +82,7 @@ def found_in(
     photograph: Photograph,
     asked: Asked,
     settings: Settings,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Measured:
     """Return the bodies of a photograph, measured.
 
@@ -92,14 +93,16 @@ def found_in(
         photograph: Its pixels.
         asked: What is known of it.
         settings: How it is looked at.
-        progress: Is told how many tiles are done, and of how many.
+        progress: Is told how many tiles, and then bodies, are done, and of how many.
     """
+    tell = progress or (lambda _what, _done, _of: None)
     size = photograph.width, photograph.height
     calibration, codes = scale_of(asked, size, settings.calibration)
     scale = calibration.pixels_per_mm if calibration else None
     every, factor = small_bodies_in(
-        photograph, settings.find, px_per_mm=scale, grid=settings.grid, progress=progress
-    )
+        photograph, settings.find, px_per_mm=scale, grid=settings.grid,
+        progress=partial(tell, "tile"),
+    )  # fmt: skip
     instances = tuple(one for one in every if one.score >= settings.least)
     if not instances:
         codes.append("not-found")
@@ -114,8 +117,11 @@ def found_in(
         return _specimen(number, whole, pixels, asked, settings.traits, calibration, size)
 
     with one_thread_each(), ThreadPoolExecutor(usable_cores(AT_ONCE)) as pool:
-        specimens = tuple(pool.map(specimen, range(1, len(instances) + 1), instances))
-    return Measured(asked, *size, calibration, None, specimens, worst_first(codes))
+        specimens = []
+        for one in pool.map(specimen, range(1, len(instances) + 1), instances):
+            specimens.append(one)
+            tell("body", len(specimens), len(instances))
+    return Measured(asked, *size, calibration, None, tuple(specimens), worst_first(codes))
 
 
 def _specimen(

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,6 +39,7 @@ __all__ = ["FORMAT", "HEADER", "OVERLAYS", "VERSION", "Done", "Tray", "find_all"
 HEADER, FORMAT, VERSION = "tray.json", "merian-tray", "1.0"
 OVERLAYS = "overlays"
 _OVERLAY = "overlay.png"  # of a photograph, as it is kept
+_ASKED_AGAIN = 16  # photographs whose hash is asked for again when they are looked at
 _DRAWN = 4_000_000  # pixels from which an overlay is drawn
 
 Page = Callable[["Tray", dict[str, object]], None]
@@ -126,11 +127,12 @@ def find_all(
     ):  # fmt: skip
         tray = Tray(Stage(Path(made)), out, folder, Path(made))
         seen = hashlib.blake2b(digest_size=16)
+        content = lru_cache(_ASKED_AGAIN)(_content)
         try:
             for one, entry in kept.done(
                 asked,
-                partial(_key, settings, crops),
-                partial(_look, settings, crops, tell, tray.looked),
+                partial(_key, settings, crops, content),
+                partial(_look, settings, crops, content, tell, tray.looked),
             ):
                 seen.update(entry.key.encode())
                 _take(one, entry, tray)
@@ -155,18 +157,18 @@ def find_all(
     return done
 
 
-def _key(settings: Settings, crops: bool, asked: Asked) -> str:
+def _key(settings: Settings, crops: bool, content: Callable[[str], str], asked: Asked) -> str:
     """Return a hash of all that decides what is found in a photograph."""
     return run_id("photograph", {
-        "photograph": _content(asked), "asked": known_of(asked), "finder": settings.finder,
+        "photograph": content(asked.address), "asked": known_of(asked), "finder": settings.finder,
         "traits": [asdict(one) for one in settings.traits], "scale": repr(settings.calibration),
         "least": settings.least, "grid": asdict(settings.grid), "crops": crops,
     })  # fmt: skip
 
 
-def _content(asked: Asked) -> str:
+def _content(address: str) -> str:
     try:
-        return content_hash(Path(asked.address))
+        return content_hash(Path(address))
     except (OSError, NotFoundError) as error:
         raise BadPictureError(f"cannot be read ({error})") from None
 
@@ -174,20 +176,22 @@ def _content(asked: Asked) -> str:
 def _look(
     settings: Settings,
     crops: bool,
+    content: Callable[[str], str],
     tell: Progress,
     looked: Mapping[str, str],
     asked: Asked,
     folder: Path,
 ) -> Rows:
     """Look at a photograph, and write its crops and its overlay into a folder."""
-    asked = replace(asked, media=photo_id(_content(asked)))
+    asked = replace(asked, media=photo_id(content(asked.address)))
     if asked.media in looked:  # its bodies would be the same, and be counted twice
         raise BadPictureError(f"is the same photograph as {looked[asked.media]}")
     photograph = open_photograph(asked.address)
     what = f"looking at {asked.name}"
     measured = found_in(
-        photograph, asked, settings, lambda done, of: tell(f"{what}: tile {done} of {of}", done)
-    )
+        photograph, asked, settings,
+        lambda kind, done, of: tell(f"{what}: {kind} {done:,} of {of:,}", done),
+    )  # fmt: skip
     (folder / CROPS).mkdir(parents=True)
     if crops:
         for specimen in measured.specimens:
