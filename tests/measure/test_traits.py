@@ -296,6 +296,8 @@ def test_codes_of_lines():
     assert of_traits([length, square], (100, 100)) == {}
     out = line("body_width", (50, 90), (50, 101))
     assert of_traits([out], (100, 100)) == {"body_width": ("outside",)}
+    end = line("body_width", (-0.4, 90), (50, 100.4))  # a slice is as wide as a pixel
+    assert of_traits([end], (100, 100)) == {}
 
 
 def test_codes_of_a_body():

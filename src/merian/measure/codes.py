@@ -186,8 +186,9 @@ def of_traits(measured: Sequence[Measurement], size: tuple[int, int]) -> dict[st
     found: dict[str, list[str]] = {}
     by_trait = {one.trait: one for one in measured}
     for one in measured:
-        # Ends of shapes lie on the outline, and so on the picture's border at most.
-        if any(not (0 <= x <= size[0] and 0 <= y <= size[1]) for x, y in one.points):
+        # Ends of shapes lie on the outline, and so on the picture's border at most; those of an
+        # axis, which is read a pixel at a time, less than a pixel beyond.
+        if any(not (-1 < x < size[0] + 1 and -1 < y < size[1] + 1) for x, y in one.points):
             found.setdefault(one.trait, []).append("outside")
     for longer, wider in _WIDTHS:
         if longer not in by_trait or wider not in by_trait:
