@@ -85,6 +85,8 @@ def test_fewer_barcodes_than_directions_leave_the_rest_at_nothing():
     found = network.pooled(rows)
     assert torch.isfinite(found).all()
     assert int((found.abs().amax(0) > 1e-3).sum()) == 2  # three barcodes lie in a plane
+    others = network.pooled(batch(drawn(20, 60, seed=1)))  # they differ in many other directions
+    assert int((others != 0).any(0).sum()) == 2
 
 
 def test_padding_on_either_side_is_no_letter():

@@ -269,17 +269,18 @@ def test_blocks_are_even_and_come_back(shape, options, block, count):
 
 
 def test_blocks_are_stepped_each_by_itself():
-    gradients = correlated((8, 12), 25)
+    gradients = correlated((12, 12), 25)
     whole = moves(gradients, block=6)
-    for rows in (slice(0, 4), slice(4, 8)):
+    for rows in (slice(0, 6), slice(6, 12)):
         for columns in (slice(0, 6), slice(6, 12)):
             part = moves([g[rows, columns] for g in gradients])
             assert whole[rows, columns] == pytest.approx(part, abs=1e-4)
 
 
 def test_equal_shapes_together_are_each_one_alone():
-    gradients = [correlated((6, 9), 30, seed) for seed in range(4)]
-    parameters = [torch.nn.Parameter(torch.zeros(6, 9)) for _ in gradients]
+    # Squares: of others a factor has a null space at first, whose basis is left to rounding.
+    gradients = [correlated((8, 8), 30, seed) for seed in range(4)]
+    parameters = [torch.nn.Parameter(torch.zeros(8, 8)) for _ in gradients]
     optimizer = KLShampoo(parameters, lr=1.0, weight_decay=0.0)
     for now in zip(*gradients, strict=True):
         for parameter, gradient in zip(parameters, now, strict=True):
@@ -290,7 +291,7 @@ def test_equal_shapes_together_are_each_one_alone():
 
 
 def test_stacked_matrices_are_each_one_alone():
-    stacks = [correlated((6, 9), 30, seed) for seed in range(3)]
+    stacks = [correlated((8, 8), 30, seed) for seed in range(3)]
     together = moves([np.stack(now) for now in zip(*stacks, strict=True)], stacked=True)
     for matrix, own in zip(together, stacks, strict=True):
         assert matrix == pytest.approx(moves(own), abs=1e-4)

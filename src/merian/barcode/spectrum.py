@@ -31,6 +31,7 @@ _HEAVIEST = 8  # bases of a word that count; 65,536 words
 _MORE, _ROUNDS = 64, 3  # random directions more than are kept, and how often they are turned
 _DAMPED = 0.5  # of a direction's spread the power by which it is divided
 _LEAST = 1e-6
+_ROUNDED = 1e-3  # of the largest spread: of 32 bits no more than rounding is left below
 
 Batches = Callable[[], Iterable[Tensor]]
 """Reads int64[b, t] of letters from the beginning, each time it is called."""
@@ -148,7 +149,9 @@ class BarcodeSpectrum(nn.Module):
         values, vectors = torch.linalg.eigh(inner)
         kept = values.flip(0)[: self.width].clamp(min=0)
         spread = kept.sqrt()
-        there = spread > _LEAST * spread[0].clamp(min=_LEAST)
+        # A direction in which the barcodes do not differ would be scaled up as the others are, and
+        # what differs in it by chance would say how near a barcode is.
+        there = spread > _ROUNDED * spread[0].clamp(min=_LEAST)
         scale = torch.where(there, spread.clamp(min=_LEAST) ** -_DAMPED, 0)
         # So that the numbers of a vector are about 1, as heads on it expect.
         scale = scale / (scale * spread).square().mean().sqrt().clamp(min=_LEAST)
