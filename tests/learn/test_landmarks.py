@@ -21,7 +21,11 @@ from merian.learn.landmark_examples import PackedLandmarks  # noqa: E402
 from merian.learn.landmark_finding import LandmarkFinder, load_landmark_finder  # noqa: E402
 from merian.learn.landmark_network import LandmarkConfig, LandmarkNetwork  # noqa: E402
 from merian.learn.landmark_objective import Landmarks, read_places  # noqa: E402
-from merian.learn.landmark_pack import make_landmark_pack, open_landmark_pack  # noqa: E402
+from merian.learn.landmark_pack import (  # noqa: E402
+    UNASKED,
+    make_landmark_pack,
+    open_landmark_pack,
+)
 from merian.learn.landmark_windows import (  # noqa: E402
     Window,
     box_window,
@@ -87,6 +91,30 @@ def test_a_pack_has_the_landmarks_of_the_file_in_its_crops(packed):
         [packed.folder.parent / "bugs"], packed.folder, valid=0
     )  # nothing to do
     assert again.header == packed.header
+
+
+def test_what_a_category_does_not_name_is_not_asked(tmp_path):
+    all_of, some = coco(tmp_path / "all", 3), coco(tmp_path / "some", 3)
+    told = json.loads(some.read_text())
+    told["categories"][0]["keypoints"] = ["tail", "head"]
+    for one in told["annotations"]:
+        one["keypoints"] = [40, 64, 2, 0, 0, 0]
+    some.write_text(json.dumps(told))
+    made = make_landmark_pack([all_of, some], tmp_path / "pack", valid=0)
+    assert made.points[:3, 3, 2].tolist() == [1, 1, 0]
+    assert made.points[3:, :, 2].tolist() == [[0, UNASKED, UNASKED, 1]] * 3
+    batch = PackedLandmarks(made, "train", 64).batch(np.arange(3, 6), np.random.default_rng(0))
+    assert batch["present"][:, 1:3].eq(UNASKED).all()
+    # Whatever a network says of them costs nothing.
+    objective = Landmarks(LandmarkNetwork(LandmarkConfig(4, 1, 4)), made.names)
+    before = objective(batch).loss.item()
+    with torch.no_grad():
+        objective.encoder.present.bias[1:3] += 9
+    assert objective(batch).loss.item() == pytest.approx(before, rel=1e-6)
+    told["annotations"] = [one | {"keypoints": [0] * 6} for one in told["annotations"]]
+    some.write_text(json.dumps(told))
+    with pytest.raises(InputError, match="no body with landmarks"):
+        make_landmark_pack([some], tmp_path / "none", valid=0)
 
 
 def test_a_body_that_is_large_is_kept_smaller_with_its_landmarks(tmp_path):
@@ -303,6 +331,28 @@ def test_looks_that_are_turned_and_mirrored_come_back_to_one_place():
     assert placed.marks["a"].sure > 0.8
     assert placed.body(30, 10, 50, 60).min() > 0.9
     assert placed.body(-500, -500, 5, 5).max() == 0
+
+
+def test_a_nearer_look_that_would_miss_most_of_the_body_is_not_taken():
+    class Shades(torch.nn.Module):
+        """Grey is body; landmarks lie on red and green."""
+
+        def forward(self, pictures):
+            shown = pictures * 128 + 127
+            small = torch.nn.functional.avg_pool2d(shown, 2)
+            maps = torch.stack([small[:, 0] - small[:, 1], small[:, 1] - small[:, 0]], 1) * 8
+            return shown.amax(1) - 50, maps, torch.full((len(pictures), 2), 4.0)
+
+    picture = np.zeros((120, 120, 3), np.uint8)
+    picture[10:110, 40:80] = 100
+    finder = LandmarkFinder(Shades(), ("a", "b"), 64, {}, "shades", "0")
+    for far, looks in ((84, 2), (30, 1)):
+        shown = picture.copy()
+        shown[15:20, 58:63] = (255, 0, 0)
+        shown[15 + far : 20 + far, 58:63] = (0, 255, 0)
+        placed = finder.find(shown, (40, 10, 40, 100))
+        assert len(placed.windows) == looks
+        assert placed.marks["b"].point == pytest.approx((60.5, 17.5 + far), abs=2.5)
 
 
 # -- commands -------------------------------------------------------------------------------------

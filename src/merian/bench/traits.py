@@ -4,6 +4,9 @@ Four parts. "rulers": scales of pictures whose scale was read by hand. "pitfall"
 others measured in ImageJ. "parts": pinned beetles whose parts others painted. "world": drawn bodies
 with known lengths. What is not at hand is left out of "all", and is an error when it is asked for.
 
+A fifth is not in "all", as it trains: "painted", what a network that also learns from the pinned
+beetles is worth on those that it has not seen.
+
 Where a network places landmarks, the figures of parts and world are told twice from one run:
 without it, with its landmarks (", learned") and with its outlines too (", learned, outlines too").
 """
@@ -14,9 +17,12 @@ from pathlib import Path
 
 from merian.bench.parts import measured_parts
 from merian.bench.traits_masks import parts_figures, pitfall_figures
-from merian.measure.placing import CLASSICAL, Placer, placer
+from merian.learn.shelf import PLACES
+from merian.measure.placing import CLASSICAL, LEARNED, Placer, placer
 
-__all__ = ["run"]
+__all__ = ["WORKING", "run"]
+
+WORKING = ("out",)  # settings that do not decide the data
 
 DATA = Path("../shared/data/traits")
 
@@ -24,17 +30,25 @@ Figures = dict[str, dict[str, object]]
 
 
 def run(
-    *, part: str = "all", data: Path = DATA, seed: int = 0, landmarks: str = CLASSICAL
+    *,
+    part: str = "all",
+    data: Path = DATA,
+    seed: int = 0,
+    landmarks: str = CLASSICAL,
+    out: Path | None = None,
 ) -> Figures:
     """Measure one part, or all that are at hand.
 
     Args:
-        part: rulers, pitfall, parts, world or all.
+        part: rulers, pitfall, parts, world, painted or all.
         data: The folder with pitfall_crops, beetleflow_parts and the pictures of rulers.
         seed: Of the draws for intervals.
         landmarks: The network that places landmarks beside the classical way: learned, the folder
-            of a run, or classical for none.
+            of a run, or classical for none. For painted, what each fold begins with.
+        out: A folder where the networks of painted are kept; a later run goes on there.
     """
+    if part == "painted":
+        return _painted(data, seed, out, landmarks)
     network = placer(landmarks)
     return measured_parts(part, {
         "rulers": lambda: _rulers(data),
@@ -48,6 +62,13 @@ def _rulers(data: Path) -> Figures:
     from merian.bench.traits_rulers import run as rulers  # noqa: PLC0415 - reads many pictures
 
     return dict(rulers(data=data.parent))
+
+
+def _painted(data: Path, seed: int, out: Path | None, landmarks: str) -> Figures:
+    from merian.bench.traits_painted import painted_figures  # noqa: PLC0415 - it trains
+
+    start = PLACES if landmarks in (CLASSICAL, LEARNED) else landmarks
+    return dict(painted_figures(data / "beetleflow_parts", seed, out, start))
 
 
 def _world(network: Placer | None) -> Figures:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from merian.errors import InputError
 from merian.learn.busy_grounds import busy_ground, darkened, pinned
 from merian.learn.instance_examples import recoloured
-from merian.learn.landmark_pack import LandmarkPack
+from merian.learn.landmark_pack import UNASKED, LandmarkPack
 from merian.learn.landmark_windows import Window, box_window, close_window, pairs_of, reach_of
 from merian.learn.task import Batch, Indices
 from merian.learn.unet import STEP
@@ -31,7 +31,6 @@ _BESIDE = 0.2  # of the windows have another body beside
 _AWAY = (0.55, 0.8)  # of the window: how far its middle is
 _TIGHT = 0.4  # of the windows are of a picture that is hardly larger than the body
 _DARK, _BUSY, _PINNED = 0.35, 0.45, 0.25  # of the windows
-_UNASKED = 2
 _PADDED = 8  # pixels beyond the window, where a landmark may still be asked
 
 
@@ -40,7 +39,7 @@ class PackedLandmarks:
 
     A batch holds ``pixels`` uint8[b, side, side, 3], ``body`` uint8[b, side, side] (2 where nothing
     is asked), ``points`` float32[b, k, 2] in pixels of the window, ``present`` uint8[b, k] (2 where
-    it lies outside) and ``reach`` float32[b], how far landmarks are apart at most.
+    it lies outside or nobody says) and ``reach`` float32[b], how far landmarks are apart at most.
 
     Args:
         pack: The pack.
@@ -97,7 +96,7 @@ class PackedLandmarks:
         pixels = np.clip(colours + 0.5, 0, 255).astype(np.uint8)
         if self.augment:
             pixels = recoloured(pixels, bodies, random)
-        mask = inside.astype(np.uint8) if outlined else np.full(inside.shape, _UNASKED, np.uint8)
+        mask = inside.astype(np.uint8) if outlined else np.full(inside.shape, UNASKED, np.uint8)
         points, present, reach = self._marks(body, window)
         return {"pixels": np.ascontiguousarray(pixels), "body": mask, "points": points,
                 "present": present, "reach": reach}  # fmt: skip
@@ -121,7 +120,7 @@ class PackedLandmarks:
         row, marks = self.pack.bodies[body], self.pack.points[body]
         box = tuple(float(row[name]) for name in ("left", "top", "width", "height"))
         window = box_window(box, self.size)
-        close = close_window(marks[marks[:, 2] > 0, :2], self.size)
+        close = close_window(marks[marks[:, 2] == 1, :2], self.size)
         if close is not None and (not self.augment or random.random() < _CLOSE):
             window = close
         if not self.augment:
@@ -155,11 +154,11 @@ class PackedLandmarks:
         marks = self.pack.points[body]
         if window.mirrored:
             marks = marks[self.pairs]
-        there = marks[:, 2] > 0
+        there = marks[:, 2] == 1
         points = window.in_window(marks[:, :2].astype(np.float64))
-        present = there.astype(np.uint8)
+        present = marks[:, 2].astype(np.uint8)  # what the pack does not ask stays unasked
         out = (points < -_PADDED) | (points > self.size + _PADDED)
-        present[there & out.any(axis=1)] = _UNASKED
+        present[there & out.any(axis=1)] = UNASKED
         points = np.clip(np.where(there[:, None], points, 0), 0, self.size - 1e-3)
         reach = reach_of(points[there])
         box = self.pack.bodies[body]

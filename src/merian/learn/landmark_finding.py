@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 _LOOKS = 4
 _THERE = 0.5  # of presence: what is less is absent
 _CLEAR = 0.25  # of a map near its peak: what is less may be elsewhere
+_BODY = 0.5  # of a pixel's chance to be body
+_HELD = 0.8  # of the body: what a nearer window holds at least
 _USUAL_OFF = 0.03  # of the reach: the error of a landmark of which the card says nothing
 _OF_MEAN = 0.8  # of a mean distance in a plane: the standard error along one axis
 _AROUND = 1.2  # sides of a window around its middle that are read at most
@@ -128,7 +130,7 @@ class LandmarkFinder:
         points, clear, _ = self._read(maps)
         good = (present > _THERE) & (clear > _CLEAR)
         near = close_window(whole.in_picture(points[good]), self.side)
-        if near is not None and near.scale < 1.2 * whole.scale:
+        if near is not None and near.scale < 1.2 * whole.scale and _holds(near, whole, body):
             body, maps, present = self._seen(picture, near)
             windows.append(near)
             bodies.append(body)
@@ -179,6 +181,15 @@ class LandmarkFinder:
                 chance[number] = torch.rot90(chance[number], -number, (1, 2))
             inside = torch.sigmoid(body.mean(0)).numpy()
             return inside, chance, torch.sigmoid(present.mean(0)).numpy()
+
+
+def _holds(near: Window, whole: Window, body: Floats) -> bool:
+    """Return whether a nearer window holds most of the body; one around half of it misleads."""
+    rows, columns = np.nonzero(body > _BODY)
+    cells = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
+    places = near.in_window(whole.in_picture(cells))
+    inside = np.asarray(((places > 0) & (places < near.side)).all(axis=1))
+    return not len(inside) or float(inside.mean()) >= _HELD
 
 
 def _read_window(picture: Bytes, window: Window) -> Floats:

@@ -5,11 +5,12 @@ gives them. Of each body there is then one array, which is mapped and not read:
 
     pack.json      what is in it, with the names and the hash of all that
     bodies.npy     a row a body: its part, its box, whether it has an outline
-    points.npy     float32[bodies, landmarks, 3]: x, y and whether it is there, in its crop
+    points.npy     float32[bodies, landmarks, 3]: x and y in its crop; 1 there, 0 absent, 2 unasked
     crop-N.npy     uint8[h, w, 4]: colours, and 255 where the body is
 
 A landmark whose `v` is 0 counts as absent, as COCO's "not labelled" has no other meaning that could
-be learned: bodies that lack a landmark are told so.
+be learned: bodies that lack a landmark are told so. A landmark that the category of a body does not
+name is not asked of it, so that files with some landmarks can be learned beside those with all.
 
 Reference: Lin et al. 2014, doi:10.1007/978-3-319-10602-1_48.
 """
@@ -47,7 +48,10 @@ from merian.learn.instance_pack import (
 from merian.pictures import BadPictureError, decode
 from merian.stamp import check_stamp, run_id, stamp
 
-__all__ = ["LandmarkPack", "make_landmark_pack", "open_landmark_pack"]
+__all__ = ["UNASKED", "LandmarkPack", "make_landmark_pack", "open_landmark_pack"]
+
+UNASKED = 2
+"""Of a landmark: nobody says whether the body has it."""
 
 _FORMAT, _VERSION = "merian-landmarks", "1.0"
 _PACK, _BODIES, _POINTS = "pack.json", "bodies.npy", "points.npy"
@@ -85,7 +89,7 @@ class LandmarkPack:
 
     @cached_property
     def points(self) -> NDArray[np.float32]:
-        """float32[bodies, landmarks, 3]: x and y in the crop, and 1 where it is there."""
+        """float32[bodies, landmarks, 3]: x and y in the crop; 1 there, 0 absent, `UNASKED`."""
         return packed_array(self.folder / _POINTS)
 
     def part(self, name: str) -> NDArray[np.int64]:
@@ -265,7 +269,10 @@ def _of_picture(
 def _marks(
     told: dict[str, Any], names: Sequence[str], size: tuple[int, ...]
 ) -> NDArray[np.float32] | None:
-    """Return x, y and whether it is there of each landmark; None where nothing can be read."""
+    """Return x, y and whether it is there of each landmark; None where nothing can be read.
+
+    What the category of the body does not name is not asked.
+    """
     values, own = told["keypoints"], told["names"]
     if not isinstance(values, list) or len(values) != 3 * len(own) or not all(
         isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)
@@ -273,11 +280,12 @@ def _marks(
     ):  # fmt: skip
         return None
     found = np.zeros((len(names), 3), np.float32)
+    found[:, 2] = UNASKED
     for name, x, y, seen in zip(own, values[::3], values[1::3], values[2::3], strict=True):
         if seen and not (0 <= x <= size[0] and 0 <= y <= size[1]):
             return None
         found[names.index(name)] = (x, y, 1) if seen else (0, 0, 0)
-    return found if found[:, 2].any() else None
+    return found if (found[:, 2] == 1).any() else None
 
 
 def _cut(
@@ -310,7 +318,7 @@ def _cut(
         crop = np.stack([np.asarray(Image.fromarray(np.ascontiguousarray(crop[..., c]))
                                     .reduce(factor)) for c in range(4)], axis=2)  # fmt: skip
     moved = marks.copy()
-    moved[:, :2] = np.where(marks[:, 2:] > 0, (marks[:, :2] - (x, y)) / factor, 0)
+    moved[:, :2] = np.where(marks[:, 2:] == 1, (marks[:, :2] - (x, y)) / factor, 0)
     box = tuple(v / factor for v in (left - x, top - y, right - left, below - top))
     return np.ascontiguousarray(crop), box, moved, outlined
 
@@ -325,6 +333,6 @@ def _box(
     box = told["bbox"]
     if isinstance(box, list) and len(box) == 4 and all(map(is_pixel, box)) and min(box[2:]) > 0:
         return box[0], box[1], box[0] + box[2], box[1] + box[3]
-    seen = marks[marks[:, 2] > 0, :2]
+    seen = marks[marks[:, 2] == 1, :2]
     (left, top), (right, below) = seen.min(axis=0).tolist(), seen.max(axis=0).tolist()
     return left, top, right, below
