@@ -19,8 +19,8 @@ def test_edges_are_round_numbers():
 def test_all_values_are_between_the_edges(low, more, most):
     high = low + more
     edges = round_edges(low, high, most)
-    assert edges[0] <= low + 1e-9 * abs(low)
-    assert high <= edges[-1] + 1e-9 * abs(high)
+    assert edges[0] <= low + 1e-9 * more  # less is lost in rounding
+    assert high <= edges[-1] + 1e-9 * more
     assert 2 <= len(edges) <= most + 1
     steps = [b - a for a, b in pairwise(edges)]
     assert steps == pytest.approx([steps[0]] * len(steps), rel=1e-3)
