@@ -60,20 +60,19 @@ def run(
     """
     told: dict[str, dict[str, Any]] = {}
     with TemporaryDirectory(prefix="merian-trays-") as made:
-        if data is None:
-            files = [*write_worlds(folder or Path(made), seeds, trays=trays, level=level,
-                                   size=(1600, 1200))]  # fmt: skip
+        files = [data] if data is not None else write_worlds(
+            folder or Path(made), seeds, trays=trays, level=level, size=(1600, 1200)
+        )  # fmt: skip
         for name in finders.split(","):
-            if data is not None:
-                compared = [*_compared(data, name, part, categories, ignored)]
-            else:
-                compared = [one for file in files for one in _compared(file, name)]
+            compared = [
+                one for file in files for one in _compared(file, name, part, categories, ignored)
+            ]
             told |= {f"{name}: {k}": v for k, v in _figures(compared).items()}
     return told
 
 
 def _compared(
-    coco: Path, finder: str, part: str = "", categories: str = "", ignored: str = ""
+    coco: Path, finder: str, part: str, categories: str, ignored: str
 ) -> Iterator[Compared]:
     """Compare what a finder finds in each picture with what is there."""
     find = finder_of(finder)[1]
