@@ -25,6 +25,15 @@ def test_pictures_have_the_scale_that_was_asked_for_and_true_lengths():
     assert one.lengths != other.lengths
 
 
+def test_what_is_drawn_is_cut_at_its_outline_and_measured_with_and_without_that():
+    found = run(seeds=(3,), scales=(10.0,), count=3, level=1, traits=("area",), cut=True)
+    for way in ("", ", tight"):
+        assert found[f"within k=2: area{way}"]["n"] == 3
+        assert found[f"RMSE: area at 10 px/mm{way}"]["value"] < 2
+    assert "within k=2: area, no code" not in found  # all of them touch the border
+    assert found["within k=2: area, no code, tight"]["n"] >= 1
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_figures_of_a_few_pictures(given):
     found = run(seeds=(3,), scales=(10.0,), count=2, level=1, given=given)

@@ -267,8 +267,9 @@ def test_a_picture_that_cannot_be_read_is_set_aside(folder, capsys):
         (["{f}/pictures", "-o", "{f}/out", "--write"], "--write needs a catalogue"),
         (["{f}/pictures", "-o", "{f}/out", "--masks", "{f}/pictures/p0.png"], "p0.png"),
         (["{f}/pictures", "-o", "{f}/out", "--expected", "-1"], "--expected -1"),
+        (["{f}/pictures", "-o", "{f}/out", "--tight", "--masks", "{f}/masks"], "--tight is for"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_wrong_is_told_in_a_line(folder, capsys, words, told):
     (folder / "empty.csv").write_text("")
@@ -277,6 +278,27 @@ def test_what_is_wrong_is_told_in_a_line(folder, capsys, words, told):
     assert told in error
     assert error.count("\n") == 1
     assert not (folder / "out").exists()
+
+
+def test_crops_that_were_cut_at_the_outline_are_measured_as_such(tmp_path, capsys):
+    (tmp_path / "crops").mkdir()
+    for number in range(3):
+        pixels, mask = picture([(130, 90, 100 + 10 * number, 40)])
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        cut = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        Image.fromarray(cut).save(tmp_path / "crops" / f"c{number}.png")
+    words = ("measure", tmp_path / "crops", "--scale", "10±0%", "-t", "feret")
+    assert main([*map(str, words), "--single", "-o", str(tmp_path / "plain")]) == 0
+    told = " ".join(capsys.readouterr())
+    assert "most reach the border" in told and "--tight" in told
+    assert {row["codes"] for row in measured(tmp_path / "plain")} == {"touches-border"}
+    assert main([*map(str, words), "--tight", "-o", str(tmp_path / "tight")]) == 0
+    assert "most reach the border" not in " ".join(capsys.readouterr())
+    rows = measured(tmp_path / "tight")
+    assert {row["codes"] for row in rows} == {""}
+    assert [float(row["value"]) for row in rows] == pytest.approx([10, 11, 12], rel=0.02)
+    assert json.loads((tmp_path / "tight" / "run.json").read_text())["tight"] is True
+    assert "cut at them" in (tmp_path / "tight" / "measured.html").read_text()
 
 
 # -- corrections --------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ Four parts. "rulers": scales of pictures whose scale was read by hand. "pitfall"
 others measured in ImageJ. "parts": pinned beetles whose parts others painted. "world": drawn bodies
 with known lengths. What is not at hand is left out of "all", and is an error when it is asked for.
 
-A fifth is not in "all", as it trains: "painted", what a network that also learns from the pinned
-beetles is worth on those that it has not seen.
+Two are not in "all". "cut": areas of drawn insects of all sorts whose pictures were cut at the
+outline, with that known and without. "painted", as it trains: what a network that also learns from
+the pinned beetles is worth on those that it has not seen.
 
 Where a network places landmarks, the figures of parts and world are told twice from one run:
 without it, with its landmarks (", learned") and with its outlines too (", learned, outlines too").
@@ -14,11 +15,13 @@ without it, with its landmarks (", learned") and with its outlines too (", learn
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from merian.bench.parts import measured_parts
 from merian.bench.traits_masks import parts_figures, pitfall_figures
 from merian.learn.shelf import PLACES
 from merian.measure.placing import CLASSICAL, LEARNED, Placer, placer
+from merian.world.traits import KINDS
 
 __all__ = ["WORKING", "run"]
 
@@ -40,7 +43,7 @@ def run(
     """Measure one part, or all that are at hand.
 
     Args:
-        part: rulers, pitfall, parts, world, painted or all.
+        part: rulers, pitfall, parts, world, cut, painted or all.
         data: The folder with pitfall_crops, beetleflow_parts and the pictures of rulers.
         seed: Of the draws for intervals.
         landmarks: The network that places landmarks beside the classical way: learned, the folder
@@ -49,6 +52,8 @@ def run(
     """
     if part == "painted":
         return _painted(data, seed, out, landmarks)
+    if part == "cut":
+        return _world(None, kinds=KINDS[0], traits=("area",), cut=True)
     network = placer(landmarks)
     return measured_parts(part, {
         "rulers": lambda: _rulers(data),
@@ -71,7 +76,7 @@ def _painted(data: Path, seed: int, out: Path | None, landmarks: str) -> Figures
     return dict(painted_figures(data / "beetleflow_parts", seed, out, start))
 
 
-def _world(network: Placer | None) -> Figures:
+def _world(network: Placer | None, **settings: Any) -> Figures:
     from merian.bench.traits_world import run as world  # noqa: PLC0415 - draws many pictures
 
-    return dict(world(network=network))
+    return dict(world(network=network, **settings))

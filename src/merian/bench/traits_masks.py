@@ -2,14 +2,17 @@
 
 Specimens of pitfall traps (Blair et al. 2024, CV-DNA-Hybrid) were cut out at exactly 27 pixels a
 millimetre by the box of the outline that ImageJ measured; so each touches the border, by the making
-of the crops. Settings were chosen on one event of five, which is told apart; the masks of the worst
-crops of the others were looked at to find faults of the method (the start and the slope of the
-ground, faint legs), and the least size of a crop for mixtures of colours was raised after their
-figures were seen, as a share of the body was set as the most that an outline is brought in; so they
-are not wholly untouched. All settings are from the one event and from drawn worlds. Around small
-and blurred bodies the outlines of ImageJ run at the foot of the edge, ours at the half of it: our
-areas are smaller there. How wide those outlines are hangs on the photograph, for which somebody had
-set a level: so errors are told too with outlines that were moved by one distance in all of it.
+of the crops. What that tells is used where a figure is called tight, and nowhere else; the box is
+ImageJ's, so that lengths are told by it, and areas are not. Settings were chosen on one event of
+five, which is told apart; the masks of the worst crops of the others were looked at to find faults
+of the method (the start and the slope of the ground, faint legs), and the least size of a crop for
+mixtures of colours was raised after their figures were seen, as a share of the body was set as the
+most that an outline is brought in; so they are not wholly untouched; those of tight crops were
+chosen with all events in view, and with drawn insects. All others are from the one event and from
+drawn worlds. Around small and blurred bodies the outlines of ImageJ run at the foot of the edge,
+ours at the half of it: our areas are smaller there. How wide those outlines are hangs on the
+photograph, for which somebody had set a level: so errors are told too with outlines that were moved
+by one distance in all of it.
 
 Pinned carabids (BeetleFlow) have painted parts; the lines between parts are painted as ground, so
 that no mask of a whole beetle reaches an overlap of one. Settings were chosen on four pictures, but
@@ -73,6 +76,7 @@ def pitfall_figures(folder: Path, seed: int, network: Placer | None = None) -> F
         rows = list(csv.DictReader(stream))
     pictures = [_read(folder / "crops" / row["Label"]) for row in rows]
     found = [single(picture) for picture in pictures]
+    framed = [single(picture, tight=True) for picture in pictures]
     masks = [None if one is None else one.mask for one in found]
     ours = np.array([_errors(mask, row) for mask, row in zip(masks, rows, strict=True)])
     plain = np.array(
@@ -92,6 +96,10 @@ def pitfall_figures(folder: Path, seed: int, network: Placer | None = None) -> F
     ):  # fmt: skip
         figures |= _quantiles(ours[which], name, seed)
     figures |= _quantiles(plain[away], ", plain Otsu", seed)
+    tight = np.array([_errors(None if one is None else one.mask, row)
+                      for one, row in zip(framed, rows, strict=True)])  # fmt: skip
+    figures |= _quantiles(tight[away], ", tight", seed)
+    figures |= _quantiles(tight[~away], ", tight, event chosen on", seed)
     moved = _moved(masks, rows, ours)
     figures |= _quantiles(moved[away], ", one offset a photograph", seed)
     lost = sum(one is None for one in found)

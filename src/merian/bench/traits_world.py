@@ -60,6 +60,8 @@ def run(
     kinds: Sequence[str] = ("beetle",),
     given: bool = False,
     network: Placer | None = None,
+    traits: Sequence[str] = _TRAITS,
+    cut: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Return the figures.
 
@@ -72,12 +74,17 @@ def run(
         kinds: Sorts of insects.
         given: Whether the true masks are given, so that what is told is not of finding them.
         network: Places landmarks; figures with it are told beside those without.
+        traits: What is measured.
+        cut: Whether pictures are cut at the true outline; figures of bodies that are known to reach
+            all sides are told beside those without.
     """
-    ways = {"": Settings(chosen(definitions(), _TRAITS), single=True)}
+    ways = {"": Settings(chosen(definitions(), traits), single=True)}
     if network is not None:
         ways[", learned"] = replace(ways[""], placer=network)
         whole = replace(network, outlines=True)
         ways[", learned, outlines too"] = replace(ways[""], placer=whole)
+    if cut:
+        ways[", tight"] = replace(ways[""], tight=True)
     rows: dict[str, list[_Row]] = {way: [] for way in ways}
     lost = dict.fromkeys(ways, 0)
     pictures = 0
@@ -86,11 +93,12 @@ def run(
             for one in drawn(seed, count, scale, kinds=tuple(kinds), level=level,
                              relative=relative):  # fmt: skip
                 pictures += 1
-                asked = _asked(one, given)
-                bodies = list(bodies_of(one.picture, asked, single=True))
+                asked, picture = _asked(one, given), _cut(one) if cut else one.picture
+                # What is found is the same for all networks, and is looked for once.
+                bodies = None if cut else list(bodies_of(picture, asked, single=True))
                 for way, settings in ways.items():
-                    found = list(_rows(one, scale, measure_pixels(one.picture, asked, settings,
-                                                                  bodies)))  # fmt: skip
+                    measured = measure_pixels(picture, asked, settings, bodies)
+                    found = list(_rows(one, scale, measured))
                     lost[way] += not found
                     rows[way] += found
     figures: dict[str, dict[str, Any]] = {"pictures": {"value": pictures, "unit": "pictures"}}
@@ -109,7 +117,7 @@ def _figures(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[st
     figures |= _within(rows, "all traits")
     figures |= _errors(rows, scales)
     figures |= _by_code(rows)
-    return figures
+    return {name: told for name, told in figures.items() if told["n"]}
 
 
 def _asked(one: Drawn, given: bool) -> Asked:
@@ -119,6 +127,12 @@ def _asked(one: Drawn, given: bool) -> Asked:
         return asked
     rings = [ring.ravel().tolist() for ring in outlines(one.mask)]
     return replace(asked, outlines=(Given(polygon_outline(rings)),))
+
+
+def _cut(one: Drawn) -> NDArray[np.uint8]:
+    """Return a picture as it is cut at the outline of what is drawn in it."""
+    rows, columns = (np.flatnonzero(one.mask.any(axis=axis)) for axis in (1, 0))
+    return one.picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _rows(one: Drawn, scale: float, found: Measured) -> Iterator[_Row]:

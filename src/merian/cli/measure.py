@@ -43,6 +43,7 @@ def measure(
     about: Path | None = None,
     chart: Path | None = None,
     single: bool = False,
+    tight: bool = False,
     expected: int | None = None,
     landmarks: str = "classical",
     outlines: str = "classical",
@@ -71,6 +72,8 @@ def measure(
             uncertainty (in percent). A picture has a row for each specimen, in reading order.
         chart: A table of the patches of a colour chart: x, y, radius, red, green, blue (sRGB).
         single: Each picture shows one specimen.
+        tight: Each picture was cut at the outline of its one specimen, which reaches all four
+            sides: this tells where blurred edges end and which pale parts belong to it.
         expected: How many specimens a picture shows; another number is told.
         landmarks: How landmarks are placed: classical, from the outline; learned, by the network
             that ships, which knows insects from above; or the folder of a run of `merian train
@@ -96,11 +99,13 @@ def measure(
     catalogue = sources[0] if len(sources) == 1 and is_catalogue(sources[0]) else None
     place = _place(out, catalogue)
     _check(expected, overlays, write, catalogue)
+    if tight and masks is not None:
+        raise InputError("--tight is for outlines that are found; with --masks they are given")
     names = [name.strip() for name in traits.split(",") if name.strip()]
     known = chosen(read_definitions(definitions), names)
     given = scale_told(scale, calibration)
     places = placer(landmarks, outlines)
-    settings = Settings(known, given, single, expected, _chart(chart), places)
+    settings = Settings(known, given, single or tight, expected, _chart(chart), places, tight)
     into = None
     if write and catalogue is not None:
         from functools import partial
@@ -115,6 +120,9 @@ def measure(
             into=into, progress=job.step,
         )  # fmt: skip
     _tell(done, place, json)
+    if single and not tight and done.codes.get("touches-border", 0) > done.specimens / 2:
+        screen.say("most reach the border: if the pictures were cut at the outlines of their "
+                   "specimens, --tight measures these better", quiet)  # fmt: skip
     screen.say(f"tables in {place}; look at {place / PAGE}", quiet)
 
 

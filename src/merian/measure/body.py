@@ -39,6 +39,7 @@ class Body:
         codes: What the segmentation has said of it.
         off: How far landmarks that a network has placed may be off, in pixels.
         placed_by: That network.
+        tight: Whether its picture was cut at its outline.
     """
 
     mask: Mask
@@ -50,6 +51,7 @@ class Body:
     codes: tuple[str, ...] = ()
     off: Mapping[str, float] = field(default_factory=dict)
     placed_by: str = ""
+    tight: bool = False
 
     def part(self, name: str) -> Shape | None:
         """Return the shape of a part; None where it is not known."""

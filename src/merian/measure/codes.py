@@ -73,6 +73,10 @@ CODES: dict[str, tuple[str, str]] = {
         "reaches the border of the picture",
         "A part of it is not in the picture: the values are too small.",
     ),
+    "short-of-frame": (
+        "does not reach all sides of a picture that was cut at its outline",
+        "Look for a pale leg or wing that is missing; of wider crops measure without --tight.",
+    ),
     "low-solidity": (
         "the body's outline is ragged or holds much that is not body",
         "Look at the outline: background may be in it, or half of the body not.",
@@ -151,8 +155,9 @@ def of_specimen(
     if calibration is not None and calibration.ambiguous:
         codes.append("scale-ambiguous")
     height, width = body.mask.shape
-    if body.left <= 0 or body.top <= 0 or body.left + width >= size[0] or (
-        body.top + height >= size[1]
+    if not body.tight and (
+        body.left <= 0 or body.top <= 0 or body.left + width >= size[0]
+        or body.top + height >= size[1]
     ):  # fmt: skip
         codes.append("touches-border")
     solid = body.part("body")

@@ -14,7 +14,7 @@ References: Otsu 1979 for the level; Canny 1986 for two levels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from merian.measure.glints import with_glints
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.mixture import by_colours, on_edges
 from merian.measure.print_and_charts import print_and_charts
+from merian.measure.tight_crops import at_frame, reaches_frame
 from merian.measure.touching import parted
 
 __all__ = [
@@ -70,7 +71,7 @@ class Region:
         left: Where the box is in the picture.
         top: Where the box is in the picture.
         codes: What may be wrong: "touches-border", "faint", "two-or-more", "parted", "no-ground",
-            "small".
+            "small"; of a crop that was cut at the outline "short-of-frame" and no "touches-border".
     """
 
     mask: Mask
@@ -92,11 +93,12 @@ def mask_of(region: Region, shape: tuple[int, int]) -> Mask:
     return full
 
 
-def single(picture: Bytes) -> Region | None:
+def single(picture: Bytes, *, tight: bool = False) -> Region | None:
     """Return the body in a crop that holds one; None only where all is of one colour.
 
     Args:
         picture: uint8[h, w, 3], RGB.
+        tight: Whether the crop was cut at the outline of the body, which reaches all four sides.
     """
     _check(picture)
     lab = lab_of(picture)
@@ -124,7 +126,14 @@ def single(picture: Bytes) -> Region | None:
     ):
         mask = other
         codes = ["busy-ground"]
-    return region_from(mask, 0, 0, picture.shape[:2], distance, codes)
+    if not tight:
+        return region_from(mask, 0, 0, picture.shape[:2], distance, codes)
+    mask, level = at_frame(mask, distance, level, ground.noise)
+    mask = with_glints(filled(mask, distance, level), ground.apart(lab), ground.noise, plain=plain)
+    found = region_from(mask, 0, 0, picture.shape[:2], distance, codes)
+    short = () if reaches_frame(mask) else ("short-of-frame",)
+    told = tuple(code for code in found.codes if code != "touches-border")
+    return replace(found, codes=(*told, *short))
 
 
 def regions(picture: Bytes, *, smallest: int | None = None) -> tuple[Region, ...]:

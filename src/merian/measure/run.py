@@ -209,6 +209,7 @@ def _header(
         "calibration": told_calibration(scale) if scale else "",
         "scale": asdict(scale) if scale else None,
         "landmarks": settings.placer.told if settings.placer else "classical",
+        "tight": settings.tight,
         "definitions": {one.id: asdict(one) for one in settings.traits},
         "coordinates": "pixels of the whole picture; its left top corner is 0, 0",
         "intervals": "value ± 2 standard uncertainties (k = 2)",

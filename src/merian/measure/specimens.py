@@ -58,6 +58,7 @@ class Settings:
         expected: How many specimens a picture shows, where nothing else is told of it.
         chart: Patches of known colours, at the same place in every picture.
         placer: The network that places landmarks; None for none.
+        tight: Whether each picture was cut at the outline of its one specimen.
     """
 
     traits: tuple[Definition, ...]
@@ -66,6 +67,7 @@ class Settings:
     expected: int | None = None
     chart: tuple[Patch, ...] = ()
     placer: Placer | None = None
+    tight: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,9 @@ def measure_pixels(
     except InputError as error:
         raise BadPictureError(str(error)) from None
     single = settings.single if asked.single is None else asked.single
-    bodies = list(bodies_of(pixels, asked, single)) if found is None else found
+    bodies = found if found is not None else list(
+        bodies_of(pixels, asked, single, tight=settings.tight)
+    )  # fmt: skip
     if asked.frame is not None and asked.frame != (width, height):
         codes.append("frame")
     expected = asked.expected if asked.expected is not None else settings.expected
@@ -229,9 +233,10 @@ def measure_body(
 def _known(body: Body, placer: Placer | None, asked: Asked, wanted: bool) -> Body:
     """Return a body with its landmarks, if they are wanted, and with an outline of a network.
 
-    An outline that was given stays as it is.
+    An outline that was given stays as it is, and one that the frame of a tight crop tells.
     """
-    mended = placer is not None and placer.outlines and not (asked.outlines or asked.mask)
+    given = bool(asked.outlines or asked.mask) or body.tight
+    mended = placer is not None and placer.outlines and not given
     placed = placer.look(body) if placer is not None and (wanted or mended) else None
     if placer is None or placed is None:
         return with_landmarks(body) if wanted else body
@@ -260,25 +265,35 @@ def with_trunk(body: Body) -> Body:
 # -- masks ------------------------------------------------------------------------------------
 
 
-def bodies_of(pixels: Pixels, asked: Asked, single: bool) -> Iterator[tuple[Body, Given]]:
-    """Yield the bodies of a picture in reading order: those that are given, or that are found."""
+def bodies_of(
+    pixels: Pixels, asked: Asked, single: bool, *, tight: bool = False
+) -> Iterator[tuple[Body, Given]]:
+    """Yield the bodies of a picture in reading order: those that are given, or that are found.
+
+    Args:
+        pixels: uint8[h, w, 3].
+        asked: What is known of it.
+        single: Whether it shows one.
+        tight: Whether it was cut at the outline of that one.
+    """
     if asked.outlines is not None:
         yield from _given(pixels, asked)
     elif asked.mask is not None:
         yield from _of_file(pixels, asked, single)
     else:
-        yield from _found(pixels, single)
+        yield from _found(pixels, single, tight)
 
 
-def _found(pixels: Pixels, single: bool) -> Iterator[tuple[Body, Given]]:
+def _found(pixels: Pixels, single: bool, tight: bool) -> Iterator[tuple[Body, Given]]:
     listed: tuple[Region, ...]
-    if single:
-        one = find_single(pixels)
+    if single or tight:
+        one = find_single(pixels, tight=tight)
         listed = () if one is None else (one,)
     else:
         listed = regions(pixels)
     for region in listed:
-        yield Body(region.mask, region.left, region.top, pixels, codes=region.codes), Given("")
+        body = Body(region.mask, region.left, region.top, pixels, codes=region.codes, tight=tight)
+        yield body, Given("")
 
 
 def _given(pixels: Pixels, asked: Asked) -> Iterator[tuple[Body, Given]]:

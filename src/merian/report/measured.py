@@ -100,6 +100,8 @@ def _overview(stage: Stage, told: dict[str, Any]) -> Section:
             f"The network {by} placed landmarks on {count:,} specimens; on the others, and where "
             "a body is widest, they are those of the outline."
         ))  # fmt: skip
+    if told.get("tight"):
+        parts.append(Note("Outlines reach the sides of the pictures, which were cut at them."))
     if told["set_aside"]:
         rows = list(stage.rows("SELECT image, reason FROM aside ORDER BY image LIMIT 20"))
         more = max(0, told["set_aside"] - len(rows))
