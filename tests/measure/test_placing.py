@@ -91,6 +91,26 @@ def test_what_was_told_is_taken_and_the_rest_follows_from_it():
     assert plain.taken == frozenset()
 
 
+def test_elytra_end_where_the_end_of_the_body_is_told(beetle):
+    cut, left, top = box_of(beetle.mask)
+    picture = beetle.picture[top : top + cut.shape[0], left : left + cut.shape[1]]
+    plain = find_landmarks(cut, picture)
+    assert plain.points["elytra_tip"] == plain.points["abdomen_tip"]
+    x, y = plain.points["abdomen_tip"]
+    told = {"abdomen_tip": (x + 9, y - 4)}
+    assert find_landmarks(cut, picture, Told(told)).points["elytra_tip"] == (x + 9, y - 4)
+    both = {**told, "elytra_tip": (x + 3, y)}
+    assert find_landmarks(cut, picture, Told(both)).points["elytra_tip"] == (x + 3, y)
+
+
+def test_elytra_are_off_by_as_much_as_the_end_that_they_were_taken_from(beetle):
+    body = body_of(beetle.mask, beetle.picture)
+    end = body.in_picture(find_landmarks(body.mask, body.pixels).points["abdomen_tip"])
+    chance = beetle.mask.astype(np.float32)
+    found = with_learned(body, placed_of(chance, {"abdomen_tip": end}, off=4.0), "net 1")
+    assert dict(found.off) == {"abdomen_tip": 4.0, "elytra_tip": 4.0}
+
+
 def test_elytra_that_are_told_absent_are_not_told(beetle):
     cut, left, top = box_of(beetle.mask)
     picture = beetle.picture[top : top + cut.shape[0], left : left + cut.shape[1]]

@@ -2,7 +2,7 @@
 
 Pictures of a world are measured as a user measures them: masks are found, landmarks too, and the
 scale is told with its standard uncertainty, off by a draw of that. A figure is told for all
-specimens and for those without a code. Settings were chosen on the worlds 1 to 3.
+specimens and for those without a code. Settings were chosen on the worlds 1 to 5.
 
 A world tells a beetle's elytra from where they begin below the pronotum, which it draws over their
 first three hundredths of the body's length. A photograph does not show that; so the length of what

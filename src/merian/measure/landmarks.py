@@ -167,7 +167,8 @@ def _with_told(plain: Found, trunk: Trunk, told: Told) -> Found:
         points = {name: at for name, at in points.items() if not name.startswith("elytra_")}
         parts.pop("elytra", None)
     else:
-        points.setdefault("elytra_tip", points["abdomen_tip"])
+        # The outline alone has elytra end where the body does; so they do where that is told.
+        points["elytra_tip"] = given.get("elytra_tip", points["abdomen_tip"])
         points |= _widest(trunk, place, trunk.stop, ("elytra_left", "elytra_right"))
         parts["elytra"] = _behind(trunk, place)
     taken = frozenset(given.keys() & points.keys())

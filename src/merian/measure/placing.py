@@ -33,7 +33,7 @@ CLASSICAL, LEARNED = "classical", "learned"
 
 _NONE, _SURE = 0.2, 0.8  # of body: below nothing is, above all is; between the classical holds
 _ALIKE = 0.6  # intersection over union: outlines that agree less are told
-_TAKEN = 0.7  # of being there, and there: landmarks that are less sure are not taken
+_TAKEN = 0.5  # of being there, and there: landmarks that are less sure are not taken
 _ABSENT = 0.95  # of being absent: only then what the outline tells is not believed
 _APART = 0.08  # of the reach: landmarks of both ways that are farther apart are told
 _PIECE = 0.1  # of the body: pieces that are less are left out
@@ -176,6 +176,8 @@ def with_learned(body: Body, placed: Placed, by: str) -> Body:
     if found is None:
         return replace(body, codes=(*body.codes, "no-body"))
     off = {name: mark.off for name, mark in sure.items() if name in found.taken}
+    if "abdomen_tip" in off and found.points.get("elytra_tip") == found.points["abdomen_tip"]:
+        off.setdefault("elytra_tip", off["abdomen_tip"])  # it is where that is, and off with it
     off = {name: value for name, value in off.items() if name not in body.points}
     body = with_found(body, found)
     codes = ("landmarks-differ",) if found.apart > _APART * placed.reach else ()
