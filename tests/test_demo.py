@@ -280,7 +280,7 @@ def test_what_goes_wrong_leaves_nothing_new(tmp_path, monkeypatch, small, step, 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX systems")
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_demonstration_can_be_made_again(tmp_path, blow):
+def test_a_killed_demonstration_can_be_made_again(tmp_path, small, blow):
     code = "import sys; from merian.cli import main; sys.exit(main(['demo']))"
     child = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.DEVNULL,

@@ -44,7 +44,7 @@ def test_the_same_arm_does_the_same_twice(text):
 
 def test_a_page_and_figures_come_of_a_small_comparison(tmp_path):
     page = tmp_path / "page.html"
-    figures = run(tasks="text", arms="Muon", steps=4, seeds=2, processes=1, page=page)
+    figures = run(tasks="text", arms="Muon", steps=2, seeds=2, processes=1, page=page)
     assert {name.partition(",")[0] for name in figures} == {"text: AdamW", "text: Muon"}
     loss = figures["text: Muon, loss"]
     assert loss["low"] < loss["value"] < loss["high"]
