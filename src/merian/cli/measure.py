@@ -105,7 +105,7 @@ def measure(
     known = chosen(read_definitions(definitions), names)
     given = scale_told(scale, calibration)
     places = placer(landmarks, outlines)
-    settings = Settings(known, given, single or tight, expected, _chart(chart), places, tight)
+    settings = Settings(known, given, single, expected, _chart(chart), places, tight)
     into = None
     if write and catalogue is not None:
         from functools import partial

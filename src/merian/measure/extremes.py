@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["largest_near", "opened"]
+__all__ = ["crests", "largest_near", "opened"]
 
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 _BAND = 64  # rows at once
+_THIN = 15  # pixels: legs are not thicker
+_RIM = 4  # pixels of a blurred rim
+_HALF = 0.5  # of the clearest near: what is less is its blurred rim
 
 
 def largest_near(values: Floats, size: int) -> Floats:
@@ -35,6 +39,15 @@ def largest_near(values: Floats, size: int) -> Floats:
 def opened(values: Floats, size: int) -> Floats:
     """Return a picture without what is bright and narrower than a square: its opening."""
     return largest_near(_near(values, size, np.minimum, np.inf), size)
+
+
+def crests(distance: Floats) -> tuple[Floats, Mask]:
+    """Return how far what is thin stands out of what is beside it, and where that is its crest.
+
+    What stands out less than half as far as the clearest near it is the blurred rim of that.
+    """
+    thin = distance - opened(distance, _THIN)
+    return thin, thin > _HALF * largest_near(thin, 2 * _RIM + 1)
 
 
 def _near(values: Floats, size: int, pick: Callable[..., Any], beyond: float) -> Floats:

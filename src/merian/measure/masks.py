@@ -23,7 +23,7 @@ from scipy import ndimage
 from merian.errors import InputError
 from merian.image.otsu import otsu_threshold
 from merian.measure.edges import at_half
-from merian.measure.extremes import largest_near, opened
+from merian.measure.extremes import crests
 from merian.measure.glints import with_glints
 from merian.measure.ground import Ground, ground_of, lab_of
 from merian.measure.mixture import by_colours, on_edges
@@ -45,9 +45,6 @@ _SHARE = 0.9  # of the level of Otsu
 _LEVELS = (6.0, 24.0)  # in CIELAB: the level is never outside
 _LOWER = 0.35  # of the level: what hangs on a body
 _CLEAR = 2.5  # times the noise: what hangs on a body is clearer than that
-_THIN = 15  # pixels: legs are not thicker
-_HALF = 0.5  # of the clearest near: what is less is its blurred rim
-_RIM = 4  # pixels of a blurred rim
 _FAINT = 12.0  # in CIELAB: how far a body is from the ground at the least, or it is faint
 _STEEPER = 1.3  # times as steep along the outline: the mask by colours is taken
 _ALIKE = 0.75  # intersection over union: where masks agree less the ground is no plain one
@@ -113,7 +110,8 @@ def single(picture: Bytes, *, tight: bool = False) -> Region | None:
     sizes[_along_border(labels, sizes)] = 0
     largest, plain = int(sizes.argmax()), ground.share >= _PLAIN
     mask = filled(labels == largest + 1, distance, level)
-    mask = with_glints(at_half(mask, distance), ground.apart(lab), ground.noise, plain=plain)
+    apart = ground.apart(lab)
+    mask = with_glints(at_half(mask, distance), apart, ground.noise, plain=plain)
     codes = []
     second = np.sort(sizes)[-2] if len(sizes) > 1 else 0
     if second > 0.3 * sizes[largest]:
@@ -129,7 +127,7 @@ def single(picture: Bytes, *, tight: bool = False) -> Region | None:
     if not tight:
         return region_from(mask, 0, 0, picture.shape[:2], distance, codes)
     mask, level = at_frame(mask, distance, level, ground.noise)
-    mask = with_glints(filled(mask, distance, level), ground.apart(lab), ground.noise, plain=plain)
+    mask = with_glints(filled(mask, distance, level), apart, ground.noise, plain=plain)
     found = region_from(mask, 0, 0, picture.shape[:2], distance, codes)
     short = () if reaches_frame(mask) else ("short-of-frame",)
     told = tuple(code for code in found.codes if code != "touches-border")
@@ -262,9 +260,8 @@ def two_levels(distance: Floats, level: float, noise: float) -> Mask:
     far as the clearest near it: so a leg does, and a shadow or the blurred rim of a body does not.
     """
     sure = distance > level
-    thin = distance - opened(distance, _THIN)
-    clearest = largest_near(thin, 2 * _RIM + 1)
-    maybe = (distance > _LOWER * level) & (thin > _CLEAR * noise) & (thin > _HALF * clearest)
+    thin, crest = crests(distance)
+    maybe = (distance > _LOWER * level) & (thin > _CLEAR * noise) & crest
     labels, count = ndimage.label(sure | maybe, _EVERYWHERE)
     keep = np.zeros(count + 1, np.bool_)
     keep[np.unique(labels[sure])] = True

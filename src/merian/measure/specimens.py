@@ -149,7 +149,7 @@ def measure_pixels(
         colours = calibrate_colours(pixels, list(settings.chart)) if settings.chart else None
     except InputError as error:
         raise BadPictureError(str(error)) from None
-    single = settings.single if asked.single is None else asked.single
+    single = (settings.single or settings.tight) if asked.single is None else asked.single
     bodies = found if found is not None else list(
         bodies_of(pixels, asked, single, tight=settings.tight)
     )  # fmt: skip
@@ -274,7 +274,7 @@ def bodies_of(
         pixels: uint8[h, w, 3].
         asked: What is known of it.
         single: Whether it shows one.
-        tight: Whether it was cut at the outline of that one.
+        tight: Whether it was cut at the outline of that single one.
     """
     if asked.outlines is not None:
         yield from _given(pixels, asked)
@@ -286,7 +286,7 @@ def bodies_of(
 
 def _found(pixels: Pixels, single: bool, tight: bool) -> Iterator[tuple[Body, Given]]:
     listed: tuple[Region, ...]
-    if single or tight:
+    if single:
         one = find_single(pixels, tight=tight)
         listed = () if one is None else (one,)
     else:

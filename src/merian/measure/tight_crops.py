@@ -8,14 +8,13 @@ wing says nothing of the body: there only this arm is followed, as far down as i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from merian.measure.extremes import largest_near, opened
+from merian.measure.extremes import crests
 
 __all__ = ["at_frame", "reaches_frame"]
 
@@ -31,9 +30,6 @@ _MOST_SIDES = 3  # reached by the body itself: they tell its level
 _THICK = 0.15  # of the side of a square as large as the body: legs are not so thick
 _PIXELS = (2, 15)  # nor are they thicker, and what is thinner has no legs
 _RIM = 3  # pixels of a blurred rim
-_THIN = 15  # pixels: what hangs on the body is not thicker
-_OF_CLEAREST = 0.5  # of the clearest near: what is less is its blurred rim
-_NEAR = 9  # pixels: the side of the square that is near
 _EVERYWHERE = np.ones((3, 3), np.bool_)
 
 
@@ -56,14 +52,12 @@ def at_frame(mask: Mask, distance: Floats, level: float, noise: float) -> tuple[
         level = max(min(own), _LEVELS[0] * usual)
         found = _at(mask, distance, level)
     if not reaches_frame(found):
-        thin = distance - opened(distance, _THIN)
-        hanging = (distance > faint) & (thin > _OF_CLEAREST * largest_near(thin, _NEAR))
-        found = _piece(found | hanging, mask)
+        found = _piece(found | ((distance > faint) & crests(distance)[1]), mask)
     if not reaches_frame(found):
         found = _with_arms(found, _piece(distance > faint, mask))
     if not reaches_frame(found):
         level = max(faint, _ON_TRUST * usual)
-        found |= _at(mask, distance, level)
+        found = found | _at(mask, distance, level)
     return found, level
 
 
@@ -72,8 +66,8 @@ def reaches_frame(mask: Mask) -> bool:
     return all(bool(side.any()) for side in _sides(mask))
 
 
-def _sides(mask: Mask) -> Iterator[Mask]:
-    yield from (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+def _sides(mask: Mask) -> tuple[Mask, Mask, Mask, Mask]:
+    return mask[0], mask[-1], mask[:, 0], mask[:, -1]
 
 
 def _at(mask: Mask, distance: Floats, level: float) -> Mask:
@@ -102,19 +96,22 @@ def _levels(mask: Mask, distance: Floats, asked: NDArray[np.float64]) -> list[tu
     """
 
     @cache
-    def reached(at: int) -> list[tuple[bool, bool]]:
-        found = _piece(distance > asked[at], mask)
-        both = zip(_sides(found), _sides(_thick(found)), strict=True)
-        return [(bool(side.any()), bool((side & body).any())) for side, body in both]
+    def piece(at: int) -> Mask:
+        return _piece(distance > asked[at], mask)
+
+    @cache
+    def thick(at: int) -> Mask:
+        return _thick(piece(at))
 
     found = []
     for number in range(4):
         low, high = -1, len(asked)
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if reached(middle)[number][0] else (low, middle)
+            low, high = (middle, high) if _sides(piece(middle))[number].any() else (low, middle)
         if low >= 0:
-            found.append((float(asked[low]), reached(low)[number][1]))
+            by_body = (_sides(piece(low))[number] & _sides(thick(low))[number]).any()
+            found.append((float(asked[low]), bool(by_body)))
     return found
 
 
