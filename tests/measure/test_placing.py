@@ -77,8 +77,11 @@ def test_what_was_told_is_taken_and_the_rest_follows_from_it():
     assert {name: found.points[name] for name in ends} == ends
     assert found.points["pronotum"] == (1, 2)
     assert found.taken == {*ends, "pronotum"}
-    for side in ("width_left", "width_right"):  # an outline tells that better
-        assert found.points[side] == plain.points[side]
+    # An outline tells better how wide a body is; and left is right when the other end is the head.
+    wide = [[one.points[name][0] for name in ("width_left", "width_right")]
+            for one in (found, plain)]  # fmt: skip
+    assert abs(wide[0][0] - wide[0][1]) == abs(wide[1][0] - wide[1][1])
+    assert wide[0] == (wide[1][::-1] if plain.points["head_tip"][1] < 80 else wide[1])
     assert found.points["elytra_tip"] == ends["abdomen_tip"]
     rows = np.flatnonzero(found.parts["elytra"].any(axis=1))
     assert (rows.min(), rows.max()) == (pytest.approx(25, abs=2), pytest.approx(100, abs=2))
@@ -89,6 +92,50 @@ def test_what_was_told_is_taken_and_the_rest_follows_from_it():
         max(np.hypot(*np.subtract(ends[k], plain.points[k])) for k in ("head_tip", "abdomen_tip"))
     )
     assert plain.taken == frozenset()
+
+
+def test_an_outline_tells_how_wide_a_body_is_and_a_network_where():
+    mask = oval()  # widest in the middle, from 58 to 102
+    sides = ((64.0, 38.0), (95.5, 42.0))
+    found = find_landmarks(mask, None, Told({}, sides=sides))
+    ends = sorted((found.points["width_left"], found.points["width_right"]))
+    # Its sides are those of the outline at the place that was told, and nothing of it is doubtful.
+    half = 22 * np.sqrt(1 - (40 / 55) ** 2)
+    assert ends[0] == pytest.approx((80 - half, 40), abs=0.8)
+    assert ends[1] == pytest.approx((80 + half, 40), abs=0.8)
+    assert not found.taken
+    assert "legs-kept" not in found.codes
+    # What lies beyond the body is no place of it.
+    beyond = find_landmarks(mask, None, Told({}, sides=((59.0, 5.0), (101.0, 5.0))))
+    assert beyond.points["width_left"] == find_landmarks(mask, None).points["width_left"]
+
+
+def test_a_leg_in_the_outline_makes_no_body_wider():
+    legged = oval()
+    legged[62:96, 96:125] = True  # a thick one, folded, beside the right half
+    plain = find_landmarks(*box_of(legged)[:1], None)
+    wide = [plain.points[name][0] for name in ("width_left", "width_right")]
+    assert abs(wide[0] - wide[1]) > 60
+    body, chance = body_of(legged), oval().astype(np.float32)
+    marks = {"abdomen_tip": (80.0, 134.0), "head_tip": (80.0, 26.0), "elytra_base": (80.0, 50.0),
+             "width_left": (59.0, 80.0), "width_right": (101.0, 80.0)}  # fmt: skip
+    found = with_learned(body, placed_of(chance, marks, off=4.0), "net 1")
+    told = {name: quantity(found, one) for name, one in
+            zip(("body", "elytra"), chosen(definitions(), ["body_width", "elytra_width"]),
+                strict=True)}  # fmt: skip
+    assert told["body"].value == pytest.approx(43, abs=1.5)
+    assert told["elytra"].value == told["body"].value
+    # One side is the network's, with its error; the other is the outline's.
+    taken = {name for name in found.off if name.startswith("width")}
+    assert len(taken) == 1
+    assert found.points[taken.pop()][0] == pytest.approx(101, abs=0.5)
+    assert "legs-kept" in found.codes
+    assert told["body"].uncertainty > 4
+    # One that is hardly seen on its map is not taken.
+    vague = placed_of(chance, marks)
+    vague.marks["width_left"].clear = 0.1
+    assert quantity(with_learned(body, vague, ""),
+                    chosen(definitions(), ["body_width"])[0]).value > 60  # fmt: skip
 
 
 def test_elytra_end_where_the_end_of_the_body_is_told(beetle):

@@ -24,7 +24,7 @@ from merian.measure.body_parts import Trunk, trunk_of
 from merian.measure.colour import lab_of
 from merian.measure.shapes import Point
 
-__all__ = ["Found", "Told", "find_landmarks", "trunk_codes", "with_found"]
+__all__ = ["SIDES", "Found", "Told", "find_landmarks", "trunk_codes", "with_found"]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -39,8 +39,11 @@ _LOPSIDED = 0.1  # of the width: no body that lies straight is so
 _BEYOND = 0.08  # of the length: no head and no tail goes on so far without being thick
 _BASE_CODE = "elytra-base"
 _NARROW = 0.7  # what a narrower head adds to the mark of an end
-# Where a body is widest its outline tells better than a network, whose map is flat along it.
-_OF_OUTLINE = frozenset({"width_left", "width_right", "elytra_left", "elytra_right"})
+_LEG = 0.1  # of half the width: a side that lies farther from a network's is not the body's
+_LEGS_CODE = "legs-kept"
+_OF_BODY, _OF_ELYTRA = ("width_left", "width_right"), ("elytra_left", "elytra_right")
+# Where sides run an outline tells better than a network, whose map is flat along it: see `_sides`.
+SIDES = frozenset({*_OF_BODY, *_OF_ELYTRA})
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,13 @@ class Told:
     Attributes:
         points: The landmarks that it is sure of, in pixels of the box.
         absent: Those that it is sure the body has not.
+        sides: Where the body is widest, on both sides, in pixels of the box; None where it does not
+            say. It may be vague along the body.
     """
 
     points: Mapping[str, Point]
     absent: frozenset[str] = frozenset()
+    sides: tuple[Point, Point] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def find_landmarks(
     points = {
         "head_tip": chosen.axis.point(head),
         "abdomen_tip": chosen.axis.point(chosen.stop),
-        **_widest(chosen, chosen.start, chosen.stop, ("width_left", "width_right")),
+        **_widest(chosen, chosen.start, chosen.stop, _OF_BODY),
     }
     parts = {"body": chosen.mask}
     codes = list(trunk_codes(chosen))
@@ -109,7 +115,7 @@ def find_landmarks(
         base = chosen.start + (best[turned] + 0.5) / _ROWS * chosen.length
         points["elytra_base"] = chosen.axis.point(base)
         points["elytra_tip"] = points["abdomen_tip"]
-        points.update(_widest(chosen, base, chosen.stop, ("elytra_left", "elytra_right")))
+        points.update(_widest(chosen, base, chosen.stop, _OF_ELYTRA))
         parts["elytra"] = _behind(chosen, base)
         if _elsewhere(marks[turned], best[turned]) > _AS_CLEAR * clear:
             codes.append(_BASE_CODE)
@@ -153,13 +159,15 @@ def _elsewhere(mark: Floats, at: int) -> float:
 
 def _with_told(plain: Found, trunk: Trunk, told: Told) -> Found:
     """Return landmarks with those that were told; the rest follows from where these are."""
-    given = {name: point for name, point in told.points.items() if name not in _OF_OUTLINE}
+    given = {name: point for name, point in told.points.items() if name not in SIDES}
     points = dict(plain.points)
     if {"head_tip", "abdomen_tip"} <= told.points.keys():
         ends = [_along(trunk, told.points[name]) for name in ("head_tip", "abdomen_tip")]
         if ends[0] > ends[1]:
             trunk = trunk.turned()
     points |= given
+    sides, mended = _sides(trunk, trunk.start, _OF_BODY, told)
+    points |= sides
     parts = dict(plain.parts)
     base = points.get("elytra_base")
     place = trunk.start if base is None else _along(trunk, base)
@@ -169,21 +177,56 @@ def _with_told(plain: Found, trunk: Trunk, told: Told) -> Found:
     else:
         # The outline alone has elytra end where the body does; so they do where that is told.
         points["elytra_tip"] = given.get("elytra_tip", points["abdomen_tip"])
-        points |= _widest(trunk, place, trunk.stop, ("elytra_left", "elytra_right"))
+        sides, of_elytra = _sides(trunk, place, _OF_ELYTRA, told)
+        points |= sides
+        mended |= of_elytra
         parts["elytra"] = _behind(trunk, place)
     taken = frozenset(given.keys() & points.keys())
     both = taken & plain.points.keys()
     apart = max((math.dist(points[name], plain.points[name]) for name in both), default=0.0)
     # A base that is told is not one of two places that look alike.
     sought = "elytra_base" in points and "elytra_base" not in taken
-    codes = tuple(code for code in plain.codes if code != _BASE_CODE or sought)
-    return Found(points, parts, plain.base, codes, taken, apart)
+    codes = [code for code in plain.codes if code != _BASE_CODE or sought]
+    if mended:
+        codes.append(_LEGS_CODE)
+    return Found(points, parts, plain.base, tuple(codes), taken | mended, apart)
+
+
+def _sides(
+    trunk: Trunk, start: float, names: tuple[str, str], told: Told
+) -> tuple[dict[str, Point], frozenset[str]]:
+    """Return the ends of the largest width from a place on, and those that are a network's.
+
+    It tells better where a body is widest, as an outline may be so at a leg; and the outline how
+    wide it is there, unless they are far apart, as where that goes around a leg.
+    """
+    place = -math.inf
+    if told.sides is not None:
+        place = sum(_along(trunk, point) for point in told.sides) / 2
+    if told.sides is None or not start <= place < trunk.stop:
+        return _widest(trunk, start, trunk.stop, names), frozenset()
+    at = min(max(math.floor(place) - math.floor(trunk.start), 0), len(trunk.left) - 1)
+    low, high = sorted(_across(trunk, point) for point in told.sides)
+    points, mended = {}, set()
+    for name, own, seen in (
+        (names[0], -float(trunk.left[at]), low), (names[1], float(trunk.right[at]), high)
+    ):  # fmt: skip
+        if abs(own - seen) > _LEG * (high - low) / 2:
+            mended.add(name)
+        points[name] = trunk.axis.point(place, seen if name in mended else own)
+    return points, frozenset(mended)
 
 
 def _along(trunk: Trunk, point: Point) -> float:
     """Return the place of a point along the axis of a body."""
     (ox, oy), (ax, ay) = trunk.axis.origin, trunk.axis.along
     return (point[0] - ox) * ax + (point[1] - oy) * ay
+
+
+def _across(trunk: Trunk, point: Point) -> float:
+    """Return how far a point is to the right of the axis of a body."""
+    (ox, oy), (sx, sy) = trunk.axis.origin, trunk.axis.across
+    return (point[0] - ox) * sx + (point[1] - oy) * sy
 
 
 def _front(trunk: Trunk) -> float:

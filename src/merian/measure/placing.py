@@ -22,10 +22,11 @@ from scipy import ndimage
 
 from merian.errors import InputError, MissingExtraError
 from merian.measure.body import Body
-from merian.measure.landmarks import Told, find_landmarks, with_found
+from merian.measure.landmarks import SIDES, Told, find_landmarks, with_found
+from merian.measure.shapes import Point
 
 if TYPE_CHECKING:
-    from merian.learn.landmark_finding import LandmarkFinder, Placed
+    from merian.learn.landmark_finding import LandmarkFinder, Mark, Placed
 
 __all__ = ["CLASSICAL", "LEARNED", "Placer", "outlined", "placer", "with_learned"]
 
@@ -34,6 +35,7 @@ CLASSICAL, LEARNED = "classical", "learned"
 _NONE, _SURE = 0.2, 0.8  # of body: below nothing is, above all is; between the classical holds
 _ALIKE = 0.6  # intersection over union: outlines that agree less are told
 _TAKEN = 0.5  # of being there, and there: landmarks that are less sure are not taken
+_SEEN = 0.25  # of the map near its peak: what is less is told of no side
 _ABSENT = 0.95  # of being absent: only then what the outline tells is not believed
 _APART = 0.08  # of the reach: landmarks of both ways that are farther apart are told
 _PIECE = 0.1  # of the body: pieces that are less are left out
@@ -158,6 +160,17 @@ def _whole(mask: Mask) -> Mask:
     return found
 
 
+def _sides_of(placed: Placed) -> tuple[Mark, Mark] | None:
+    """Return the widest place on both sides, where the network sees them.
+
+    Their maps are flat along the body, so that they are hardly ever sure as others are.
+    """
+    left, right = (placed.marks.get(name) for name in ("width_left", "width_right"))
+    if left is None or right is None or min(left.clear, right.clear) < _SEEN:
+        return None
+    return left, right
+
+
 def with_learned(body: Body, placed: Placed, by: str) -> Body:
     """Return a body with its landmarks: learned ones where they are sure, else classical ones.
 
@@ -167,15 +180,23 @@ def with_learned(body: Body, placed: Placed, by: str) -> Body:
         by: The network.
     """
     sure = {name: mark for name, mark in placed.marks.items() if mark.sure >= _TAKEN}
+    sides = _sides_of(placed)
+
+    def in_box(mark: Mark) -> Point:
+        return mark.point[0] - body.left, mark.point[1] - body.top
+
     told = Told(
-        {name: (mark.point[0] - body.left, mark.point[1] - body.top)
-         for name, mark in sure.items()},
+        {name: in_box(mark) for name, mark in sure.items()},
         frozenset(name for name, chance in placed.absent.items() if chance >= _ABSENT),
-    )  # fmt: skip
+        None if sides is None else (in_box(sides[0]), in_box(sides[1])),
+    )
     found = find_landmarks(body.mask, body.pixels, told)
     if found is None:
         return replace(body, codes=(*body.codes, "no-body"))
     off = {name: mark.off for name, mark in sure.items() if name in found.taken}
+    if sides is not None:
+        wide = max(mark.off for mark in sides)
+        off |= dict.fromkeys(found.taken & SIDES, wide)
     if "abdomen_tip" in off and found.points.get("elytra_tip") == found.points["abdomen_tip"]:
         off.setdefault("elytra_tip", off["abdomen_tip"])  # it is where that is, and off with it
     off = {name: value for name, value in off.items() if name not in body.points}
