@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from merian.bench.painted_specimens import (
     whole_body,
     write_painted,
 )
+from merian.bench.shipped_landmarks import run as ship
 from merian.bench.shipped_landmarks import ship_landmarks
 from merian.bench.traits_masks import CHOSEN_PICTURES, parts_figures
 from merian.bench.traits_painted import folds_of, painted_figures
@@ -57,13 +59,17 @@ def folder_of(folder, names):
 
 
 def tiny(folder):
-    """A network that has learned nothing."""
+    """A network that has learned nothing, and takes every landmark for there."""
+    import torch
+
     from merian.bench.drawn_specimens import NAMES
     from merian.learn.landmark_network import LandmarkConfig, LandmarkNetwork
     from merian.learn.landmark_objective import Landmarks
     from merian.learn.saved import save_model
 
+    torch.manual_seed(0)
     network = LandmarkNetwork(LandmarkConfig(4, 1, len(NAMES)))
+    torch.nn.init.constant_(network.present.bias, 9.0)
     told = {"name": "tiny", "preprocessing": {"size": 64, "landmarks": [*NAMES]}}
     save_model(folder, Landmarks(network, NAMES), told)
     return folder
@@ -135,7 +141,7 @@ def test_folds_are_trained_without_their_pictures_and_measured_with_them(tmp_pat
     pytest.importorskip("torch")
     folder = folder_of(tmp_path / "data", ["a.png", "b.png", "c.png"])
     changes = ("training.steps=2", "training.validate=2", "training.batch=2", "data.size=64")
-    told = {"folds": 2, "changes": changes, "drawn": (1, 1)}
+    told = {"folds": 2, "rounds": (changes, (*changes, "training.seed=1")), "drawn": (1, 1)}
     start = tiny(tmp_path / "start")
     found = painted_figures(folder, 0, tmp_path / "out", str(start), **told)
     assert found["overlap of all parts, learned, outlines too"]["n"] == 3
@@ -146,7 +152,10 @@ def test_folds_are_trained_without_their_pictures_and_measured_with_them(tmp_pat
         assert not learned & {*held}
         assert learned >= {"a.png", "b.png", "c.png"} - {*held}
     # A network that has learned from them tells nothing of them.
-    run = str(tmp_path / "out" / "fold-0" / "run")
+    run = str(tmp_path / "out" / "fold-0" / "run-2")
+    card = json.loads((Path(run) / "model" / "card.json").read_text())
+    assert card["recipe"]["encoder"]["from"].endswith("fold-0/run")
+    assert card["recipe"]["training"]["seed"] == 1
     figures = parts_figures(folder, 0, placer(run))
     assert figures["learned from, so not measured with the network"]["value"] == 3
     assert not any("learned, outlines too" in name for name in figures)
@@ -157,3 +166,19 @@ def test_folds_are_trained_without_their_pictures_and_measured_with_them(tmp_pat
     assert has_learned_painted(card)
     assert card["sources"][1]["licence"] == "CC BY 4.0"
     assert "1 pinned ground beetles alone" in card["limits"][1]
+    assert "those on drawn insects" in card["limits"][1]
+    # Its errors are those of networks that had not seen the pictures, where they are given.
+    figures = tmp_path / "painted.json"
+    figures.write_text(json.dumps({"figures": found}), encoding="utf-8")
+    told = {name: one for name, one in found.items() if name.startswith("off ")}
+    assert {"off width_left", "off width_right"} <= told.keys()
+    with pytest.raises(InputError, match="--painted"):
+        ship(out=tmp_path / "work", trained=start, unseen=figures)
+    ship_landmarks(run, tmp_path / "again", painted=["b.png"], unseen=told)
+    card = json.loads((tmp_path / "again" / "card.json").read_text())
+    assert {name: card["training"]["held_out_figures"][name] for name in told} == told
+    assert "photographs that they had not seen" in card["limits"][1]
+    figures.write_text('{"figures": {"area": {}}}', encoding="utf-8")
+    for file, said in ((figures, "no errors of landmarks"), (tmp_path / "none", "no figures of")):
+        with pytest.raises(InputError, match=said):
+            ship(out=tmp_path / "work", trained=start, painted=folder, unseen=file)

@@ -103,7 +103,8 @@ def test_an_outline_tells_how_wide_a_body_is_and_a_network_where():
     half = 22 * np.sqrt(1 - (40 / 55) ** 2)
     assert ends[0] == pytest.approx((80 - half, 40), abs=0.8)
     assert ends[1] == pytest.approx((80 + half, 40), abs=0.8)
-    assert not found.taken
+    assert found.taken == {"width_left", "width_right"}
+    assert not found.mended
     assert "legs-kept" not in found.codes
     # What lies beyond the body is no place of it.
     beyond = find_landmarks(mask, None, Told({}, sides=((59.0, 5.0), (101.0, 5.0))))
@@ -131,9 +132,9 @@ def test_a_leg_in_the_outline_makes_no_body_wider():
     assert found.points[taken.pop()][0] == pytest.approx(101, abs=0.5)
     assert "legs-kept" in found.codes
     assert told["body"].uncertainty > 4
-    # One that is hardly seen on its map is not taken.
+    # One that is hardly sure is not taken.
     vague = placed_of(chance, marks)
-    vague.marks["width_left"].clear = 0.1
+    vague.marks["width_left"].sure = 0.2
     assert quantity(with_learned(body, vague, ""),
                     chosen(definitions(), ["body_width"])[0]).value > 60  # fmt: skip
 
@@ -274,11 +275,15 @@ def test_what_a_network_needs_is_told(monkeypatch, tmp_path):
             placer(asked)
 
 
-def test_the_network_that_ships_finds_elytra_where_they_begin():
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("learned", "landmarks-pinned"), ("landmarks-small", "landmarks-small")],
+)
+def test_the_networks_that_ship_find_elytra_where_they_begin(asked, name):
     pytest.importorskip("torch")
-    network = placer("learned")
+    network = placer(asked)
     assert network is not None
-    assert network.told.startswith("landmarks-small ")
+    assert network.told.startswith(f"{name} ")
     traits = chosen(definitions(), ["elytra_length"])
     settings = Settings(traits, single=True, placer=network)
     for one in drawn(2, 3, 14, kinds=("beetle",), level=2):

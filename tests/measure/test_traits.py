@@ -386,3 +386,14 @@ def test_what_has_no_body_has_no_landmarks():
     thin = np.zeros((3, 3), bool)
     thin[1, 1] = True
     assert find_landmarks(thin, None) is None
+
+
+@pytest.mark.parametrize("degrees", [200, 240, 280])
+def test_a_curled_body_has_no_landmarks_on_an_axis_beside_it(degrees):
+    y, x = np.mgrid[:300, :300] + 0.5
+    angle = np.degrees(np.arctan2(y - 150, x - 150)) % 360
+    curled = (abs(np.hypot(x - 150, y - 150) - 120) < 8) & (angle < degrees)
+    assert find_landmarks(curled, None) is None
+    straight = (abs(y - 150) < 8) & (abs(x - 150) < 120)
+    points = find_landmarks(straight, None).points
+    assert math.dist(points["width_left"], points["width_right"]) == pytest.approx(16, abs=1.5)

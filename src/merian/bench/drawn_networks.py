@@ -19,6 +19,7 @@ def trained_on(
     files: list[Path],
     out: Path,
     changes: Sequence[str] = (),
+    run: str = "run",
 ) -> Path:
     """Train a recipe on COCO files, and return the folder of the run.
 
@@ -28,6 +29,7 @@ def trained_on(
         files: The COCO files.
         out: A folder for pack and run; what is there already is not made again.
         changes: What is changed in the recipe, as table.key=value.
+        run: What the folder of the run is called.
     """
     from merian.learn.building import build_task  # noqa: PLC0415 - heavy
     from merian.learn.recipe import read_recipe  # noqa: PLC0415
@@ -35,8 +37,8 @@ def trained_on(
 
     recipe = read_recipe(name, changes)
     make_pack(files, out / "pack", valid=recipe.data.valid)
-    train(recipe, build_task(recipe, out / "pack"), out / "run")
-    return out / "run"
+    train(recipe, build_task(recipe, out / "pack"), out / run)
+    return out / run
 
 
 def shipped_card(

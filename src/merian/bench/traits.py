@@ -19,7 +19,7 @@ from typing import Any
 
 from merian.bench.parts import measured_parts
 from merian.bench.traits_masks import parts_figures, pitfall_figures
-from merian.learn.shelf import PLACES
+from merian.learn.shelf import DRAWN_PLACES
 from merian.measure.placing import CLASSICAL, LEARNED, Placer, placer
 from merian.world.traits import KINDS
 
@@ -72,7 +72,7 @@ def _rulers(data: Path) -> Figures:
 def _painted(data: Path, seed: int, out: Path | None, landmarks: str) -> Figures:
     from merian.bench.traits_painted import painted_figures  # noqa: PLC0415 - it trains
 
-    start = PLACES if landmarks in (CLASSICAL, LEARNED) else landmarks
+    start = DRAWN_PLACES if landmarks in (CLASSICAL, LEARNED) else landmarks
     return dict(painted_figures(data / "beetleflow_parts", seed, out, start))
 
 

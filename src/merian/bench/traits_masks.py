@@ -40,12 +40,14 @@ from merian.bench.painted_specimens import read_colours as _read
 from merian.errors import NotFoundError
 from merian.image.otsu import otsu_mask
 from merian.measure.body import Body
+from merian.measure.definitions import chosen, definitions
 from merian.measure.masks import Region, single
 from merian.measure.placing import Placer, outlined, with_learned
-from merian.measure.shapes import Point, Shape, rectangle
+from merian.measure.quantities import quantity
+from merian.measure.shapes import Shape, rectangle
 from merian.measure.specimens import with_landmarks
 
-__all__ = ["CHOSEN_EVENT", "CHOSEN_PICTURES", "figures_by_picture", "parts_figures",
+__all__ = ["CHOSEN_EVENT", "CHOSEN_PICTURES", "figure", "figures_by_picture", "parts_figures",
            "pitfall_figures"]  # fmt: skip
 
 Bytes = NDArray[np.uint8]
@@ -59,6 +61,7 @@ CHOSEN_PICTURES = ("0008", "0098", "0188", "0278")
 _SCALE = 27.0  # pixels a millimetre
 _DOUBTFUL = frozenset({"small", "faint", "two-or-more", "no-ground"})
 _DRAWS = 1_000
+_ELYTRA = chosen(definitions(), ("elytra_length", "elytra_width"))
 
 
 def pitfall_figures(folder: Path, seed: int, network: Placer | None = None) -> Figures:
@@ -160,11 +163,11 @@ def _quantiles(errors: Values, name: str, seed: int) -> Figures:
             ("95th percentile", lambda some: np.percentile(np.abs(some), 95, axis=-1)),
             ("median, with its sign", lambda some: np.median(some, axis=-1)),
         ):
-            figures[f"{what}, {label}{name}"] = _figure(off, told, "%", seed)
+            figures[f"{what}, {label}{name}"] = figure(off, told, "%", seed)
     return figures
 
 
-def _figure(
+def figure(
     values: Values, told: Callable[[Values], Any], unit: str, seed: int, digits: int = 2
 ) -> dict[str, object]:
     """Return a figure with the middle 95 % of a bootstrap over specimens."""
@@ -218,7 +221,7 @@ def figures_by_picture(folder: Path, seed: int, networks: Mapping[str, Placer]) 
         looks = {", learned": lambda network: network, ", learned, outlines too": _whole}
     ways = ["", *looks]
     overlaps: dict[str, list[float]] = {way: [] for way in (*ways, ", plain Otsu")}
-    lengths: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    lengths: dict[str, list[list[float]]] = {way: [] for way in ways}
     for file in files:
         picture = _read(file)
         painted = _read(folder / "masks" / file.name)
@@ -227,21 +230,21 @@ def figures_by_picture(folder: Path, seed: int, networks: Mapping[str, Placer]) 
         overlaps[", plain Otsu"].append(_overlap(otsu_mask(picture), truth))
         for way in ways:
             network = looks[way](networks[file.name]) if way else None
-            mask, points = np.zeros_like(truth), dict[str, Point]()
+            mask, known = np.zeros_like(truth), None
             if region is not None:
                 body, known = _seen(region, picture, network)
-                mask, points = _placed(body, truth.shape), dict(known.points)
+                mask = _placed(body, truth.shape)
             overlaps[way].append(_overlap(mask, truth))
-            lengths[way].append(_elytra(points, painted))
+            lengths[way].append(_elytra(known, painted))
     untouched = np.array([file.stem not in CHOSEN_PICTURES for file in files])
     figures: Figures = {}
     for name, which in (("", untouched), (", all pictures", untouched | True)):
         for way, fits in overlaps.items():
-            figures[f"overlap of all parts{name}{way}"] = _figure(
+            figures[f"overlap of all parts{name}{way}"] = figure(
                 np.array(fits)[which], lambda some: np.mean(some, axis=-1), "IoU, mean", seed, 3
             )
         for way in ways:
-            figures |= _of_elytra(100 * np.array(lengths[way]), which, f"{name}{way}", seed)
+            figures |= _of_elytra(np.array(lengths[way]), which, f"{name}{way}", seed)
     return figures
 
 
@@ -251,8 +254,12 @@ def _of_elytra(off: Values, which: NDArray[np.bool_], name: str, seed: int) -> F
     known = which & np.isfinite(off[:, 0])
     for column, what in enumerate(("length", "width")):
         if known.any():
-            figures[f"elytra {what}, median error{name}"] = _figure(
-                off[known, column], lambda some: np.median(np.abs(some), axis=-1), "%", seed
+            own, within = 100 * off[known, 2 * column], off[known, 2 * column + 1]
+            figures[f"elytra {what}, median error{name}"] = figure(
+                own, lambda some: np.median(np.abs(some), axis=-1), "%", seed
+            )
+            figures[f"elytra {what}, within k=2{name}"] = figure(
+                within, lambda some: np.mean(some, axis=-1), "share of painted values", seed, 3
             )
     figures[f"elytra found{name}"] = {
         "value": round(float(known.sum() / which.sum()), 3), "n": int(which.sum()), "unit": "share",
@@ -284,22 +291,21 @@ def _placed(body: Body, shape: tuple[int, ...]) -> Mask:
     return full
 
 
-def _elytra(at: Mapping[str, Point], painted: Bytes) -> tuple[float, float]:
-    """Return by what share length and width of elytra are off; NaN where none were found.
+def _elytra(known: Body | None, painted: Bytes) -> list[float]:
+    """Return by what share length and width of elytra are off, each with whether it is within k=2.
 
-    The painted ones have the length and width of the smallest rectangle around their largest piece.
+    NaN where none were found. The painted ones have the length and width of the smallest rectangle
+    around their largest piece.
     """
-    if "elytra_base" not in at:
-        return np.nan, np.nan
+    if known is None or "elytra_base" not in known.points:
+        return [np.nan] * 4
     truth = rectangle(Shape(largest_piece(part_of_painting(painted, "elytra"))).hull)
-    return (
-        _apart(at["elytra_base"], at["elytra_tip"]) / truth.length - 1,
-        _apart(at["elytra_left"], at["elytra_right"]) / truth.width - 1,
-    )
-
-
-def _apart(one: Sequence[float], other: Sequence[float]) -> float:
-    return float(np.hypot(one[0] - other[0], one[1] - other[1]))
+    told: list[float] = []
+    for trait, true in zip(_ELYTRA, (truth.length, truth.width), strict=True):
+        found = quantity(known, trait)
+        assert found is not None  # its landmarks are there
+        told += [found.value / true - 1, abs(found.value - true) <= 2 * found.uncertainty]
+    return told
 
 
 def _overlap(one: Mask, other: Mask) -> float:

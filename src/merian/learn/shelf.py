@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BARCODES", "BODIES", "PLACES", "SHELF", "encoders_on_shelf", "finders_on_shelf",
-           "shelf_folder"]  # fmt: skip
+__all__ = ["BARCODES", "BODIES", "DRAWN_PLACES", "PLACES", "SHELF", "encoders_on_shelf",
+           "finders_on_shelf", "shelf_folder"]  # fmt: skip
 
 SHELF = Path(__file__).parent / "shipped"
 BARCODES = "barcode-small"
@@ -20,8 +20,12 @@ BARCODES = "barcode-small"
 BODIES = "bodies-small"
 """What finds bodies in photographs where no other network is given."""
 
-PLACES = "landmarks-small"
+PLACES = "landmarks-pinned"
 """What places landmarks on specimens where no other network is given."""
+
+DRAWN_PLACES = "landmarks-small"
+"""One that has learned from drawn insects alone: others begin with it, and no photograph that a
+figure is told of is known to it."""
 
 _CARD = "card.json"
 

@@ -35,6 +35,7 @@ Places = NDArray[np.floating[Any]]
 
 _OPEN = 0.36  # of the half width: what is thinner is a leg
 _OF_BODY = 0.6  # of a hole: so much of it lies in the core, or it is no spot on a body
+_WITHIN = 0.5  # of how thick a body is: one that is less wide at its axis lies beside that
 _TURNS = math.radians(16)  # from the axis of moments to that of symmetry
 _LOOKED = 72  # pixels along a core that is turned to find its symmetry
 _THIN = 0.14  # of the largest width: an antenna, where it goes on
@@ -129,7 +130,7 @@ def core_of(mask: Mask) -> tuple[Mask, float]:
 
 
 def trunk_of(mask: Mask) -> Trunk | None:
-    """Return the body of a mask; None where nothing of it is thick."""
+    """Return the body of a mask; None where nothing of it is thick, or it is bent off its axis."""
     mask = _without_spots(mask)
     core, radius = core_of(mask)
     if core.sum() < 12:
@@ -146,6 +147,8 @@ def trunk_of(mask: Mask) -> Trunk | None:
     # What widens a body for a short stretch is where a leg begins.
     size = max(3, round(_LEG * (stop - start)))
     left, right = (grey_opening(side, size, mode="nearest") for side in (left, right))
+    if float((left + right)[taken].max()) < _WITHIN * 2 * radius / _OPEN:
+        return None
     y, x = np.nonzero(mask)
     along, across = _in_axis(axis, x + 0.5, y + 0.5)
     place = np.clip(np.floor(along).astype(int) - first, 0, len(left) - 1)

@@ -42,7 +42,7 @@ _NARROW = 0.7  # what a narrower head adds to the mark of an end
 _LEG = 0.1  # of half the width: a side that lies farther from a network's is not the body's
 _LEGS_CODE = "legs-kept"
 _OF_BODY, _OF_ELYTRA = ("width_left", "width_right"), ("elytra_left", "elytra_right")
-# Where sides run an outline tells better than a network, whose map is flat along it: see `_sides`.
+# Where sides run an outline tells better than a network, whose map is flat along it.
 SIDES = frozenset({*_OF_BODY, *_OF_ELYTRA})
 
 
@@ -71,7 +71,8 @@ class Found:
         parts: Masks of the body and, where they were found, of the elytra.
         base: How clear the base of the elytra is, in spreads of all places; 0 where not looked for.
         codes: What may be wrong: "legs-kept", "elytra-base".
-        taken: Those of the points that were told.
+        taken: Those of the points that were told, or lie where that was told.
+        mended: Sides among them that are told ones, and not the outline's.
         apart: How far the farthest of these is from where it would be without, in pixels.
     """
 
@@ -80,6 +81,7 @@ class Found:
     base: float
     codes: tuple[str, ...] = ()
     taken: frozenset[str] = field(default=frozenset())
+    mended: frozenset[str] = field(default=frozenset())
     apart: float = 0.0
 
 
@@ -166,8 +168,9 @@ def _with_told(plain: Found, trunk: Trunk, told: Told) -> Found:
         if ends[0] > ends[1]:
             trunk = trunk.turned()
     points |= given
-    sides, mended = _sides(trunk, trunk.start, _OF_BODY, told)
-    points |= sides
+    of_body, mended = _sides_told(trunk, trunk.start, _OF_BODY, told)
+    points |= of_body or _widest(trunk, trunk.start, trunk.stop, _OF_BODY)
+    of_elytra: dict[str, Point] = {}
     parts = dict(plain.parts)
     base = points.get("elytra_base")
     place = trunk.start if base is None else _along(trunk, base)
@@ -177,34 +180,35 @@ def _with_told(plain: Found, trunk: Trunk, told: Told) -> Found:
     else:
         # The outline alone has elytra end where the body does; so they do where that is told.
         points["elytra_tip"] = given.get("elytra_tip", points["abdomen_tip"])
-        sides, of_elytra = _sides(trunk, place, _OF_ELYTRA, told)
-        points |= sides
-        mended |= of_elytra
+        of_elytra, more = _sides_told(trunk, place, _OF_ELYTRA, told)
+        points |= of_elytra or _widest(trunk, place, trunk.stop, _OF_ELYTRA)
+        mended |= more
         parts["elytra"] = _behind(trunk, place)
-    taken = frozenset(given.keys() & points.keys())
-    both = taken & plain.points.keys()
+    there = given.keys() & points.keys()
+    taken = frozenset(there | of_body.keys() | of_elytra.keys())
+    both = there & plain.points.keys()
     apart = max((math.dist(points[name], plain.points[name]) for name in both), default=0.0)
     # A base that is told is not one of two places that look alike.
     sought = "elytra_base" in points and "elytra_base" not in taken
     codes = [code for code in plain.codes if code != _BASE_CODE or sought]
-    if mended:
+    if mended and _LEGS_CODE not in codes:
         codes.append(_LEGS_CODE)
-    return Found(points, parts, plain.base, tuple(codes), taken | mended, apart)
+    return Found(points, parts, plain.base, tuple(codes), taken, mended, apart)
 
 
-def _sides(
+def _sides_told(
     trunk: Trunk, start: float, names: tuple[str, str], told: Told
 ) -> tuple[dict[str, Point], frozenset[str]]:
-    """Return the ends of the largest width from a place on, and those that are a network's.
+    """Return the ends of the largest width from a place on, if it is told, and what is not outline.
 
-    It tells better where a body is widest, as an outline may be so at a leg; and the outline how
-    wide it is there, unless they are far apart, as where that goes around a leg.
+    A network tells better where a body is widest, as an outline may be so at a leg; and the outline
+    how wide it is there, unless they are far apart, as where that goes around a leg.
     """
-    place = -math.inf
-    if told.sides is not None:
-        place = sum(_along(trunk, point) for point in told.sides) / 2
-    if told.sides is None or not start <= place < trunk.stop:
-        return _widest(trunk, start, trunk.stop, names), frozenset()
+    if told.sides is None:
+        return {}, frozenset()
+    place = sum(_along(trunk, point) for point in told.sides) / 2
+    if not start <= place < trunk.stop:
+        return {}, frozenset()
     at = min(max(math.floor(place) - math.floor(trunk.start), 0), len(trunk.left) - 1)
     low, high = sorted(_across(trunk, point) for point in told.sides)
     points, mended = {}, set()

@@ -28,14 +28,16 @@ from merian.measure.shapes import Point
 if TYPE_CHECKING:
     from merian.learn.landmark_finding import LandmarkFinder, Mark, Placed
 
-__all__ = ["CLASSICAL", "LEARNED", "Placer", "outlined", "placer", "with_learned"]
+__all__ = ["CLASSICAL", "LEARNED", "TAKEN", "Placer", "outlined", "placer", "with_learned"]
 
 CLASSICAL, LEARNED = "classical", "learned"
 
+TAKEN = 0.5
+"""Of being there, and there: landmarks that are less sure are not taken."""
+
 _NONE, _SURE = 0.2, 0.8  # of body: below nothing is, above all is; between the classical holds
 _ALIKE = 0.6  # intersection over union: outlines that agree less are told
-_TAKEN = 0.5  # of being there, and there: landmarks that are less sure are not taken
-_SEEN = 0.25  # of the map near its peak: what is less is told of no side
+_SEEN = 0.25  # of being there, and there: a side that is less sure is not told
 _ABSENT = 0.95  # of being absent: only then what the outline tells is not believed
 _APART = 0.08  # of the reach: landmarks of both ways that are farther apart are told
 _PIECE = 0.1  # of the body: pieces that are less are left out
@@ -163,10 +165,10 @@ def _whole(mask: Mask) -> Mask:
 def _sides_of(placed: Placed) -> tuple[Mark, Mark] | None:
     """Return the widest place on both sides, where the network sees them.
 
-    Their maps are flat along the body, so that they are hardly ever sure as others are.
+    Their maps are flat along the body, so that they are hardly ever as sure as others.
     """
     left, right = (placed.marks.get(name) for name in ("width_left", "width_right"))
-    if left is None or right is None or min(left.clear, right.clear) < _SEEN:
+    if left is None or right is None or min(left.sure, right.sure) < _SEEN:
         return None
     return left, right
 
@@ -179,7 +181,7 @@ def with_learned(body: Body, placed: Placed, by: str) -> Body:
         placed: What the network says of it.
         by: The network.
     """
-    sure = {name: mark for name, mark in placed.marks.items() if mark.sure >= _TAKEN}
+    sure = {name: mark for name, mark in placed.marks.items() if mark.sure >= TAKEN}
     sides = _sides_of(placed)
 
     def in_box(mark: Mark) -> Point:
@@ -193,13 +195,15 @@ def with_learned(body: Body, placed: Placed, by: str) -> Body:
     found = find_landmarks(body.mask, body.pixels, told)
     if found is None:
         return replace(body, codes=(*body.codes, "no-body"))
-    off = {name: mark.off for name, mark in sure.items() if name in found.taken}
+    # Sides are off as the outline is, but for those that are not the outline's.
+    off = {name: mark.off for name, mark in sure.items() if name in found.taken - SIDES}
     if sides is not None:
-        wide = max(mark.off for mark in sides)
-        off |= dict.fromkeys(found.taken & SIDES, wide)
+        off |= dict.fromkeys(found.mended, max(mark.off for mark in sides))
     if "abdomen_tip" in off and found.points.get("elytra_tip") == found.points["abdomen_tip"]:
         off.setdefault("elytra_tip", off["abdomen_tip"])  # it is where that is, and off with it
-    off = {name: value for name, value in off.items() if name not in body.points}
+    given = body.points.keys()
+    off = {name: value for name, value in off.items() if name not in given}
     body = with_found(body, found)
     codes = ("landmarks-differ",) if found.apart > _APART * placed.reach else ()
-    return replace(body, codes=(*body.codes, *codes), off=off, placed_by=by if off else "")
+    taken = found.taken - given
+    return replace(body, codes=(*body.codes, *codes), off=off, placed_by=by if taken else "")
