@@ -39,6 +39,7 @@ from merian.errors import InputError
 from merian.learn.shelf import DRAWN_PLACES
 from merian.measure.body import Body
 from merian.measure.landmarks import SIDES
+from merian.measure.masks import single
 from merian.measure.placing import TAKEN, Placer, placer
 
 __all__ = ["ROUNDS", "fine_tuned", "folds_of", "fresh", "painted_figures"]
@@ -99,8 +100,6 @@ def painted_figures(
 
 def _off(folder: Path, seed: int, networks: Mapping[str, Placer]) -> Figures:
     """Return how far landmarks are from painted ones, of those that are taken or tell of sides."""
-    from merian.measure.masks import single  # noqa: PLC0415 - only here
-
     away: dict[str, list[float]] = {}
     for name, network in networks.items():
         picture = read_colours(folder / "images" / name)

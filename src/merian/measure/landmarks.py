@@ -73,7 +73,7 @@ class Found:
         codes: What may be wrong: "legs-kept", "elytra-base".
         taken: Those of the points that were told, or lie where that was told.
         mended: Sides among them that are told ones, and not the outline's.
-        apart: How far the farthest of these is from where it would be without, in pixels.
+        apart: How far the farthest that was told is from where it would be without, in pixels.
     """
 
     points: dict[str, Point]
@@ -128,7 +128,7 @@ def find_landmarks(
 def with_found(body: Body, found: Found) -> Body:
     """Return a body with its landmarks and its parts; what it has of them already stays."""
     points = {name: body.in_picture(point) for name, point in found.points.items()}
-    given = {_BASE_CODE: "elytra_base" in body.points, "legs-kept": "body" in body.parts}
+    given = {_BASE_CODE: "elytra_base" in body.points, _LEGS_CODE: "body" in body.parts}
     codes = (*body.codes, *(code for code in found.codes if not given[code]))
     return replace(
         body, points={**points, **body.points}, parts={**found.parts, **body.parts}, codes=codes
@@ -137,7 +137,7 @@ def with_found(body: Body, found: Found) -> Body:
 
 def trunk_codes(trunk: Trunk) -> tuple[str, ...]:
     """Return what is doubtful of a body: a leg or an antenna in it is on one side, or at an end."""
-    return ("legs-kept",) if trunk.lopsided > _LOPSIDED or trunk.beyond > _BEYOND else ()
+    return (_LEGS_CODE,) if trunk.lopsided > _LOPSIDED or trunk.beyond > _BEYOND else ()
 
 
 def _hindmost(mark: Floats) -> int:
