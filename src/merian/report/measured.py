@@ -97,8 +97,8 @@ def _overview(stage: Stage, told: dict[str, Any]) -> Section:
     if (by := told.get("landmarks", "classical")) != "classical":
         count = next(stage.rows("SELECT count(*) FROM specimen WHERE placed_by <> ''"))[0]
         parts.append(Note(
-            f"The network {by} placed landmarks on {count:,} specimens; on the others, and where "
-            "a body is widest, they are those of the outline."
+            f"The network {by} placed landmarks on {count:,} specimens; on the others they are "
+            "those of the outline, as is how wide a body is unless a leg lies there."
         ))  # fmt: skip
     if told.get("tight"):
         parts.append(Note("Outlines reach the sides of the pictures, which were cut at them."))
