@@ -139,6 +139,8 @@ def test_folds_hold_every_picture_once_and_those_chosen_on_first():
 
 def test_folds_are_trained_without_their_pictures_and_measured_with_them(tmp_path):
     pytest.importorskip("torch")
+    from merian.learn.landmark_finding import load_landmark_finder
+
     folder = folder_of(tmp_path / "data", ["a.png", "b.png", "c.png"])
     changes = ("training.steps=2", "training.validate=2", "training.batch=2", "data.size=64")
     told = {"folds": 2, "rounds": (changes, (*changes, "training.seed=1")), "drawn": (1, 1)}
@@ -168,15 +170,17 @@ def test_folds_are_trained_without_their_pictures_and_measured_with_them(tmp_pat
     assert "1 pinned ground beetles alone" in card["limits"][1]
     assert "those on drawn insects" in card["limits"][1]
     # Its errors are those of networks that had not seen the pictures, where they are given.
+    told = {f"{way} head_tip": {"value": 0.01, "n": 3} for way in ("along", "across")}
     figures = tmp_path / "painted.json"
-    figures.write_text(json.dumps({"figures": found}), encoding="utf-8")
-    told = {name: one for name, one in found.items() if name.startswith("off ")}
-    assert {"off width_left", "off width_right"} <= told.keys()
+    figures.write_text(json.dumps({"figures": found | told}), encoding="utf-8")
     with pytest.raises(InputError, match="--painted"):
         ship(out=tmp_path / "work", trained=start, unseen=figures)
-    ship_landmarks(run, tmp_path / "again", painted=["b.png"], unseen=told)
+    ship_landmarks(run, tmp_path / "again", painted=["b.png"], errors=told, photographs=True)
     card = json.loads((tmp_path / "again" / "card.json").read_text())
-    assert {name: card["training"]["held_out_figures"][name] for name in told} == told
+    held_out = card["training"]["held_out_figures"]
+    assert {name: held_out[name] for name in told} == told
+    assert not [name for name in held_out if name.startswith("off ")]
+    assert load_landmark_finder(tmp_path / "again").errors == {"head_tip": (0.01, 0.01)}
     assert "photographs that they had not seen" in card["limits"][1]
     figures.write_text('{"figures": {"area": {}}}', encoding="utf-8")
     for file, said in ((figures, "no errors of landmarks"), (tmp_path / "none", "no figures of")):

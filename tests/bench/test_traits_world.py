@@ -41,3 +41,14 @@ def test_figures_of_a_few_pictures(given):
     for name in ("within k=2: body_length", "RMSE: elytra_length at 10 px/mm"):
         assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
     assert found["within k=2: all traits"]["n"] >= 6
+    # Without what definitions leave open, intervals are narrower; of an area they leave nothing.
+    strict = {name: one for name, one in found.items() if "exact definition" in name}
+    assert len(strict) == 5
+    for name, one in strict.items():
+        usual = found[name.replace(" of the exact definition", "")]
+        assert one["n"] == usual["n"]
+        assert one["value"] <= usual["value"]
+    assert (
+        strict["within k=2 of the exact definition: area"]["value"]
+        == found["within k=2: area"]["value"]
+    )

@@ -323,11 +323,16 @@ def test_looks_that_are_turned_and_mirrored_come_back_to_one_place():
     picture = np.zeros((90, 120, 3), np.uint8)
     picture[20:24, 60:64] = (255, 0, 0)
     picture[60:64, 40:44] = (0, 255, 0)
-    finder = LandmarkFinder(Colours(), ("a", "b"), 64, {"a": 0.02}, "colours", "0")
+    finder = LandmarkFinder(Colours(), ("a", "b"), 64, {"a": (0.02, 0.1)}, "colours", "0")
     placed = finder.find(picture, (30, 10, 50, 60))
     assert placed.marks["a"].point == pytest.approx((62, 22), abs=1)
     assert placed.marks["b"].point == pytest.approx((42, 62), abs=1)
-    assert placed.marks["a"].off >= 0.799 * 0.02 * placed.reach
+    (x, y), away = placed.way, 0.02 * placed.reach
+    assert (abs(x), abs(y)) == pytest.approx(
+        (20 / math.hypot(20, 40), 40 / math.hypot(20, 40)), abs=0.05
+    )
+    assert away - 1e-6 <= placed.marks["a"].off.along((x, y)) < away + 0.2
+    assert 5 * away - 1e-6 <= placed.marks["a"].off.along((-y, x)) < 5 * away + 0.2
     assert placed.marks["a"].sure > 0.8
     assert placed.body(30, 10, 50, 60).min() > 0.9
     assert placed.body(-500, -500, 5, 5).max() == 0

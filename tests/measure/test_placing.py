@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,7 @@ from merian.bench.traits_world import run as run_world
 from merian.cli import main
 from merian.errors import InputError, MissingExtraError
 from merian.formats.outlines import polygon_outline
+from merian.learn.landmark_errors import Off
 from merian.measure import placing
 from merian.measure.asked import Asked, Given
 from merian.measure.body import Body
@@ -54,7 +57,8 @@ def placed_of(chance, marks=(), absent=(), reach=100.0, off=2.0, sure=0.9):
     def body(left, top, w, h):
         return chance[top : top + h, left : left + w]
 
-    found = {name: SimpleNamespace(point=point, present=sure, clear=1.0, sure=sure, off=off)
+    around = Off.of(off, off, (1.0, 0.0))
+    found = {name: SimpleNamespace(point=point, present=sure, clear=1.0, sure=sure, off=around)
              for name, point in dict(marks).items()}  # fmt: skip
     window = SimpleNamespace(middle=(width / 2, height / 2), scale=1.0, side=2 * max(width, height))
     return SimpleNamespace(marks=found, absent=dict(absent), reach=reach, windows=(window,),
@@ -156,7 +160,7 @@ def test_elytra_are_off_by_as_much_as_the_end_that_they_were_taken_from(beetle):
     end = body.in_picture(find_landmarks(body.mask, body.pixels).points["abdomen_tip"])
     chance = beetle.mask.astype(np.float32)
     found = with_learned(body, placed_of(chance, {"abdomen_tip": end}, off=4.0), "net 1")
-    assert dict(found.off) == {"abdomen_tip": 4.0, "elytra_tip": 4.0}
+    assert found.off == dict.fromkeys(("abdomen_tip", "elytra_tip"), Off.of(4.0, 4.0, (1.0, 0.0)))
 
 
 def test_elytra_that_are_told_absent_are_not_told(beetle):
@@ -174,7 +178,7 @@ def test_landmarks_that_are_not_sure_are_not_taken_and_their_error_counts():
     marks = {"head_tip": (80.0, 26.0), "abdomen_tip": (80.0, 134.0)}
     chance = oval().astype(np.float32)
     found = with_learned(body, placed_of(chance, marks, off=4.0), "net 1")
-    assert dict(found.off) == {"head_tip": 4.0, "abdomen_tip": 4.0}
+    assert found.off == dict.fromkeys(marks, Off.of(4.0, 4.0, (1.0, 0.0)))
     assert found.placed_by == "net 1"
     assert found.points["head_tip"] == (80.0, 26.0)
     vague = with_learned(body, placed_of(chance, marks, sure=0.1), "net 1")
@@ -228,6 +232,19 @@ def test_outlines_that_hardly_agree_are_told_and_none_is_lost():
     empty = outlined(body, placed_of(np.zeros((160, 160), np.float32)))
     assert (empty.mask == body.mask).all()
     assert "outlines-differ" in empty.codes
+
+
+def test_only_what_lies_along_a_line_makes_it_longer():
+    body = body_of(oval())
+    ends = {"a": (30.0, 30.0), "b": (90.0, 110.0)}
+    way = (0.6, 0.8)
+    off = {"a": Off.of(2.0, 30.0, way), "b": Off.of(1.5, 30.0, way)}
+    told = quantity(replace(body, points=ends, off=off), LENGTH)
+    assert told.value == 100
+    assert told.uncertainty == pytest.approx(2.5)
+    across = {name: Off.of(30.0, 2.0, way) for name in off}
+    told = quantity(replace(body, points=ends, off=across), LENGTH)
+    assert told.uncertainty == pytest.approx(30 * math.sqrt(2))
 
 
 # -- measuring ------------------------------------------------------------------------------------

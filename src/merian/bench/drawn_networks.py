@@ -74,11 +74,12 @@ def shipped_card(
         "use": use,
         "limits": [*limits],
         "parameters": sum(p.numel() for p in network.parameters()),
-        "sources": [{"name": source, "from": f"merian bench {bench} --only draw",
-                     "licence": "Apache-2.0",
-                     "bodies": (card.get("data") or {}).get("pack", {}).get("examples")},
-                    *(dict(one) for one in beside)],
+        # What ships already says where it is from.
+        "sources": card.get("sources") or [
+            {"name": source, "from": f"merian bench {bench} --only draw", "licence": "Apache-2.0",
+             "bodies": (card.get("data") or {}).get("pack", {}).get("examples")},
+            *(dict(one) for one in beside)],
         "recipe": {k: v for k, v in recipe.items() if k not in _OF_THE_RECIPE},
-        "training": {**{k: v for k, v in training.items() if k != "figures"},
-                     "held_out_figures": training.get("figures", {})},
+        "training": {**{k: v for k, v in training.items() if k != "figures"}, "held_out_figures":
+                     training.get("figures") or training.get("held_out_figures", {})},
     }  # fmt: skip

@@ -2,12 +2,14 @@
 
 ``merian bench shipped-landmarks --out FOLDER`` draws insects of eighteen worlds, trains the recipe
 `landmarks` on them and, with ``--package``, writes weights and card as the package keeps them in
-src/merian/learn/shipped. With ``--painted FOLDER`` it goes on with pinned carabids whose parts
-others painted (BeetleFlow), beside freshly drawn insects; these pictures are then unseen no more,
-and ``--unseen FILE`` gives its card the errors that networks trained alike had on pictures that
-they had not seen, as ``merian bench traits --part painted --json FILE`` writes them. Without
-``--painted`` no real picture is among what it learns from. Of drawn ones, worlds with other seeds
-are unseen.
+src/merian/learn/shipped. Its card has the errors of its landmarks in pictures of other worlds, as
+`merian measure` finds and looks at specimens.
+
+With ``--painted FOLDER`` it goes on with pinned carabids whose parts others painted (BeetleFlow),
+beside freshly drawn insects; these pictures are then unseen no more, and ``--unseen FILE`` gives
+its card the errors that networks trained alike had on pictures that they had not seen, as ``merian
+bench traits --part painted --json FILE`` writes them. Without ``--painted`` no real picture is
+among what it learns from.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from pathlib import Path
 
 from merian.bench.drawn_specimens import write_worlds
 from merian.bench.painted_specimens import FILE, painted_names
+from merian.bench.placed_errors import drawn_errors
 from merian.errors import InputError
+from merian.learn.landmark_errors import ACROSS, ALONG
 
 __all__ = ["NAME", "WORKING", "run", "ship_landmarks"]
 
@@ -31,12 +35,14 @@ _USE = (
 )
 _DRAWN_ALONE = (
     "It has learned from drawn insects alone, on plain grounds and on grounds with text and grain; "
-    "no photograph was among them. Errors of landmarks on its card are those on drawn ones."
+    "no photograph was among them. Errors of landmarks on its card are those on drawn ones that it "
+    "had not seen."
 )
 _PAINTED_TOO = "Photographs that it has learned from are {count} pinned ground beetles alone. "
 _OF_DRAWN = (
-    "Errors of landmarks on its card are those on drawn insects; for photographs believe the "
-    "figures of networks that had not seen them (`merian bench traits --part painted`)."
+    "Errors of landmarks on its card are those on drawn insects that it had not seen; for "
+    "photographs believe the figures of networks that had not seen them (`merian bench traits "
+    "--part painted`)."
 )
 _OF_UNSEEN = (
     "Errors of landmarks on its card are those of networks that were trained alike, on painted "
@@ -100,7 +106,9 @@ def run(
     if painted is not None:
         run_ = _gone_on(painted, pictures, run_, out)
     if package is not None:
-        size = ship_landmarks(run_, package, _THREE_PARTS if pictures else "", pictures, errors)
+        errors = errors or drawn_errors(run_, out / "asked")
+        history = _THREE_PARTS if pictures else ""
+        size = ship_landmarks(run_, package, history, pictures, errors, unseen is not None)
         figures["size"] = {"value": round(size / 1e6, 2), "unit": "MB"}
     return figures
 
@@ -109,7 +117,8 @@ def _errors_of(file: Path) -> dict[str, dict[str, object]]:
     """Return how far each landmark is off, as a bench has written it."""
     try:
         figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
-        errors = {name: dict(told) for name, told in figures.items() if name.startswith("off ")}
+        told = [name for name in figures if name.startswith((f"{ALONG} ", f"{ACROSS} "))]
+        errors = {name: dict(figures[name]) for name in told}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"--unseen {file}: no figures of a bench ({error})") from error
     if not errors:
@@ -136,7 +145,8 @@ def ship_landmarks(
     out: Path | str,
     history: str = "",
     painted: Sequence[str] = (),
-    unseen: Mapping[str, Mapping[str, object]] | None = None,
+    errors: Mapping[str, Mapping[str, object]] | None = None,
+    photographs: bool = False,
 ) -> int:
     """Write the network of a run as it ships, complete or not at all; return its bytes.
 
@@ -145,7 +155,8 @@ def ship_landmarks(
         out: The folder to write.
         history: How it was trained, where one run of the recipe was not all.
         painted: The painted pictures that it has learned from.
-        unseen: How far its landmarks are off, where that was measured with networks like it.
+        errors: How far its landmarks are off, if that was measured in use.
+        photographs: Whether that was in painted photographs, with networks like it.
     """
     from merian.bench.drawn_networks import shipped_card  # noqa: PLC0415 - it loads torch
     from merian.learn.landmark_building import load_landmark_network  # noqa: PLC0415
@@ -157,17 +168,22 @@ def ship_landmarks(
     of_painted = [{**_SOURCE, "bodies": len(painted), "pictures": [*painted]}] if painted else []
     grounds = _DRAWN_ALONE
     if painted:
-        grounds = _PAINTED_TOO.format(count=len(painted)) + (_OF_UNSEEN if unseen else _OF_DRAWN)
+        grounds = _PAINTED_TOO.format(count=len(painted)) + (
+            _OF_UNSEEN if photographs else _OF_DRAWN
+        )
     told = shipped_card(
         network, card, name=PLACES if painted else DRAWN_PLACES, use=_USE,
         limits=(_LIMITS[0], grounds, *_LIMITS[1:]), bench=NAME,
         source="drawn insects of Merian's own worlds", beside=of_painted,
     )  # fmt: skip
-    if history:
+    if history := history or card.get("history", ""):
         told["history"] = history
     if painted:
         told["sources"][0].pop("bodies")  # its pack has the painted ones too, many times over
-    told["training"]["held_out_figures"] |= unseen or {}
+    if errors:  # instead of those of single looks in training
+        held_out = told["training"]["held_out_figures"]
+        kept = {name: one for name, one in held_out.items() if not name.startswith("off ")}
+        told["training"]["held_out_figures"] = kept | dict(errors)
     objective = Landmarks(network, card["objective"]["heads"]["names"])
     save_model(out, objective, told, half=True)
     return (Path(out) / WEIGHTS).stat().st_size

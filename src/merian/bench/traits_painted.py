@@ -6,9 +6,9 @@ folds and with freshly drawn insects, so that it does not forget these; and what
 pictures of the fold, which it has not seen, is measured as in `merian.bench.traits_masks`. Figures
 are of all folds together, beside the classical way in the same run.
 
-How far landmarks are from painted ones is told by the name of each, as a share of the largest
-distance between landmarks. Cards of networks that have learned from all of the pictures take their
-errors from there (`merian.bench.shipped_landmarks`).
+How far landmarks are from painted ones, along the body and across it, is told by the name of each,
+as a share of the largest distance between landmarks. Cards of networks that have learned from all
+of the pictures take their errors from there (`merian.bench.shipped_landmarks`).
 
 The first fold are the four pictures that settings are chosen on: rates and shares of this too were
 chosen there; steps are as many as the loss in training fell for. They are told apart; which others
@@ -18,12 +18,9 @@ are together their names decide.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import numpy as np
 
 from merian.bench.drawn_specimens import write_worlds
 from merian.bench.painted_specimens import (
@@ -34,13 +31,11 @@ from merian.bench.painted_specimens import (
     read_colours,
     write_painted,
 )
-from merian.bench.traits_masks import CHOSEN_PICTURES, Figures, figure, figures_by_picture
+from merian.bench.placed_errors import errors_in_pictures
+from merian.bench.traits_masks import CHOSEN_PICTURES, Figures, figures_by_picture
 from merian.errors import InputError
 from merian.learn.shelf import DRAWN_PLACES
-from merian.measure.body import Body
-from merian.measure.landmarks import SIDES
-from merian.measure.masks import single
-from merian.measure.placing import TAKEN, Placer, placer
+from merian.measure.placing import Placer, placer
 
 __all__ = ["ROUNDS", "fine_tuned", "folds_of", "fresh", "painted_figures"]
 
@@ -95,29 +90,16 @@ def painted_figures(
             network = placer(str(run))
             assert network is not None  # only the classical way is none
             networks |= dict.fromkeys(held, network)
-        return figures_by_picture(folder, seed, networks) | _off(folder, seed, networks)
+        return figures_by_picture(folder, seed, networks) | _errors(folder, networks)
 
 
-def _off(folder: Path, seed: int, networks: Mapping[str, Placer]) -> Figures:
-    """Return how far landmarks are from painted ones, of those that are taken or tell of sides."""
-    away: dict[str, list[float]] = {}
-    for name, network in networks.items():
-        picture = read_colours(folder / "images" / name)
-        true = painted_landmarks(read_colours(folder / "masks" / name))
-        region = single(picture)
-        if region is None:
-            continue
-        placed = network.look(Body(region.mask, region.left, region.top, picture))
-        assert placed is not None  # there is a picture
-        for mark in placed.marks.keys() & true.keys():
-            if placed.marks[mark].sure >= TAKEN or mark in SIDES:
-                far = math.dist(placed.marks[mark].point, true[mark])
-                away.setdefault(mark, []).append(far / placed.reach)
-    return {
-        f"off {mark}": figure(np.array(far), lambda some: np.mean(some, axis=-1),
-                              "of the reach, mean", seed, 4)
-        for mark, far in sorted(away.items())
-    }  # fmt: skip
+def _errors(folder: Path, networks: Mapping[str, Placer]) -> Figures:
+    """Return how far landmarks are from painted ones."""
+    return errors_in_pictures(
+        (read_colours(folder / "images" / name),
+         painted_landmarks(read_colours(folder / "masks" / name)), network)
+        for name, network in networks.items()
+    )  # fmt: skip
 
 
 def fresh(out: Path, worlds: int = _WORLDS, count: int = _COUNT) -> list[Path]:

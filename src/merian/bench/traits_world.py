@@ -8,6 +8,10 @@ A world tells a beetle's elytra from where they begin below the pronotum, which 
 first three hundredths of the body's length. A photograph does not show that; so the length of what
 is seen is the truth of `elytra_length` here, and how far values are from the whole is told beside
 it.
+
+An interval holds what the definition of a trait leaves open, as two careful people differ by it. A
+world leaves nothing open: it knows from where to where a body is long. So the share of true values
+within intervals without that part is told too: these hold the scale, the places and the outline.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from merian.learn.bootstrap import interval_of
 from merian.measure.asked import Asked, Given
 from merian.measure.calibration import declared
 from merian.measure.definitions import chosen, definitions
+from merian.measure.measurement import COVERAGE
 from merian.measure.outline import outlines
 from merian.measure.placing import Placer
 from merian.measure.specimens import Measured, Settings, bodies_of, measure_pixels
@@ -36,6 +41,7 @@ __all__ = ["run"]
 _TRAITS = ("body_length", "elytra_length", "body_width", "area")
 _SEEDS, _CHOSEN_ON = (11, 12, 13, 14, 15), (1, 2, 3)
 _ROUNDS = 1000
+_SPREAD = {name: one.spread for name, one in definitions().items()}
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class _Row:
     coded: bool
     codes: tuple[str, ...]
     whole: float  # of elytra with what is hidden; else the truth
+    strict: float  # half of the interval without what the definition leaves open
 
 
 def run(
@@ -115,6 +122,8 @@ def _figures(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[st
         of_trait = [row for row in rows if row.trait == trait]
         figures |= _within(of_trait, trait)
     figures |= _within(rows, "all traits")
+    for trait in (*_TRAITS, "all traits"):
+        figures |= _strictly(rows, trait)
     figures |= _errors(rows, scales)
     figures |= _by_code(rows)
     return {name: told for name, told in figures.items() if told["n"]}
@@ -148,8 +157,10 @@ def _rows(one: Drawn, scale: float, found: Measured) -> Iterator[_Row]:
     for m in specimen.measurements:
         if m.trait in truth:
             codes = (*found.codes, *specimen.codes, *m.codes)
+            left_open = COVERAGE * m.value * _SPREAD[m.trait]
+            strict = math.sqrt(max((m.high - m.value) ** 2 - left_open**2, 0.0))
             yield _Row(m.trait, scale, truth[m.trait], m.value, m.low, m.high, bool(codes), codes,
-                       whole[m.trait])  # fmt: skip
+                       whole[m.trait], strict)  # fmt: skip
 
 
 def _within(rows: Sequence[_Row], name: str) -> dict[str, dict[str, Any]]:
@@ -159,6 +170,14 @@ def _within(rows: Sequence[_Row], name: str) -> dict[str, dict[str, Any]]:
         hit = np.array([row.low <= row.true <= row.high for row in some], np.float64)
         found[f"within k=2: {name}{label}"] = _told(hit, "share of true values", _mean)
     return found
+
+
+def _strictly(rows: Sequence[_Row], trait: str) -> dict[str, dict[str, Any]]:
+    """Return the share of truths within the interval without what a definition leaves open."""
+    some = [row for row in rows if trait in ("all traits", row.trait)]
+    hit = np.array([abs(row.value - row.true) <= row.strict for row in some], np.float64)
+    name = f"within k=2 of the exact definition: {trait}"
+    return {name: _told(hit, "share of true values", _mean)}
 
 
 def _errors(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[str, Any]]:

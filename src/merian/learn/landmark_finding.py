@@ -4,7 +4,7 @@ The first looks are at the whole box and give the body and rough places; the sec
 around these places, where a body is seen larger, and give the places that count. Each look is
 turned by a quarter further and every other one is mirrored; maps are turned back and averaged. How
 far the places of single looks are apart tells how sure they are, beside what the card says of
-errors on bodies that were held out.
+errors on bodies that were held out (`merian.learn.landmark_errors`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from merian.learn.landmark_building import load_landmark_network
+from merian.learn.landmark_errors import ACROSS, ALONG, Off
 from merian.learn.landmark_network import LandmarkNetwork
 from merian.learn.landmark_objective import read_places
-from merian.learn.landmark_windows import Window, box_window, close_window, pairs_of, reach_of
+from merian.learn.landmark_windows import Window, box_window, close_window, pairs_of, reach_line
 from merian.learn.unet import fused
 from merian.threads import one_thread
 
@@ -37,6 +39,7 @@ _BODY = 0.5  # of a pixel's chance to be body
 _HELD = 0.8  # of the body: what a nearer window holds at least
 _USUAL_OFF = 0.03  # of the reach: the error of a landmark of which the card says nothing
 _OF_MEAN = 0.8  # of a mean distance in a plane: the standard error along one axis
+_OF_LOOKS = 1.5  # spreads of looks that errors have by them, as looks are alike (drawn insects)
 _AROUND = 1.2  # sides of a window around its middle that are read at most
 
 
@@ -48,13 +51,15 @@ class Mark:
         point: x and y in the picture.
         present: The probability that the body has it.
         clear: How much of its map is near it, from 0 to 1.
-        off: How far it may be off along one axis: a standard uncertainty, in pixels.
+        looks: How far it may be off by what single looks differ.
+        off: How far it may be off in all.
     """
 
     point: tuple[float, float]
     present: float
     clear: float
-    off: float
+    looks: Off
+    off: Off
 
     @property
     def sure(self) -> float:
@@ -70,6 +75,7 @@ class Placed:
         marks: Its landmarks by name, those that it has.
         absent: Those that it has not, with the probability of that.
         reach: The largest distance between its landmarks, in pixels of the picture.
+        way: Along it, a unit vector.
         windows: Where it was looked at, the nearest last.
         bodies: float32[side, side] for each, the probability that a pixel is body.
     """
@@ -77,6 +83,7 @@ class Placed:
     marks: Mapping[str, Mark]
     absent: Mapping[str, float]
     reach: float
+    way: tuple[float, float]
     windows: tuple[Window, ...]
     bodies: tuple[Floats, ...]
 
@@ -105,7 +112,7 @@ class LandmarkFinder:
         network: The network.
         names: Of its landmarks.
         side: Of its windows.
-        errors: The mean error of each on bodies held out, as a share of their reach.
+        errors: The standard error of each along and across a body, as a share of its reach.
         name: What people call it.
         id: Of its weights.
     """
@@ -113,7 +120,7 @@ class LandmarkFinder:
     network: LandmarkNetwork
     names: tuple[str, ...]
     side: int
-    errors: Mapping[str, float]
+    errors: Mapping[str, tuple[float, float]]
     name: str
     id: str
 
@@ -143,23 +150,25 @@ class LandmarkFinder:
         window = windows[-1]
         places = window.in_picture(points).round(2)
         there = present > _THERE
-        reach = reach_of(places[there])
+        reach, way = reach_line(places[there])
         marks = {}
         for number, name in enumerate(self.names):
             if there[number]:
-                known = self.errors.get(name, _USUAL_OFF)
-                off = float(np.hypot(_OF_MEAN * known * reach, spread[number] * window.scale))
+                along, across = self.errors.get(name, (_OF_MEAN * _USUAL_OFF,) * 2)
+                (xx, xy), (_, yy) = ((_OF_LOOKS * window.scale) ** 2 * spread[number]).tolist()
+                looks = Off(xx, xy, yy)
+                off = looks.beside(Off.of(along * reach, across * reach, way))
                 x, y = places[number].tolist()
-                marks[name] = Mark((x, y), float(present[number]), float(clear[number]), off)
+                marks[name] = Mark((x, y), float(present[number]), float(clear[number]), looks, off)
         absent = {name: float(1 - present[n]) for n, name in enumerate(self.names) if not there[n]}
-        return Placed(marks, absent, reach, tuple(windows), tuple(bodies))
+        return Placed(marks, absent, reach, way, tuple(windows), tuple(bodies))
 
     def _read(self, maps: torch.Tensor) -> tuple[NDArray[np.float64], Floats, Floats]:
-        """Return places in the window, how clear each is, and the spread of single looks."""
+        """Return places in the window, how clear each is, and what the mean of looks varies by."""
         mean, clear = read_places(torch.log(maps.mean(0, keepdim=True).clamp(min=1e-12)))
         each, _ = read_places(torch.log(maps.clamp(min=1e-12)))
-        away = (each - mean).square().sum(-1).mean(0) / 2  # along one axis
-        spread = torch.sqrt(away / (_LOOKS - 1))  # of the mean of looks
+        away = each - mean
+        spread = torch.einsum("lki,lkj->kij", away, away) / (_LOOKS * (_LOOKS - 1))
         return mean[0].double().numpy(), clear[0].numpy(), spread.numpy()
 
     def _seen(self, picture: Bytes, window: Window) -> tuple[Floats, torch.Tensor, Floats]:
@@ -214,8 +223,23 @@ def load_landmark_finder(model: Path | str) -> LandmarkFinder:
     training = card.get("training") or {}
     figures = training.get("held_out_figures") or training.get("figures") or {}
     names = tuple(card["objective"]["heads"]["names"])
-    # A landmark that was never near has no error to be told.
-    told = {name: (figures.get(f"off {name}") or {}).get("value") for name in names}
-    errors = {name: float(value) for name, value in told.items() if value is not None}
+    errors = {name: told for name in names if (told := _error(figures, name)) is not None}
     side = int(card["preprocessing"]["size"])
     return LandmarkFinder(fused(network), names, side, errors, str(card["name"]), str(card["id"]))
+
+
+def _error(figures: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """Return the error of a landmark along and across a body; None where a card does not say.
+
+    A card that was not measured in use has the mean distance of single looks in training.
+    """
+
+    def value(figure: str) -> float | None:
+        told = (figures.get(f"{figure} {name}") or {}).get("value")
+        return None if told is None else float(told)
+
+    along, across, off = value(ALONG), value(ACROSS), value("off")
+    if along is not None and across is not None:
+        return along, across
+    # A landmark that was never near has no error to be told.
+    return None if off is None else (_OF_MEAN * off, _OF_MEAN * off)

@@ -19,13 +19,11 @@ from torch.nn import ModuleDict, functional
 
 from merian.learn.encoding import described, pixels_of
 from merian.learn.instance_objective import mask_loss
+from merian.learn.landmark_errors import FAR
 from merian.learn.landmark_network import LandmarkNetwork
 from merian.learn.task import Batch, Objective, Outcome
 
-__all__ = ["FAR", "Landmarks", "read_places"]
-
-FAR = 0.1
-"""Of the largest distance between landmarks: one that is farther off was missed."""
+__all__ = ["Landmarks", "read_places"]
 
 _SPREAD = 1.0  # cells: of the bell
 _NEAR = 2.0  # cells: how far around its peak a map is read

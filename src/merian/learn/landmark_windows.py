@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-__all__ = ["SHARE", "Window", "box_window", "close_window", "pairs_of", "reach_of"]
+__all__ = ["SHARE", "Window", "box_window", "close_window", "pairs_of", "reach_line", "reach_of"]
 
 Doubles = NDArray[np.float64]
 
@@ -106,9 +106,19 @@ def close_window(points: NDArray[Any], side: int) -> Window | None:
 
 def reach_of(points: NDArray[Any]) -> float:
     """Return the largest distance between landmarks float[k, 2]; 0 of less than two."""
+    return reach_line(points)[0]
+
+
+def reach_line(points: NDArray[Any]) -> tuple[float, tuple[float, float]]:
+    """Return the largest distance between landmarks and the way along it, a unit vector."""
     if len(points) < 2:
-        return 0.0
-    return float(np.hypot(*(points[:, None] - points[None]).reshape(-1, 2).T).max())
+        return 0.0, (1.0, 0.0)
+    apart = (points[:, None] - points[None]).reshape(-1, 2)
+    lengths = np.hypot(*apart.T)
+    most = int(lengths.argmax())
+    reach = float(lengths[most])
+    x, y = (apart[most] / reach).tolist() if reach else (1.0, 0.0)
+    return reach, (x, y)
 
 
 def pairs_of(names: Sequence[str]) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from merian.measure.edges import UNKNOWN, Edge, edge_of
 from merian.measure.midline import midline
 from merian.measure.shapes import Point, Shape
+
+if TYPE_CHECKING:
+    from merian.learn.landmark_errors import Off
 
 __all__ = ["Body"]
 
@@ -37,7 +41,7 @@ class Body:
         points: Its landmarks.
         parts: Masks of parts, by their name, in the same box.
         codes: What the segmentation has said of it.
-        off: How far landmarks that a network has placed may be off, in pixels.
+        off: How far landmarks that a network has placed may be off.
         placed_by: That network.
         tight: Whether its picture was cut at its outline.
     """
@@ -49,7 +53,7 @@ class Body:
     points: Mapping[str, Point] = field(default_factory=dict)
     parts: Mapping[str, Mask] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
-    off: Mapping[str, float] = field(default_factory=dict)
+    off: Mapping[str, Off] = field(default_factory=dict)
     placed_by: str = ""
     tight: bool = False
 

@@ -28,7 +28,9 @@ from merian.measure.shapes import Point
 if TYPE_CHECKING:
     from merian.learn.landmark_finding import LandmarkFinder, Mark, Placed
 
-__all__ = ["CLASSICAL", "LEARNED", "TAKEN", "Placer", "outlined", "placer", "with_learned"]
+__all__ = [
+    "CLASSICAL", "LEARNED", "TAKEN", "Placer", "is_taken", "outlined", "placer", "with_learned",
+]  # fmt: skip
 
 CLASSICAL, LEARNED = "classical", "learned"
 
@@ -162,6 +164,11 @@ def _whole(mask: Mask) -> Mask:
     return found
 
 
+def is_taken(name: str, mark: Mark) -> bool:
+    """Return whether a landmark is sure enough to be taken, or to tell where a side is."""
+    return mark.sure >= (_SEEN if name in SIDES else TAKEN)
+
+
 def _sides_of(placed: Placed) -> tuple[Mark, Mark] | None:
     """Return the widest place on both sides, where the network sees them.
 
@@ -198,7 +205,7 @@ def with_learned(body: Body, placed: Placed, by: str) -> Body:
     # Sides are off as the outline is, but for those that are not the outline's.
     off = {name: mark.off for name, mark in sure.items() if name in found.taken - SIDES}
     if sides is not None:
-        off |= dict.fromkeys(found.mended, max(mark.off for mark in sides))
+        off |= dict.fromkeys(found.mended, max((m.off for m in sides), key=lambda o: o.xx + o.yy))
     if "abdomen_tip" in off and found.points.get("elytra_tip") == found.points["abdomen_tip"]:
         off.setdefault("elytra_tip", off["abdomen_tip"])  # it is where that is, and off with it
     given = body.points.keys()

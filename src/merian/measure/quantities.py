@@ -85,13 +85,20 @@ def _between(body: Body, names: Sequence[str], by_hand: frozenset[str]) -> Quant
         return None
     points = tuple(body.points[name] for name in names)
     length = sum(math.dist(a, b) for a, b in pairwise(points))
-    ends = [names[0], names[-1]]
+    # Of how far an end is off, only what lies along the line makes it longer or shorter.
+    ends = {names[0]: _way(points[1], points[0]), names[-1]: _way(points[-2], points[-1])}
     # What a network has placed is off by its own error, and not by that of the outline.
     placed = body.off.keys() - by_hand
-    apart = [BY_HAND if name in by_hand else body.off[name] if name in placed else FOUND
-             for name in ends]  # fmt: skip
+    apart = [BY_HAND if name in by_hand else body.off[name].along(way) if name in placed else FOUND
+             for name, way in ends.items()]  # fmt: skip
     edge = sum(body.edge.uncertainty for name in ends if name not in by_hand | placed)
     return Quantity(length, math.hypot(*apart, edge), points, tuple(names))
+
+
+def _way(start: Point, end: Point) -> Point:
+    """Return the unit vector from one point to another; of one and the same, any."""
+    length = math.dist(start, end)
+    return ((end[0] - start[0]) / length, (end[1] - start[1]) / length) if length else (1.0, 0.0)
 
 
 def _across(body: Body) -> Quantity | None:
