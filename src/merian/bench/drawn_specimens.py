@@ -1,8 +1,9 @@
 """Drawn insects, one in a picture, with outline and landmarks: what places landmarks learns from.
 
 Half of them are beetles. Flies, bugs, wasps and others have no elytra, so that what is absent is
-learned too. Worlds to learn from have even seeds from 2000 on; those that are asked (11 to 15), and
-those that settings are chosen on (1 to 3), are others.
+learned too. Worlds to learn from have even seeds from 2000 on, and those from 2200 on tell the
+errors on cards; those that are asked (11 to 15), and those that settings are chosen on (1 to 3),
+are others.
 
 A world draws the pronotum over the first three hundredths of the elytra; where they begin to be
 seen is the landmark, as a person would set it.
