@@ -47,7 +47,7 @@ from merian.measure.quantities import quantity
 from merian.measure.shapes import Shape, rectangle
 from merian.measure.specimens import with_landmarks
 
-__all__ = ["CHOSEN_EVENT", "CHOSEN_PICTURES", "figure", "figures_by_picture", "parts_figures",
+__all__ = ["CHOSEN_EVENT", "CHOSEN_PICTURES", "figures_by_picture", "parts_figures",
            "pitfall_figures"]  # fmt: skip
 
 Bytes = NDArray[np.uint8]
@@ -163,11 +163,11 @@ def _quantiles(errors: Values, name: str, seed: int) -> Figures:
             ("95th percentile", lambda some: np.percentile(np.abs(some), 95, axis=-1)),
             ("median, with its sign", lambda some: np.median(some, axis=-1)),
         ):
-            figures[f"{what}, {label}{name}"] = figure(off, told, "%", seed)
+            figures[f"{what}, {label}{name}"] = _figure(off, told, "%", seed)
     return figures
 
 
-def figure(
+def _figure(
     values: Values, told: Callable[[Values], Any], unit: str, seed: int, digits: int = 2
 ) -> dict[str, object]:
     """Return a figure with the middle 95 % of a bootstrap over specimens."""
@@ -240,7 +240,7 @@ def figures_by_picture(folder: Path, seed: int, networks: Mapping[str, Placer]) 
     figures: Figures = {}
     for name, which in (("", untouched), (", all pictures", untouched | True)):
         for way, fits in overlaps.items():
-            figures[f"overlap of all parts{name}{way}"] = figure(
+            figures[f"overlap of all parts{name}{way}"] = _figure(
                 np.array(fits)[which], lambda some: np.mean(some, axis=-1), "IoU, mean", seed, 3
             )
         for way in ways:
@@ -255,10 +255,10 @@ def _of_elytra(off: Values, which: NDArray[np.bool_], name: str, seed: int) -> F
     for column, what in enumerate(("length", "width")):
         if known.any():
             own, within = 100 * off[known, 2 * column], off[known, 2 * column + 1]
-            figures[f"elytra {what}, median error{name}"] = figure(
+            figures[f"elytra {what}, median error{name}"] = _figure(
                 own, lambda some: np.median(np.abs(some), axis=-1), "%", seed
             )
-            figures[f"elytra {what}, within k=2{name}"] = figure(
+            figures[f"elytra {what}, within k=2{name}"] = _figure(
                 within, lambda some: np.mean(some, axis=-1), "share of painted values", seed, 3
             )
     figures[f"elytra found{name}"] = {

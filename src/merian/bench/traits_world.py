@@ -122,8 +122,6 @@ def _figures(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[st
         of_trait = [row for row in rows if row.trait == trait]
         figures |= _within(of_trait, trait)
     figures |= _within(rows, "all traits")
-    for trait in (*_TRAITS, "all traits"):
-        figures |= _strictly(rows, trait)
     figures |= _errors(rows, scales)
     figures |= _by_code(rows)
     return {name: told for name, told in figures.items() if told["n"]}
@@ -164,20 +162,17 @@ def _rows(one: Drawn, scale: float, found: Measured) -> Iterator[_Row]:
 
 
 def _within(rows: Sequence[_Row], name: str) -> dict[str, dict[str, Any]]:
-    """Return the share of truths within the interval: of all, and of those without a code."""
+    """Return the share of truths within the interval: of all, and of those without a code.
+
+    And that within the interval without what a definition leaves open.
+    """
     found = {}
     for label, some in (("", rows), (", no code", [row for row in rows if not row.coded])):
         hit = np.array([row.low <= row.true <= row.high for row in some], np.float64)
         found[f"within k=2: {name}{label}"] = _told(hit, "share of true values", _mean)
-    return found
-
-
-def _strictly(rows: Sequence[_Row], trait: str) -> dict[str, dict[str, Any]]:
-    """Return the share of truths within the interval without what a definition leaves open."""
-    some = [row for row in rows if trait in ("all traits", row.trait)]
-    hit = np.array([abs(row.value - row.true) <= row.strict for row in some], np.float64)
-    name = f"within k=2 of the exact definition: {trait}"
-    return {name: _told(hit, "share of true values", _mean)}
+    strict = np.array([abs(row.value - row.true) <= row.strict for row in rows], np.float64)
+    name = f"within k=2 of the exact definition: {name}"
+    return {**found, name: _told(strict, "share of true values", _mean)}
 
 
 def _errors(rows: Sequence[_Row], scales: Sequence[float]) -> dict[str, dict[str, Any]]:

@@ -81,14 +81,15 @@ def errors_in_use(
     """
     errors: dict[str, list[tuple[float, float]]] = {}
     for placed, true in found:
+        reach = max(placed.reach, 1.0)
         for name in placed.marks.keys() & true.keys():
             mark = placed.marks[name]
-            away = np.subtract(mark.point, true[name]) / max(placed.reach, 1.0)
+            away = np.subtract(mark.point, true[name]) / reach
             if not believed(name, mark) or math.hypot(*away) >= FAR:
                 continue
             x, y = placed.way
             for told, way in ((ALONG, (x, y)), (ACROSS, (-y, x))):
-                pair = (float(away @ way), mark.looks.along(way) / max(placed.reach, 1.0))
+                pair = (float(away @ way), mark.looks.along(way) / reach)
                 errors.setdefault(f"{told} {name}", []).append(pair)
     return {name: _figure(np.array(pairs)) for name, pairs in sorted(errors.items())}
 

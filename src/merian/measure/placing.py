@@ -28,15 +28,11 @@ from merian.measure.shapes import Point
 if TYPE_CHECKING:
     from merian.learn.landmark_finding import LandmarkFinder, Mark, Placed
 
-__all__ = [
-    "CLASSICAL", "LEARNED", "TAKEN", "Placer", "is_taken", "outlined", "placer", "with_learned",
-]  # fmt: skip
+__all__ = ["CLASSICAL", "LEARNED", "Placer", "is_taken", "outlined", "placer", "with_learned"]
 
 CLASSICAL, LEARNED = "classical", "learned"
 
-TAKEN = 0.5
-"""Of being there, and there: landmarks that are less sure are not taken."""
-
+_TAKEN = 0.5  # of being there, and there: landmarks that are less sure are not taken
 _NONE, _SURE = 0.2, 0.8  # of body: below nothing is, above all is; between the classical holds
 _ALIKE = 0.6  # intersection over union: outlines that agree less are told
 _SEEN = 0.25  # of being there, and there: a side that is less sure is not told
@@ -166,7 +162,7 @@ def _whole(mask: Mask) -> Mask:
 
 def is_taken(name: str, mark: Mark) -> bool:
     """Return whether a landmark is sure enough to be taken, or to tell where a side is."""
-    return mark.sure >= (_SEEN if name in SIDES else TAKEN)
+    return mark.sure >= (_SEEN if name in SIDES else _TAKEN)
 
 
 def _sides_of(placed: Placed) -> tuple[Mark, Mark] | None:
@@ -188,7 +184,7 @@ def with_learned(body: Body, placed: Placed, by: str) -> Body:
         placed: What the network says of it.
         by: The network.
     """
-    sure = {name: mark for name, mark in placed.marks.items() if mark.sure >= TAKEN}
+    sure = {name: mark for name, mark in placed.marks.items() if mark.sure >= _TAKEN}
     sides = _sides_of(placed)
 
     def in_box(mark: Mark) -> Point:

@@ -105,11 +105,11 @@ def _across(body: Body) -> Quantity | None:
     """Return the extent across the body's axis, of all that stands out."""
     if "head_tip" not in body.points or "abdomen_tip" not in body.points:
         return None
-    (hx, hy), (ax, ay) = body.points["head_tip"], body.points["abdomen_tip"]
-    norm = math.hypot(ax - hx, ay - hy)
-    if not norm:
+    head, abdomen = body.points["head_tip"], body.points["abdomen_tip"]
+    if head == abdomen:
         return None
-    across = np.array([-(ay - hy) / norm, (ax - hx) / norm])
+    x, y = _way(head, abdomen)
+    across = np.array([-y, x])
     hull = body.whole.hull
     place = hull @ across
     low, high = hull[place.argmin()], hull[place.argmax()]
